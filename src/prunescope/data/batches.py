@@ -1,0 +1,119 @@
+"""Batches made on the device: the split lives there as uint8, and crop, flip and normalisation happen there per image.
+
+What a batch holds is a pure function of (seed, step), so a run can be taken up at any step, and at equal seeds all methods
+see the same images in the same order at the same step of the budget.
+"""
+
+import functools
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from prunescope.data.store import Store
+from prunescope.errors import PrunescopeError
+
+
+class Batches:
+    """Endless shuffled, augmented training batches of a split.
+
+    batch_size: images a batch; the remainder of an epoch is left out, another one each epoch
+    crop_padding: pixels of mirrored border, from which a random crop of the original size is taken
+    flip: "none", "horizontal" or "both" (vertical too), each with probability 1/2
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        split: str,
+        *,
+        batch_size: int,
+        crop_padding: int,
+        flip: str,
+        seed: int,
+        device: torch.device,
+    ):
+        chosen = store.indices(split)
+        if len(chosen) == 0:
+            raise PrunescopeError(f"the {split} split is empty; prepare the data set with other fractions")
+        if crop_padding >= store.image_size:
+            raise PrunescopeError(f"crop_padding {crop_padding} must be below image_size {store.image_size}")
+        self.size, self.padding, self.flip, self.seed, self.device = store.image_size, crop_padding, flip, seed, device
+        self.batch_size = min(batch_size, len(chosen))
+        self.steps_per_epoch = len(chosen) // self.batch_size
+        self.labels = torch.from_numpy(store.labels[chosen]).to(device)
+        self.images = _resident(store.images, chosen, crop_padding, device)
+        self.scale, self.shift = _normalisation(store, device)
+        self._epoch = functools.lru_cache(maxsize=1)(self._draw)
+
+    def at(self, step: int) -> tuple[Tensor, Tensor]:
+        """Step `step` of the run: images (B, 3, S, S) float32 normalised, channels last; labels (B,) int64."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        order, index = self._epoch(epoch)
+        part = slice(position * self.batch_size, (position + 1) * self.batch_size)
+        rows = order[part]
+        pixels = self.images.index_select(0, rows).gather(2, self._positions(index[:, part]))
+        images = pixels.view(len(rows), 3, self.size, self.size).float().mul_(self.scale).add_(self.shift)
+        return images.contiguous(memory_format=torch.channels_last), self.labels[rows]
+
+    def _draw(self, epoch: int) -> tuple[Tensor, Tensor]:
+        """Order of the epoch's images (N,) and their row offset, column offset, row flip, column flip (4, N)."""
+        generator = torch.Generator().manual_seed((self.seed << 24) + epoch)
+        count = len(self.labels)
+        order = torch.randperm(count, generator=generator)
+        offsets = torch.randint(0, 2 * self.padding + 1, (2, count), generator=generator)
+        flips = torch.randint(0, 2, (2, count), generator=generator)
+        flips *= torch.tensor([[self.flip == "both"], [self.flip in ("horizontal", "both")]])
+        return order.to(self.device), torch.cat([offsets, flips]).to(self.device)
+
+    def _positions(self, draws: Tensor) -> Tensor:
+        """(B, 3, S*S) flat positions in the padded image of each output pixel."""
+        row0, column0, row_flip, column_flip = draws.unsqueeze(-1)
+        line = torch.arange(self.size, device=self.device)
+        rows = row0 + torch.where(row_flip.bool(), self.size - 1 - line, line)
+        columns = column0 + torch.where(column_flip.bool(), self.size - 1 - line, line)
+        flat = rows.unsqueeze(2) * (self.size + 2 * self.padding) + columns.unsqueeze(1)
+        return flat.view(len(flat), 1, -1).expand(-1, 3, -1)
+
+
+def in_order(
+    store: Store, positions: np.ndarray, *, batch_size: int, device: torch.device
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Images and labels at `positions` of the store in that order, not augmented, the last batch as long as it comes."""
+    scale, shift = _normalisation(store, device)
+    for start in range(0, len(positions), batch_size):
+        rows = positions[start : start + batch_size]
+        pixels = torch.from_numpy(np.ascontiguousarray(store.images[rows])).to(device)
+        images = (
+            pixels.permute(0, 3, 1, 2).float().mul_(scale).add_(shift)
+        )  # NHWC read as NCHW: channels last as it lies
+        yield images, torch.from_numpy(store.labels[rows]).to(device)
+
+
+def balanced(store: Store, split: str, count: int) -> np.ndarray:
+    """About `count` positions of a split with equally many images of each class, or all of a class that has fewer; ascending."""
+    chosen = store.indices(split)
+    share = max(1, count // len(store.classes))
+    return np.sort(np.concatenate([chosen[store.labels[chosen] == k][:share] for k in range(len(store.classes))]))
+
+
+def _resident(images: np.ndarray, chosen: np.ndarray, padding: int, device: torch.device, chunk: int = 4096) -> Tensor:
+    """The chosen images as (N, 3, (S + 2 padding)^2) uint8 on the device, borders mirrored once."""
+    side = images.shape[1] + 2 * padding
+    result = torch.empty((len(chosen), 3, side * side), dtype=torch.uint8, device=device)
+    for start in range(0, len(chosen), chunk):
+        part = torch.from_numpy(np.ascontiguousarray(images[chosen[start : start + chunk]])).to(device)
+        planes = part.permute(0, 3, 1, 2)
+        if padding:
+            planes = F.pad(planes.float(), (padding,) * 4, mode="reflect").to(torch.uint8)
+        result[start : start + chunk] = planes.reshape(len(part), 3, -1)
+    return result
+
+
+def _normalisation(store: Store, device: torch.device) -> tuple[Tensor, Tensor]:
+    """(scale, shift) of shape (1, 3, 1, 1): (pixel / 255 - mean) / std as one multiplication and one addition."""
+    mean = torch.tensor(store.mean, device=device).view(1, 3, 1, 1)
+    std = torch.tensor(store.std, device=device).view(1, 3, 1, 1).clamp(min=1e-6)
+    return 1 / (255 * std), -mean / std

@@ -1,0 +1,241 @@
+"""The prepared store: one folder of plain arrays per dataset, the only thing training reads of it.
+
+images.npy (N, size, size, 3) uint8 · labels.npy (N,) int64 · splits.npy (N,) uint8, indices into SPLITS · index.csv
+(name and group per row) · store.json (format, source, image_size, classes, mean, std, provenance). The same input gives
+the same bytes: nothing in it says when, where or by how many workers it was written.
+"""
+
+import contextlib
+import csv
+import errno
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prunescope.data.splits import SPLITS, check
+from prunescope.errors import PrunescopeError
+from prunescope.files import write_csv, write_json
+
+FORMAT = "prunescope store 1"
+BLOCK = 8 << 20  # bytes of images looked at in one go, which bounds the memory that statistics take
+
+__all__ = ["FORMAT", "SPLITS", "Store", "channel_statistics", "read", "write"]
+
+
+@dataclass(frozen=True)
+class Store:
+    """A prepared dataset in memory; `images` stays on disk until rows of it are read.
+
+    images (N, image_size, image_size, 3) uint8, labels (N,) int64 indices into `classes`, splits (N,) uint8 indices
+    into SPLITS, groups and names (N,) strings; mean and std (red, green, blue) of the train split as fractions of 255.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    splits: np.ndarray
+    groups: np.ndarray
+    names: np.ndarray
+    classes: tuple[str, ...]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    image_size: int
+    provenance: dict[str, Any]
+
+    def indices(self, split: str) -> np.ndarray:
+        """Return the ascending positions (n,) int64 of the images of `split`: train, val or test."""
+        if split not in SPLITS:
+            raise PrunescopeError(f"found split {split!r}, wanted one of {', '.join(SPLITS)}.")
+        return np.flatnonzero(self.splits == SPLITS.index(split)).astype(np.int64)
+
+
+def write(
+    folder: Path,
+    *,
+    images: np.ndarray | Callable[[np.ndarray], None],
+    labels: np.ndarray,
+    splits: np.ndarray,
+    names: Sequence[str],
+    groups: Sequence[str],
+    classes: Sequence[str],
+    source: str,
+    image_size: int,
+    provenance: dict[str, Any],
+) -> None:
+    """Write a store as `folder`, whole or not at all; a folder of that name is replaced.
+
+    `images` is the array (N, image_size, image_size, 3) uint8, or a function that fills such an array, which lies on
+    disk: so a dataset larger than the memory can be written. PrunescopeError when the parts do not fit each other (see
+    `read`) or the disk is full.
+    """
+    shape = (len(labels), image_size, image_size, 3)
+    _check(shape, labels, splits, names, groups, classes, place=folder)
+    with _replacing_folder(folder) as temporary:
+        out = np.lib.format.open_memmap(temporary / "images.npy", mode="w+", dtype=np.uint8, shape=shape)
+        _reserve(temporary / "images.npy")
+        if callable(images):
+            images(out)
+        elif images.shape != shape or images.dtype != np.uint8:
+            raise PrunescopeError(f"found images {images.shape} {images.dtype}, wanted {shape} uint8.")
+        else:
+            out[:] = images
+        mean, std = channel_statistics(out, np.flatnonzero(np.asarray(splits) == 0))
+        out.flush()
+        del out
+        np.save(temporary / "labels.npy", np.asarray(labels, dtype=np.int64))
+        np.save(temporary / "splits.npy", np.asarray(splits, dtype=np.uint8))
+        write_csv(temporary / "index.csv", ["name", "group"], zip(names, groups, strict=True))
+        about = {"format": FORMAT, "source": source, "image_size": image_size, "classes": list(classes)}
+        write_json(temporary / "store.json", about | {"mean": mean, "std": std, "provenance": provenance})
+
+
+def read(folder: Path) -> Store:
+    """Open the store in `folder`, its images memory-mapped.
+
+    PrunescopeError when a file is missing or of another format, shapes or ranges disagree, a split lacks a class, or a
+    group (a lesion, a patient) is in two splits.
+    """
+    try:
+        about = json.loads((folder / "store.json").read_text(encoding="utf-8"))
+        if about.get("format") != FORMAT:
+            raise PrunescopeError(
+                f"{folder} is of format {about.get('format')!r}, wanted {FORMAT!r}: prepare it again."
+            )
+        images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
+        labels, splits = (np.load(folder / name, allow_pickle=False) for name in ("labels.npy", "splits.npy"))
+        with (folder / "index.csv").open(newline="", encoding="utf-8") as file:
+            header, *rows = csv.reader(file)
+        names, groups = (np.array([row[column] for row in rows], dtype=np.str_) for column in (0, 1))
+        classes, size = tuple(about["classes"]), about["image_size"]
+        mean, std = _three(about["mean"]), _three(about["std"])
+        provenance = about["provenance"]
+    except (OSError, ValueError, KeyError, IndexError, TypeError, EOFError) as error:
+        raise PrunescopeError(
+            f"{folder} is not a whole prepared store ({type(error).__name__}: {error}). Prepare the data again."
+        ) from error
+    if images.dtype != np.uint8 or images.shape[1:] != (size, size, 3) or header != ["name", "group"]:
+        raise PrunescopeError(
+            f"{folder}: found images {images.shape} {images.dtype} and index columns {header}, wanted "
+            f"(N, {size}, {size}, 3) uint8 and name, group. Prepare the data again."
+        )
+    _check(images.shape, labels, splits, names, groups, classes, place=folder)
+    return Store(images, labels, splits, groups, names, classes, mean, std, size, provenance)
+
+
+def channel_statistics(images: np.ndarray, rows: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and standard deviation per channel of images[rows], (N, H, W, 3) uint8, as fractions of 255.
+
+    Exact: pixel values are counted, the sums are integers of any size, and only the results are rounded. So neither
+    order nor block size nor machine can change a digit. A channel that never changes gets 1/255, for division's sake.
+    """
+    counts = np.zeros((3, 256), dtype=np.int64)
+    step = max(1, BLOCK // max(1, int(np.prod(images.shape[1:]))))
+    for start in range(0, len(rows), step):
+        block = images[rows[start : start + step]]
+        for channel in range(3):
+            counts[channel] += np.bincount(block[..., channel].reshape(-1), minlength=256)
+    mean, std = [], []
+    for of_channel in counts.tolist():
+        pixels = sum(of_channel)
+        total = sum(value * count for value, count in enumerate(of_channel))
+        squares = sum(value * value * count for value, count in enumerate(of_channel))
+        mean.append(total / (255 * pixels))
+        std.append(max((pixels * squares - total * total) / (255 * pixels) ** 2, 255.0**-2) ** 0.5)
+    return tuple(mean), tuple(std)
+
+
+def _check(
+    shape: Sequence[int],
+    labels: np.ndarray,
+    splits: np.ndarray,
+    names: Sequence[str] | np.ndarray,
+    groups: Sequence[str] | np.ndarray,
+    classes: Sequence[str],
+    *,
+    place: Path,
+) -> None:
+    found = {
+        "images": shape[0],
+        "labels": len(labels),
+        "splits": len(splits),
+        "names": len(names),
+        "groups": len(groups),
+    }
+    if len(set(found.values())) != 1 or np.ndim(labels) != 1 or np.ndim(splits) != 1:
+        raise PrunescopeError(f"{place}: found {found}, wanted as many of each.")
+    if len(classes) < 2 or len(set(classes)) != len(classes):
+        raise PrunescopeError(f"{place}: found classes {list(classes)}, wanted two or more, each once.")
+    labels, splits = np.asarray(labels), np.asarray(splits)
+    if labels.dtype.kind not in "iu" or not np.array_equal(np.unique(labels), np.arange(len(classes))):
+        raise PrunescopeError(
+            f"{place}: wanted images of each of the {len(classes)} classes, found {np.unique(labels)}."
+        )
+    if splits.dtype.kind not in "iu" or splits.min() < 0 or splits.max() >= len(SPLITS):
+        raise PrunescopeError(f"{place}: found split codes {np.unique(splits)}, wanted 0, 1 and 2.")
+    check(labels, np.asarray(groups), splits, classes=classes)
+
+
+def _three(values: Sequence[float]) -> tuple[float, float, float]:
+    red, green, blue = (float(value) for value in values)
+    return red, green, blue
+
+
+def _reserve(path: Path) -> None:
+    """Take a sparse file's disk space now: a memory map on a full disk dies of a bus error, not of an exception."""
+    size = path.stat().st_size
+    if hasattr(os, "posix_fallocate"):
+        try:
+            with path.open("rb+") as file:
+                os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):  # others: a file system that cannot reserve
+                raise OSError(error.errno, f"the images take {size / 1e6:,.0f} MB: {error.strerror}") from error
+    elif shutil.disk_usage(path.parent).free < size:
+        raise OSError(errno.ENOSPC, f"the images take {size / 1e6:,.0f} MB, more than is free")
+
+
+@contextlib.contextmanager
+def _replacing_folder(folder: Path) -> Iterator[Path]:
+    """Yield a new empty folder beside `folder`; when the block ends well it takes the name `folder`."""
+    _remove_orphans(folder)
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        # The arrays were written without syncing each write; the name must not come before the bytes.
+        for path in temporary.iterdir():
+            with path.open("rb+") as file:
+                os.fsync(file.fileno())
+        if folder.exists():
+            folder.replace(old)  # a folder cannot be renamed onto one that has files
+        try:
+            temporary.replace(folder)
+        except OSError:
+            if old.exists():
+                old.replace(folder)
+            raise
+    except OSError as error:
+        raise PrunescopeError(f"could not write {folder}: {error}.") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _remove_orphans(folder: Path) -> None:
+    """Remove what killed preparations of `folder` left: temporary folders of processes that no longer run."""
+    if os.name != "posix":  # elsewhere asking after a process may end it
+        return
+    for left in [*folder.parent.glob(f".{folder.name}.*.part"), *folder.parent.glob(f".{folder.name}.*.old")]:
+        process = left.name.rsplit(".", 2)[1]
+        try:
+            os.kill(int(process), 0)
+        except (ProcessLookupError, ValueError):
+            shutil.rmtree(left, ignore_errors=True)
+        except PermissionError:
+            pass  # it runs, under another user

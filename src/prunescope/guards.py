@@ -1,0 +1,28 @@
+"""Refusals that need a network, made before the expensive work starts. Like params, this only refuses: no stage lists it in `deps`."""
+
+from collections.abc import Callable
+
+from torch import nn
+
+from prunescope.params import Params
+from prunescope.pruning.masks import prunable
+from prunescope.pruning.plans import PLANS
+
+
+def require_plans_fit(network: nn.Module, params: Params, dataset: str, *, steps: Callable[[float], int]) -> None:
+    """Raise PrunescopeError now if a method's plan will not fit this network's budget, not after hours of pretraining.
+
+    steps: epochs -> optimizer steps.
+    """
+    recipe = params.data[dataset]
+    for name in params.study.methods:
+        method = params.prune[name]
+        for sparsity in params.sparsities:
+            PLANS[method.plan](
+                tuple(prunable(network, method.exclude)),
+                sparsity,
+                budget=steps(recipe.finetune.epochs),
+                step=method.step,
+                round_steps=steps(recipe.epochs_per_round),
+                recovery_share=method.recovery_share,
+            )

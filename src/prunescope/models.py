@@ -1,0 +1,220 @@
+"""Networks: torchvision's architectures by their names, fitted to the classes, the image size and a width.
+
+What was fitted is an `Architecture`, which goes into every checkpoint, so a checkpoint can always be built again.
+"""
+
+import os
+import sys
+import types
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from prunescope.errors import PrunescopeError
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network as it is built.
+
+    name: torchvision's name · classes: outputs · width: factor on the channels (VGG and DenseNet; 1 elsewhere)
+    stem: "imagenet" (as published) or "cifar" (first convolution 3x3 with stride 1, no pooling: for images of some 32 px)
+    head: "torchvision" (as published) or "compact" (VGG: features pooled to 1x1 before the classifier, 34 M instead of 134 M weights)
+    """
+
+    name: str
+    classes: int
+    width: float = 1.0
+    stem: str = "imagenet"
+    head: str = "torchvision"
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def architecture_name(model: str, *, batch_norm: bool) -> str:
+    """torchvision's name of a study's model: VGG comes with and without batch normalisation, the recipe decides."""
+    return f"{model}_bn" if batch_norm and model.startswith("vgg") and not model.endswith("_bn") else model
+
+
+def build(architecture: Architecture) -> nn.Module:
+    """The network with random weights. Raises PrunescopeError for a name, width, stem or head that does not fit."""
+    torchvision = _torchvision()
+    name, width = architecture.name, architecture.width
+    if name not in torchvision.list_models(module=torchvision):
+        raise PrunescopeError(
+            f"model {name!r} is no torchvision classifier; known: {', '.join(torchvision.list_models(module=torchvision))}"
+        )
+    if name.startswith("vgg"):
+        network = _vgg(architecture)
+    elif name.startswith("densenet"):
+        network = _densenet(architecture)
+    elif width != 1:
+        raise PrunescopeError(f"width {width} for {name}: only VGG and DenseNet have a width factor here; use 1")
+    else:
+        extra = {"aux_logits": False, "init_weights": True} if name in ("googlenet", "inception_v3") else {}
+        network = torchvision.get_model(name, weights=None, num_classes=architecture.classes, **extra)
+    if architecture.stem == "cifar":
+        _fit_stem(network, name)
+    return network
+
+
+def initialise(network: nn.Module, architecture: Architecture, init: str, mirror: Path | None = None) -> list[str]:
+    """Load the weights that `init` names into `network`; returns the names of the tensors that stay random.
+
+    init: "random", "imagenet" (torchvision's weights, from `mirror`/weights, torch's cache or the network), or a file of
+    weights (.safetensors, or .pth read as tensors only). Tensors that do not fit (head, stem) stay random; that is refused
+    when nothing fits at all.
+    """
+    if init == "random":
+        return []
+    source = _imagenet(architecture.name, mirror) if init == "imagenet" else _weights_file(Path(init))
+    target = network.state_dict()
+    if architecture.head == "compact" and architecture.name.startswith("vgg"):
+        source = _pool_classifier(source, target)
+    fitting = {name: tensor for name, tensor in source.items() if name in target and tensor.shape == target[name].shape}
+    if not fitting:
+        raise PrunescopeError(
+            f"init {init}: none of its {len(source)} tensors fits {architecture.name} at width {architecture.width}; "
+            "pre-trained weights need width 1 and the same architecture, or use init: random"
+        )
+    network.load_state_dict(fitting, strict=False)
+    return sorted(set(target) - set(fitting))
+
+
+def _torchvision() -> types.ModuleType:
+    """torchvision.models, imported in a quarter of a second instead of 2.5.
+
+    torchvision.ops imports all of torch._dynamo for a compiled roi_align, which no classifier uses. A stand-in for that one
+    name while it is imported spares every stage two seconds; the real module is imported by whoever needs it later.
+    """
+    compiler = "torch._dynamo.utils"
+    if "torchvision" in sys.modules or compiler in sys.modules:
+        import torchvision.models
+
+        return torchvision.models
+    stand_in = types.ModuleType(compiler)
+    stand_in.is_compile_supported = lambda device: False  # type: ignore[attr-defined]
+    sys.modules[compiler] = stand_in
+    try:
+        import torchvision.models
+    finally:
+        del sys.modules[compiler]
+    return torchvision.models
+
+
+def _vgg(architecture: Architecture) -> nn.Module:
+    """torchvision's VGG with its channels and hidden units times the width, and with the chosen head."""
+    from importlib import import_module
+
+    _torchvision()
+    vgg = import_module("torchvision.models.vgg")
+    letters = {"vgg11": "A", "vgg13": "B", "vgg16": "D", "vgg19": "E"}
+    width = architecture.width
+    plain = architecture.name.removesuffix("_bn")
+    channels = [c if c == "M" else _scaled(c, width) for c in vgg.cfgs[letters[plain]]]
+    features = vgg.make_layers(channels, batch_norm=architecture.name.endswith("_bn"))
+    network = vgg.VGG(features, num_classes=architecture.classes, init_weights=False)
+    side = 1 if architecture.head == "compact" else 7
+    hidden = _scaled(4096, width)
+    network.avgpool = nn.AdaptiveAvgPool2d(side)
+    network.classifier[0] = nn.Linear(channels[-2] * side * side, hidden)
+    network.classifier[3] = nn.Linear(hidden, hidden)
+    network.classifier[6] = nn.Linear(hidden, architecture.classes)
+    _start_vgg(network, published=width == 1 and architecture.head == "torchvision")
+    return network
+
+
+def _start_vgg(network: Any, *, published: bool) -> None:
+    """Random weights: He et al. 2015, and for the published classifier N(0, 0.01), which fades in a narrower one."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+        elif isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, 0, 0.01 if published else (2 / module.in_features) ** 0.5)
+            nn.init.zeros_(module.bias)
+
+
+def _densenet(architecture: Architecture) -> nn.Module:
+    """torchvision's DenseNet with growth rate and first channels times the width."""
+    from importlib import import_module
+
+    _torchvision()
+    densenet = import_module("torchvision.models.densenet")
+    shapes = {
+        "densenet121": (32, (6, 12, 24, 16), 64),
+        "densenet161": (48, (6, 12, 36, 24), 96),
+        "densenet169": (32, (6, 12, 32, 32), 64),
+        "densenet201": (32, (6, 12, 48, 32), 64),
+    }
+    growth, blocks, first = shapes[architecture.name]
+    width = architecture.width
+    return densenet.DenseNet(_scaled(growth, width), blocks, _scaled(first, width), num_classes=architecture.classes)
+
+
+def _scaled(channels: int, width: float) -> int:
+    return max(1, round(channels * width))
+
+
+def _fit_stem(network: Any, name: str) -> None:
+    """First convolution 3x3 with stride 1, first pooling gone. VGG has such a stem as published."""
+    if name.startswith("vgg"):
+        return
+    if name.startswith("densenet"):
+        network.features.conv0 = nn.Conv2d(3, network.features.conv0.out_channels, 3, padding=1, bias=False)
+        network.features.pool0 = nn.Identity()
+        first = network.features.conv0
+    elif name.startswith(("resnet", "resnext", "wide_resnet")):
+        network.conv1 = nn.Conv2d(3, network.conv1.out_channels, 3, padding=1, bias=False)
+        network.maxpool = nn.Identity()
+        first = network.conv1
+    else:
+        raise PrunescopeError(f"stem: cifar is known for VGG, DenseNet and ResNet, not for {name}; use stem: imagenet")
+    nn.init.kaiming_normal_(first.weight)
+
+
+def _pool_classifier(source: dict[str, Tensor], target: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Sum the first classifier layer over its 7x7 positions: the same function of a feature map that is constant over them."""
+    name = "classifier.0.weight"
+    weight = source.get(name)
+    if weight is not None and name in target and weight.shape[1] == 49 * target[name].shape[1]:
+        source = source | {name: weight.view(weight.shape[0], -1, 49).sum(dim=2)}
+    return source
+
+
+def _imagenet(name: str, mirror: Path | None) -> dict[str, Tensor]:
+    """torchvision's ImageNet weights of an architecture, from a local file if there is one."""
+    weights = _torchvision().get_model_weights(name).DEFAULT
+    filename = weights.url.rsplit("/", 1)[-1]
+    cache = Path(torch.hub.get_dir()) / "checkpoints"
+    for folder in ([mirror / "weights"] if mirror else []) + [cache]:
+        if (folder / filename).is_file():
+            return _weights_file(folder / filename)
+    try:
+        return weights.get_state_dict(progress=sys.stderr.isatty(), check_hash=True)
+    except OSError as error:
+        wanted = f"{mirror / 'weights' if mirror else '$PRUNESCOPE_MIRROR/weights'}{os.sep}{filename}"
+        raise PrunescopeError(
+            f"init: imagenet needs {weights.url}, which could not be downloaded ({error}); "
+            f"put that file at {wanted}, name a file of weights as init, or use init: random"
+        ) from error
+
+
+def _weights_file(path: Path) -> dict[str, Tensor]:
+    """Tensors of a .safetensors or .pth file; a .pth is read with torch's tensors-only unpickler, so no code in it runs."""
+    if not path.is_file():
+        raise PrunescopeError(
+            f"init: no file {path}; wanted random, imagenet, or a file of weights (.safetensors, .pth)"
+        )
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a broken file raises, the user needs its name
+        raise PrunescopeError(f"init: {path} cannot be read as a file of tensors ({error})") from error

@@ -1,0 +1,92 @@
+"""Optimizers as torch's own functional updates.
+
+torch.optim's classes import torch's compiler when one is made (2 s a stage); the functions beneath them are the same
+arithmetic. State is a plain dict of tensors, so it can be saved and taken up again. A new optimizer is a function and a line.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.optim.adam import adam
+from torch.optim.sgd import sgd
+
+
+@dataclass
+class Optimizer:
+    """An update rule with its parameters and state; `step_(lr)` changes the parameters in place."""
+
+    name: str
+    parameters: list[nn.Parameter]
+    momentum: float
+    weight_decay: float
+    state: dict[str, list[Tensor]] = field(default_factory=dict)
+
+    def step_(self, learning_rate: float) -> None:
+        with torch.no_grad():
+            OPTIMIZERS[self.name](self, learning_rate)
+        for parameter in self.parameters:
+            parameter.grad = None
+
+
+def make(name: str, parameters: Sequence[nn.Parameter], *, momentum: float, weight_decay: float) -> Optimizer:
+    """momentum: SGD's momentum, AdamW's first beta · weight_decay: of all parameters, in SGD as an L2 term."""
+    return Optimizer(name, list(parameters), momentum, weight_decay)
+
+
+def _sgd(optimizer: Optimizer, learning_rate: float, nesterov: bool = False) -> None:
+    parameters, gradients = _with_gradients(optimizer)
+    if optimizer.momentum and "momentum" not in optimizer.state:
+        optimizer.state["momentum"] = [torch.zeros_like(p) for p in parameters]
+    sgd(
+        parameters,
+        gradients,
+        list(optimizer.state.get("momentum", [None] * len(parameters))),  # type: ignore[arg-type]
+        foreach=True,
+        weight_decay=optimizer.weight_decay,
+        momentum=optimizer.momentum,
+        lr=learning_rate,
+        dampening=0.0,
+        nesterov=nesterov,
+        maximize=False,
+    )
+
+
+def _nesterov(optimizer: Optimizer, learning_rate: float) -> None:
+    _sgd(optimizer, learning_rate, nesterov=True)
+
+
+def _adamw(optimizer: Optimizer, learning_rate: float) -> None:
+    """Loshchilov & Hutter 2019; second beta 0.999, eps 1e-8."""
+    parameters, gradients = _with_gradients(optimizer)
+    if not optimizer.state:
+        optimizer.state["first"] = [torch.zeros_like(p) for p in parameters]
+        optimizer.state["second"] = [torch.zeros_like(p) for p in parameters]
+        optimizer.state["steps"] = [torch.zeros(()) for _ in parameters]
+    adam(
+        parameters,
+        gradients,
+        optimizer.state["first"],
+        optimizer.state["second"],
+        [],
+        optimizer.state["steps"],
+        foreach=True,
+        amsgrad=False,
+        beta1=optimizer.momentum,
+        beta2=0.999,
+        lr=learning_rate,
+        weight_decay=optimizer.weight_decay,
+        eps=1e-8,
+        maximize=False,
+        decoupled_weight_decay=True,
+    )
+
+
+OPTIMIZERS = {"sgd": _sgd, "nesterov": _nesterov, "adamw": _adamw}
+
+
+def _with_gradients(optimizer: Optimizer) -> tuple[list[Tensor], list[Tensor]]:
+    """Parameters and their gradients; a parameter that took no part in the loss has gradient zero."""
+    parameters: list[Tensor] = list(optimizer.parameters)
+    return parameters, [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]

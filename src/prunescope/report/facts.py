@@ -1,0 +1,134 @@
+"""What the report says beside the arms: data, layer similarity, machine, base checkpoints, equal budgets or not."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from prunescope.report.arms import Study, arms_of, dense_cell, levels, pruned_cell, read_json
+from prunescope.report.tables import NOT_RUN, NOTHING
+
+ENVIRONMENT = ("device", "processor", "threads", "precision", "torch", "torchvision", "python", "platform")
+
+
+def data_table(metrics: Path, study: Study) -> pd.DataFrame:
+    """Sizes of each data set's splits; groups (lesions) and the leak of a random split where the file gives them."""
+    rows = []
+    for dataset in study.datasets:
+        known = read_json(metrics / "download" / f"{dataset}.json")
+        row = {"data": dataset}
+        if known is None:
+            row |= {"train images": NOT_RUN}
+        else:
+            sizes = {split: known.get(f"{split}_images") for split in ("train", "val", "test")}
+            row |= {f"{split} images": _integer(size) for split, size in sizes.items()}
+            row["classes"] = _integer(known.get("classes"))
+            row["train images per class"] = _per_class(known.get("images_per_class"))
+            groups = known.get("groups")
+            if isinstance(groups, int) and groups < sum(size or 0 for size in sizes.values()):
+                row["groups (lesions)"] = _integer(groups)
+            leak = known.get("random_split_leak")
+            if isinstance(leak, dict):
+                leak = leak.get("all")
+            if isinstance(leak, int | float):
+                row["leak of a random split %"] = f"{leak * 100:.1f}"
+        rows.append(row)
+    return pd.DataFrame(rows).fillna(NOTHING)
+
+
+def _integer(value: Any) -> str:
+    if isinstance(value, list):
+        value = len(value)
+    return f"{value:,}" if isinstance(value, int) else NOTHING
+
+
+def _per_class(images: Any) -> str:
+    train = images.get("train") if isinstance(images, dict) else None
+    counts = [size for size in train.values() if isinstance(size, int)] if isinstance(train, dict) else []
+    if not counts:
+        return NOTHING
+    return f"{min(counts):,}" if min(counts) == max(counts) else f"{min(counts):,} to {max(counts):,}"
+
+
+def similarity_table(metrics: Path, study: Study) -> pd.DataFrame:
+    """Every number of metrics/cka/<cell>.json: a row per measure, a column per cell; no rows where cka did not run."""
+    columns = {}
+    for cell in cka_cells(study):
+        known = read_json(metrics / "cka" / f"{cell}.json")
+        if known is not None:
+            columns[cell] = {name: _number(value) for name, value in _leaves(known)}
+    measures = list(dict.fromkeys(name for column in columns.values() for name in column))
+    rows = [
+        {"measure": name} | {cell: column.get(name, NOTHING) for cell, column in columns.items()} for name in measures
+    ]
+    return pd.DataFrame(rows)
+
+
+def cka_cells(study: Study, seeds: int | None = None) -> list[str]:
+    """The names of the study's cells, of the first `seeds` seeds (of all if None)."""
+    return [
+        pruned_cell(model, dataset, level, seed)
+        for dataset in study.datasets
+        for model in study.models
+        for level in levels(study)
+        for seed in study.seeds[:seeds]
+    ]
+
+
+def _leaves(node: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """(name, number) of every number at any depth, in file order."""
+    for key, value in node.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{above}{key} · ")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield f"{above}{key}".replace("_", " "), value
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
+
+
+def probe_note(metrics: Path, cell: str) -> str:
+    """What a heat map must say of itself, as far as the cell's file tells: estimator, probe images, split."""
+    known = read_json(metrics / "cka" / f"{cell}.json") or {}
+    parts = [f"{known.get('estimator', 'debiased')} linear CKA".replace("linear CKA linear", "linear")]
+    images = next(
+        (known[key] for key in ("probe_images", "images", "samples") if isinstance(known.get(key), int)), None
+    )
+    if images is not None:
+        parts.append(f"n = {images:,} probe images")
+    if isinstance(known.get("split"), str):
+        parts.append(f"{known['split']} split")
+    return " · ".join(parts)
+
+
+def environment(metrics: Path, study: Study) -> dict[str, str]:
+    """Where the arms were trained: each setting once, several values joined."""
+    found: dict[str, dict[str, None]] = {key: {} for key in ENVIRONMENT}
+    for arm in arms_of(study):
+        for stage in arm.training:
+            known = read_json(metrics / f"{stage}.json") or {}
+            for key in ENVIRONMENT:
+                if known.get(key) is not None:
+                    found[key][str(known[key])] = None
+    return {key: "; ".join(values) for key, values in found.items() if values}
+
+
+def base_hashes(metrics: Path, study: Study) -> dict[str, set[str]]:
+    """The base checkpoints from which the dense and pruned arms of each model, data set and seed started."""
+    found: dict[str, set[str]] = {}
+    for arm in arms_of(study):
+        if arm.kind != "student":
+            for stage in arm.training:
+                sha = (read_json(metrics / f"{stage}.json") or {}).get("base_sha256")
+                if isinstance(sha, str):
+                    found.setdefault(dense_cell(arm.model, arm.dataset, arm.seed), set()).add(sha)
+    return found
+
+
+def budgets_differ(summary: pd.DataFrame) -> list[str]:
+    """The "model on data set" pairs whose dense and pruned arms did not all train for the same number of steps."""
+    arms = summary[(summary["kind"] != "student") & summary["steps"].notna()]
+    counts = arms.groupby(["model", "dataset"], sort=False)["steps"].nunique()
+    return [f"{model} on {dataset}" for (model, dataset), different in counts.items() if different > 1]  # type: ignore[misc]

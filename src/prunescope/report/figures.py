@@ -1,0 +1,192 @@
+"""Bars and curves of the report; each function returns a matplotlib figure, drawn without pyplot."""
+
+import math
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from prunescope.report.arms import Study, dense_cell, levels, pruned_cell, read_history
+from prunescope.report.look import DENSE, colours, house_style
+from prunescope.report.tables import runs
+
+
+def _panels(
+    count: int, columns: int, width: float, height: float, *, sharey: bool = False
+) -> tuple[Figure, list[Axes]]:
+    columns = min(columns, count)
+    rows = math.ceil(count / columns)
+    figure = Figure(figsize=(min(9.6, width * columns), height * rows + 0.6), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=sharey)
+    axes = list(grid.flat)
+    for spare in axes[count:]:
+        spare.set_axis_off()
+    return figure, axes[:count]
+
+
+def accuracy_bars(summary: pd.DataFrame, study: Study) -> Figure:
+    """Test accuracy of the dense control and each method, grouped by sparsity, a panel per model and data set."""
+    pairs = [(model, dataset) for dataset in study.datasets for model in study.models]
+    bars = ["dense", *study.methods]
+    with house_style():
+        figure, axes = _panels(len(pairs), 2, 4.8, 3.2)
+        for axis, (model, dataset) in zip(axes, pairs, strict=True):
+            for group, level in enumerate(levels(study)):
+                for place, method in enumerate(bars):
+                    arm = runs(summary, model, dataset, method, 0.0 if method == "dense" else level)
+                    turn = 90 if len(bars) * len(levels(study)) > 6 else 0
+                    _bar(axis, group * (len(bars) + 1) + place, arm, colours(study.methods)[method], turn)
+            centres = [group * (len(bars) + 1) + (len(bars) - 1) / 2 for group in range(len(levels(study)))]
+            axis.set_xticks(centres, [f"{level * 100:.1f} % sparse" for level in levels(study)])
+            axis.set_xlim(-0.8, len(levels(study)) * (len(bars) + 1) - 1.2)
+            axis.set_ylim(0, 104)
+            axis.set_title(f"{model} on {dataset}")
+            axis.set_ylabel("test accuracy, %")
+            axis.tick_params(axis="x", length=0)
+        keys = [_patch(colours(study.methods)[method], _label(method)) for method in bars]
+        keys.append(
+            Line2D([], [], color="black", marker="D", markerfacecolor="white", linestyle="", label="balanced accuracy")
+        )
+        keys.append(Line2D([], [], color="black", marker="_", markersize=12, linestyle="", label="right after pruning"))
+        figure.legend(handles=keys, loc="outside lower center", ncols=3, frameon=False)
+    return figure
+
+
+def _label(method: str) -> str:
+    return "dense control" if method == "dense" else method
+
+
+def _dash(method: str) -> Literal["-", "--"]:
+    return "--" if method == "dense" else "-"
+
+
+def _patch(colour: str, label: str) -> Line2D:
+    return Line2D([], [], color=colour, marker="s", markersize=10, linestyle="", label=label)
+
+
+def _bar(axis: Axes, place: float, arm: pd.DataFrame, colour: str, turn: int) -> None:
+    if arm.empty:
+        axis.text(place, 3, "not run", rotation=90, ha="center", va="bottom", color="#595959")
+        return
+    accuracy = arm["accuracy"] * 100
+    error = accuracy.std(ddof=1) if len(arm) > 1 else None
+    axis.bar(place, accuracy.mean(), width=0.86, color=colour, yerr=error, capsize=4)
+    axis.text(place, 3, f"{accuracy.mean():.1f}", rotation=turn, ha="center", va="bottom", color="white", weight="bold")
+    balanced, pruned = arm["balanced_accuracy"].mean() * 100, arm["accuracy_after_pruning"].mean() * 100
+    axis.plot(place + 0.25, balanced, marker="D", markersize=5, color="black", markerfacecolor="white")
+    if arm["kind"].iloc[0] == "pruned":
+        axis.plot(place, pruned, marker="_", markersize=16, markeredgewidth=2.5, color="white")
+        axis.plot(place, pruned, marker="_", markersize=15, markeredgewidth=1.2, color="black")
+
+
+def layers_pruned(metrics: Path, study: Study, model: str, dataset: str, method: str = "layerwise") -> Figure | None:
+    """Validation accuracy by number of layers pruned: bars after recovery, marks right after each round's pruning.
+
+    A panel per sparsity, means over seeds; None where the method's prune stage did not run.
+    """
+    found: list[tuple[float, list[pd.DataFrame]]] = []
+    for level in levels(study):
+        paths = [metrics / "prune" / pruned_cell(model, dataset, level, seed) / f"{method}.csv" for seed in study.seeds]
+        found.append((level, [history for path in paths if (history := read_history(path)) is not None]))
+    found = [(level, histories) for level, histories in found if histories]
+    if not found:
+        return None
+    with house_style():
+        figure, axes = _panels(len(found), 1, 9.6, 3.2)
+        for axis, (level, histories) in zip(axes, found, strict=True):
+            rows = pd.concat([history.assign(run=run) for run, history in enumerate(histories)])
+            shown = {event: _by_layers(rows[rows["event"] == event]) for event in ("pruned", "trained")}
+            axis.bar(
+                shown["trained"].index, shown["trained"], color=colours(study.methods)[method], label="after recovery"
+            )
+            size = 5 if len(shown["pruned"]) <= 40 else 2
+            axis.plot(shown["pruned"].index, shown["pruned"], "kv", markersize=size, label="right after pruning")
+            start = rows[rows["event"] == "start"]["accuracy"].mean() * 100
+            if not math.isnan(start):
+                axis.axhline(start, color=DENSE, linestyle="--", label="before pruning")
+            axis.set_ylim(0, 104)
+            axis.set_xlim(0.3, max(rows["layers_pruned"].max(), 1) + 0.7)
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axis.set_title(f"{model} on {dataset}, {method}, {level * 100:.1f} % sparse, n = {len(histories)}")
+            axis.set_xlabel("layers pruned, in network order")
+            axis.set_ylabel("validation accuracy, %")
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    return figure
+
+
+def _by_layers(rows: pd.DataFrame) -> pd.Series:
+    """The last accuracy (percent) at each number of pruned layers, mean over the runs."""
+    rows = rows[rows["layers_pruned"] > 0]
+    last = rows.groupby(["run", "layers_pruned"])["accuracy"].last() * 100
+    return last.groupby("layers_pruned").mean()
+
+
+def training_curves(metrics: Path, study: Study, model: str, dataset: str) -> Figure | None:
+    """Validation accuracy over the steps of the shared budget, pruned arms against the dense control.
+
+    A column per sparsity; above the whole range, below the range in which the arms end. One line per seed, marks right
+    after pruning. None where nothing ran.
+    """
+    curves = {level: _curves(metrics, study, model, dataset, level) for level in levels(study)}
+    curves = {level: lines for level, lines in curves.items() if lines}
+    if not curves:
+        return None
+    floor = min(line["accuracy"].iloc[-1] for lines in curves.values() for _, line in lines) * 100
+    top = max(line["accuracy"].max() for lines in curves.values() for _, line in lines) * 100
+    margin = max((top - floor) * 0.5, 1.0)
+    with house_style():
+        figure = Figure(figsize=(9.6, 6.4), layout="constrained")
+        axes = figure.subplots(2, len(curves), squeeze=False, sharex="col", sharey="row")
+        for column, (level, lines) in enumerate(curves.items()):
+            for method, line in lines:
+                for axis in axes[:, column]:
+                    _draw(axis, line, method, colours(study.methods)[method])
+            axes[0, column].set_title(f"{model} on {dataset}, {level * 100:.1f} % sparse")
+            axes[0, column].set_ylim(0, 104)
+            axes[1, column].set_ylim(floor - margin, min(top + margin, 100.4))
+            axes[1, column].set_xlabel("optimizer steps after the base checkpoint")
+        axes[0, 0].set_ylabel("validation accuracy, %")
+        axes[1, 0].set_ylabel("the same, enlarged")
+        shown = [
+            m for m in ("dense", *study.methods) if any(m == method for lines in curves.values() for method, _ in lines)
+        ]
+        keys = [Line2D([], [], color=colours(study.methods)[m], linestyle=_dash(m), label=_label(m)) for m in shown]
+        keys.append(
+            Line2D([], [], color="#333333", marker="v", linestyle="", markersize=5, label="right after pruning")
+        )
+        figure.legend(handles=keys, loc="outside lower center", ncols=len(keys), frameon=False)
+    return figure
+
+
+def _curves(metrics: Path, study: Study, model: str, dataset: str, level: float) -> list[tuple[str, pd.DataFrame]]:
+    """(method, validation rows) of every run; a pruned arm's prune and finetune rows joined in the order they ran."""
+    curves = []
+    for seed in study.seeds:
+        parts = {"dense": [f"finetune/{dense_cell(model, dataset, seed)}/dense.csv"]}
+        cell = pruned_cell(model, dataset, level, seed)
+        parts |= {
+            method: [f"{stage}/{cell}/{method}.csv" for stage in ("prune", "finetune")] for method in study.methods
+        }
+        for method, paths in parts.items():
+            rows = [history for path in paths if (history := read_history(metrics / path)) is not None and len(history)]
+            if rows:
+                curves.append((method, pd.concat(rows, ignore_index=True)))
+    return curves
+
+
+def _draw(axis: Axes, line: pd.DataFrame, method: str, colour: str) -> None:
+    width = 2.2 if method == "dense" else 1.6
+    axis.plot(
+        line["step"],
+        line["accuracy"] * 100,
+        color=colour,
+        linewidth=width,
+        linestyle=_dash(method),
+    )
+    pruned = line[line["event"] == "pruned"]
+    axis.plot(pruned["step"], pruned["accuracy"] * 100, "v", color=colour, markersize=6 if len(pruned) < 20 else 2.5)
+    axis.grid(axis="y", color="#e5e5e5", linewidth=0.8)

@@ -1,0 +1,80 @@
+"""Where a stage runs: device, numeric precision, seeds, and a record of it all for the metrics."""
+
+import contextlib
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from prunescope.errors import PrunescopeError
+
+
+def device(name: str = "auto") -> torch.device:
+    """The device to compute on; auto = cuda if there is one, then mps, else cpu. Raises PrunescopeError where it is absent."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise PrunescopeError(
+            f"runtime.device is {name}, but torch {torch.__version__} sees no CUDA device; use auto or cpu"
+        )
+    return torch.device(name)
+
+
+def precision(name: str, on: torch.device) -> torch.dtype:
+    """dtype of forward and backward; auto = bfloat16 where the hardware computes in it (it halves the time), else float32."""
+    if name == "auto":
+        native = torch.cuda.is_bf16_supported() if on.type == "cuda" else on.type == "cpu" and _cpu_has_bf16()
+        name = "bf16" if native else "fp32"
+    return {"bf16": torch.bfloat16, "fp32": torch.float32}[name]
+
+
+def autocast(on: torch.device, dtype: torch.dtype) -> contextlib.AbstractContextManager:
+    return torch.autocast(on.type, dtype) if dtype != torch.float32 else contextlib.nullcontext()
+
+
+def seed_everything(*numbers: int) -> None:
+    """Seed torch's global generators (weight start, dropout) with a mix of the given numbers, e.g. (seed, step)."""
+    seed = 0
+    for number in numbers:
+        seed = (seed * 0x9E3779B1 + number + 1) % (1 << 63)
+    torch.manual_seed(seed)
+
+
+def prepare(threads: int, on: torch.device) -> None:
+    """Settings that hold for a whole stage: threads (0 = torch's choice), tf32 on a GPU, repeatable algorithms."""
+    if threads:
+        torch.set_num_threads(threads)
+    if on.type == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = True
+        torch.backends.cudnn.allow_tf32 = True
+        torch.backends.cudnn.benchmark = True
+
+
+def environment(on: torch.device, dtype: torch.dtype) -> dict[str, str | int]:
+    """What a number was measured on; goes into the metrics, never into a checkpoint."""
+    return {
+        "device": torch.cuda.get_device_name(on) if on.type == "cuda" else on.type,
+        "precision": {torch.bfloat16: "bf16", torch.float32: "fp32"}[dtype],
+        "threads": torch.get_num_threads(),
+        "processor": _processor(),
+        "platform": platform.system(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torchvision": version("torchvision"),
+    }
+
+
+def _cpu_has_bf16() -> bool:
+    """avx512_bf16 or AMX; without them bfloat16 is emulated and slower than float32."""
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, check)() for check in checks if hasattr(torch.cpu, check))
+
+
+def _processor() -> str:
+    """The processor's model name."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

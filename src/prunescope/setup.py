@@ -1,0 +1,138 @@
+"""What every training stage sets up in the same way from params: data on the device, loss, validation, and training a part."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from prunescope import losses, runtime
+from prunescope.data import store as stores
+from prunescope.data.batches import Batches
+from prunescope.evaluate import validate
+from prunescope.files import write_csv, write_json
+from prunescope.optimizers import Optimizer, make
+from prunescope.training import HISTORY, SCHEDULES, Log, fit
+
+STREAMS = {
+    "pretrain": 0,
+    "budget": 1,
+    "distill": 2,
+}  # each with batches of its own; pruning and fine-tuning share "budget"
+
+
+class Budget(Protocol):
+    """One training budget, as in params.yaml."""
+
+    @property
+    def epochs(self) -> float: ...
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def schedule(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A dataset ready for training on a device, with the settings that all its training shares."""
+
+    store: stores.Store
+    batches: Batches
+    task: losses.Loss
+    device: torch.device
+    precision: torch.dtype
+    seed: int
+    settings: Any
+
+    def validate(self, network: nn.Module) -> tuple[float, float]:
+        """(loss, accuracy) of the validation split."""
+        return validate(network, self.store, "val", device=self.device, precision=self.precision)
+
+    def to_device(self, network: nn.Module) -> nn.Module:
+        return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def optimizer(self, network: nn.Module) -> Optimizer:
+        """A fresh optimizer of all the network's parameters."""
+        chosen = self.settings
+        parameters = list(network.parameters())
+        return make(chosen.optimizer, parameters, momentum=chosen.momentum, weight_decay=chosen.weight_decay)
+
+    def steps(self, epochs: float) -> int:
+        """Optimizer steps of so many epochs."""
+        return round(epochs * self.batches.steps_per_epoch)
+
+
+def open_training(folder: Path, settings: Any, *, seed: int, stream: str, run_on: Any) -> Setup:
+    """Read the prepared store, put its train split on the device and choose the loss. settings: a recipe's `training`."""
+    device = runtime.device(run_on.device)
+    runtime.prepare(run_on.threads, device)
+    store = stores.read(folder)
+    batches = Batches(
+        store,
+        "train",
+        batch_size=settings.batch_size,
+        crop_padding=settings.crop_padding,
+        flip=settings.flip,
+        seed=seed * len(STREAMS) + STREAMS[stream],
+        device=device,
+    )
+    weights = (
+        losses.class_weights(batches.labels, len(store.classes)) if settings.imbalance == "class_weights" else None
+    )
+    task = losses.cross_entropy(class_weights=weights, label_smoothing=settings.label_smoothing)
+    precision = runtime.precision(run_on.precision, device)
+    return Setup(store, batches, task, device, precision, seed, settings)
+
+
+def train(
+    network: nn.Module,
+    setup: Setup,
+    budget: Budget,
+    log: Log,
+    *,
+    first: int = 0,
+    last: int | None = None,
+    loss: losses.Loss | None = None,
+    update: Optimizer | None = None,
+    weights: dict[str, nn.Parameter] | None = None,
+    masks: dict[str, Tensor] | None = None,
+    label: str,
+    close: bool = True,
+) -> None:
+    """Train the steps [first, last) of `budget`, by default all of it, on the task's loss with a fresh optimizer."""
+    total = setup.steps(budget.epochs)
+    fit(
+        network,
+        setup.batches,
+        loss or setup.task,
+        first=first,
+        last=total if last is None else last,
+        schedule=SCHEDULES[budget.schedule](budget.learning_rate, total),
+        update=update or setup.optimizer(network),
+        precision=setup.precision,
+        seed=setup.seed,
+        log=log,
+        validate=setup.validate,
+        weights=weights,
+        masks=masks,
+        label=label,
+        close=close,
+    )
+
+
+def write_record(metrics: Path, history: Path, setup: Setup, log: Log, *, budget: Budget, **more: Any) -> None:
+    """The metrics file and the history of a training stage: what it spent, how it ended on the validation split, and where it ran."""
+    validated = [row for row in log.rows if row["split"] == "val"]
+    images = log.steps * setup.batches.batch_size
+    record = {
+        "steps": log.steps,
+        "epochs": log.steps / setup.batches.steps_per_epoch,
+        "seconds": round(log.seconds, 3),
+        "images_per_second": round(images / log.seconds, 1) if log.seconds else None,
+        "val_accuracy": validated[-1]["accuracy"] if validated else None,
+        "val_loss": validated[-1]["loss"] if validated else None,
+        "budget_steps": setup.steps(budget.epochs),
+    }
+    write_json(metrics, record | more | runtime.environment(setup.device, setup.precision))
+    write_csv(history, HISTORY, log.table())

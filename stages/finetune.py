@@ -1,0 +1,45 @@
+"""Spend the rest of the training budget on a pruned network with its masks held, or all of it on the dense control."""
+
+from prunescope import checkpoint
+from prunescope.params import load
+from prunescope.pruning.masks import achieved_sparsity, apply_, prunable
+from prunescope.setup import open_training, train, write_record
+from prunescope.stage import arguments, main
+from prunescope.training import Log, measure
+
+
+def recipe() -> None:
+    names = ("method", "model", "dataset", "seed", "store", "start", "checkpoint", "metrics", "history")
+    args = arguments(__doc__, *names, optional=("sparsity",))
+    params = load()
+    wanted = params.data[args.dataset]
+    setup = open_training(args.store, wanted.training, seed=args.seed, stream="budget", run_on=params.runtime)
+    start = checkpoint.read(args.start)
+    network = setup.to_device(start.network())
+    masks = {name: mask.to(setup.device) for name, mask in start.masks.items()}
+    weights = {name: weight for name, weight in prunable(network).items() if name in masks}
+
+    spent = start.about.get("steps", 0)  # by recovery inside the prune stage
+    log = Log(sparsity=achieved_sparsity(weights) if weights else 0.0, layers_pruned=len(masks))
+    measure(network, setup.validate, log, "start", step=spent, per_epoch=setup.batches.steps_per_epoch)
+    label = f"finetune {args.method} {args.model}"
+    train(network, setup, wanted.finetune, log, first=spent, weights=weights, masks=masks, label=label)
+    apply_(weights, masks)
+
+    start_digest = checkpoint.sha256(args.start)
+    base_digest = start.parents.get("base", start_digest)
+    about = {"stage": "finetune", "seed": args.seed, "method": args.method, "sparsity": args.sparsity or 0.0}
+    parents = {"base": base_digest, "start": start_digest}
+    kind = "finetuned" if masks else "dense"
+    checkpoint.write(
+        args.checkpoint,
+        checkpoint.Checkpoint(kind, start.architecture, network.state_dict(), start.masks, parents, about),
+    )
+    write_record(
+        args.metrics, args.history, setup, log, budget=wanted.finetune, base_sha256=base_digest,
+        target_sparsity=args.sparsity or 0.0, achieved_sparsity=achieved_sparsity(weights) if weights else 0.0,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main(recipe)

@@ -1,0 +1,172 @@
+import json
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import make_study, plant, write_json
+
+from prunescope.report import claims, page, tables
+
+
+class Reader(HTMLParser):
+    """Collects the tags with their attributes and the cells of all tables."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        if data.strip():
+            self.text.append(data.strip())
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def make(folder: Path, study: Any, **changes: Any) -> tuple[str, str]:
+    given: dict[str, Any] = {"provenance": {"commit": "0123abc"}, "reproduce": ["dvc repro"], "method": "iterative"}
+    page.write(study, folder / "metrics", folder / "out", **(given | changes))
+    html = (folder / "out/report.html").read_text(encoding="utf-8")
+    return html, (folder / "out/report.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> tuple[Path, str, str]:
+    """A report of two models, one of them with students and layer similarity."""
+    folder = tmp_path_factory.mktemp("whole")
+    study = make_study()
+    plant(folder / "metrics", study)
+    shutil.rmtree(folder / "metrics/cka/densenet169-digits-0.8-0")
+    return folder, *make(folder, study)
+
+
+def test_the_page_needs_nothing_but_itself(made):
+    _, html, _ = made
+    reader = Reader(html)
+    assert not reader.all("script")
+    assert not reader.all("link")
+    assert not re.search(r"(?:src|href|url\(|@import)\s*=?\s*[\"'(]?\s*(?:https?:)?//", html)
+    for _, attributes in reader.tags:
+        assert (attributes.get("src") or "data:").startswith("data:image/png;base64,") or "src" not in attributes
+        assert (attributes.get("href") or "#").startswith("#")
+    assert len(html) < 4_000_000
+
+
+def test_every_picture_has_an_alternative_text_and_every_section_a_target(made):
+    _, html, _ = made
+    reader = Reader(html)
+    images = reader.all("img")
+    assert len(images) == 1 + 2 * 2 + 3  # bars; curves and layers; CKA inside, between, students
+    assert all(len(image["alt"] or "") > 20 for image in images)
+    targets = {attributes["id"] for attributes in reader.all("h2")}
+    assert {"#" + str(target) for target in targets} == {link["href"] for link in reader.all("a")}
+    order = ["Answer", "Accuracy", "Figures", "Students", "Budgets and costs", "Data", "Layer similarity", "Provenance"]
+    assert re.findall(r"<h2[^>]*>(.*?)</h2>", html) == [*order, "How to reproduce"]
+
+
+def test_numbers_on_the_page_are_those_of_the_files(made):
+    folder, html, markdown = made
+    cells = 0
+    for path in sorted((folder / "metrics/evaluate").glob("*/*.json")):
+        accuracy = json.loads(path.read_text())["accuracy"]
+        assert f"<td>{accuracy * 100:.1f}</td>" in html
+        assert f" {accuracy * 100:.1f} " in markdown
+        cells += 1
+    assert cells == 2 * 4 + 5
+    for text in ("1,077", "101 to 110", "0.520", "Example CPU", "0123abc", "ab" * 32, "debiased"):
+        assert text in html + markdown, text
+    assert page.STORAGE in html
+    assert page.NO_PAPER.replace("'", "&#39;") in html
+
+
+def test_markdown_shows_the_pictures_that_were_written(made):
+    folder, html, markdown = made
+    names = re.findall(r"\]\(figures/([^)]+)\)", markdown)
+    assert sorted(names) == sorted(path.name for path in (folder / "out/figures").iterdir())
+    assert len(names) == html.count("<img")
+    assert not re.search(r"[^\n]\n\| :--", markdown.replace("|\n| :--", ""))
+
+
+def test_missing_cells_and_stages_are_said(tmp_path):
+    study = make_study(models=("vgg16",), teachers=())
+    plant(tmp_path / "metrics", study, cka=False)
+    removed = sorted((tmp_path / "metrics").rglob("layerwise.*"))
+    assert len(removed) == 5
+    for path in removed:
+        path.unlink()
+    html, markdown = make(tmp_path, study)
+    assert "<td>not run</td>" in html
+    assert "Layer similarity (CKA): not run." in markdown
+    assert "No model of this study teaches a student." in markdown
+    assert "There is no answer yet" in markdown
+
+
+def test_nothing_run_still_makes_a_page(tmp_path):
+    html, markdown = make(tmp_path, make_study(models=("vgg16",)))
+    assert "There is no answer yet" in html
+    assert markdown.count("not run") >= 4 + 5 + 4 + 4 + 1
+
+
+def test_names_are_text_not_markup(tmp_path):
+    study = make_study(models=("vgg16",), methods=("<b>$x$|_",), name="<script>alert(1)</script>")
+    plant(tmp_path / "metrics", study, cka=False)
+    html, markdown = make(tmp_path, study, provenance={"a|b": "<img src=x> & `c`"}, reproduce=["echo '<i>'"])
+    reader = Reader(html)
+    assert not reader.all("b")
+    assert not reader.all("i")
+    assert not reader.all("script")
+    assert "<b>$x$|_" in reader.text
+    assert "<img src=x> & `c`" in reader.text
+    assert r"| \<b\>$x$\|\_ |" in markdown
+    assert r"| a\|b | \<img src=x\> &amp; \`c\` |" in markdown
+    assert "    echo '<i>'" in markdown
+
+
+def test_lesion_groups_leak_and_unequal_budgets_are_said(tmp_path):
+    study = make_study(models=("vgg16",), teachers=(), datasets=("digits", "ham10000-small"))
+    plant(tmp_path / "metrics", study, cka=False)
+    path = tmp_path / "metrics/download/ham10000-small.json"
+    write_json(path, json.loads(path.read_text()) | {"groups": 1234, "random_split_leak": 0.386})
+    path = tmp_path / "metrics/finetune/vgg16-digits-0/dense.json"
+    write_json(path, json.loads(path.read_text()) | {"steps": 41, "base_sha256": "cd" * 32})
+    _, markdown = make(tmp_path, study)
+    assert "| ham10000-small | 1,077 | 360 | 360 | 10 | 101 to 110 | 1,234 | 38.6 |" in markdown
+    assert "| digits | 1,077 | 360 | 360 | 10 | 101 to 110 | – | – |" in markdown
+    assert "Attention: the arms of vgg16 on digits did not all train for the same number of steps." in markdown
+    assert "Attention: the arms of vgg16-digits-0 started from different base checkpoints." in markdown
+
+
+def test_the_answer_is_counted_and_careful(tree):
+    metrics, study = tree()
+    seen, trust = claims.answer(tables.summarise(metrics, study), study)
+    assert "iterative had the highest mean test accuracy in 2;" in seen
+    assert "lie 2.8 percentage points apart" in seen  # 0.034 - 0.006
+    assert "−0.6 from the equally trained dense control" in seen
+    assert "nothing here is proven" in trust
+    metrics, study = tree(seeds=(0, 1), methods=("oneshot", "iterative"))
+    (metrics / "evaluate/vgg16-digits-0.8-0/oneshot.json").write_text(
+        (metrics / "evaluate/vgg16-digits-0.8-0/iterative.json").read_text()
+    )
+    (metrics / "evaluate/vgg16-digits-0.8-1/oneshot.json").write_text(
+        (metrics / "evaluate/vgg16-digits-0.8-1/iterative.json").read_text()
+    )
+    seen, trust = claims.answer(tables.summarise(metrics, study), study)
+    assert "oneshot and iterative" in seen
+    assert "lie 0.0 to 0.6 percentage points apart" in seen
+    assert "2 seeds" in trust
+
+
+def test_the_report_never_imports_torch():
+    code = "import sys, prunescope.report.page; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
