@@ -51,20 +51,19 @@ def iterative(
 def layerwise(layers: Sequence[str], sparsity: float, *, budget: int, recovery_share: float, **_: float) -> list[Round]:
     """One layer after the other to the target, in network order, with training after each.
 
-    `recovery_share` of the budget is spread evenly over the pauses between layers; the rest follows the last layer.
-    Raises PrunescopeError where that is less than one step a pause.
+    `recovery_share` of the budget is spread evenly over the pauses between layers, in whole steps as they add up; the rest
+    follows the last layer. Raises PrunescopeError where most pauses would get no step at all.
     """
-    pauses = max(len(layers) - 1, 1)
-    steps = int(recovery_share * budget) // pauses
-    if steps == 0 and recovery_share > 0 and len(layers) > 1:
+    pauses = len(layers) - 1
+    steps = int(recovery_share * budget)
+    if 0 < steps < pauses / 3:
         raise PrunescopeError(
-            f"layerwise: recovery_share {recovery_share} of {budget} budget steps is less than one step for each of the "
-            f"{pauses} pauses between {len(layers)} layers; raise finetune.epochs or lower batch_size"
+            f"layerwise: recovery_share {recovery_share} of {budget} budget steps gives {steps} steps to the {pauses} "
+            f"pauses between {len(layers)} layers, wanted at least {pauses // 3}; raise finetune.epochs or lower batch_size"
         )
-    return [
-        Round((layer,), sparsity, "layer", steps if number < len(layers) else 0)
-        for number, layer in enumerate(layers, start=1)
-    ]
+    ends = [steps * number // max(pauses, 1) for number in range(len(layers))]
+    recovery = [after - before for before, after in zip(ends, ends[1:], strict=False)] + [0]
+    return [Round((layer,), sparsity, "layer", spent) for layer, spent in zip(layers, recovery, strict=True)]
 
 
 PLANS = {"oneshot": oneshot, "iterative": iterative, "layerwise": layerwise}
