@@ -23,9 +23,7 @@ def recipe() -> None:
     students = {m: f"student-{m}" for m in methods} if args.model in params.distill.teachers else {}
     paths = {"dense": args.dense} | {n: args.finished / f"{n}.safetensors" for n in (*methods, *students.values())}
     networks = {name: checkpoint.read(path).network().to(device) for name, path in paths.items()}
-    pairs = (
-        [(n, n) for n in networks] + list(combinations(("dense", *methods), 2)) + [(s, m) for m, s in students.items()]
-    )
+    pairs = [(n, n) for n in networks] + list(combinations(("dense", *methods), 2)) + [(s, m) for m, s in students.items()]
 
     probe = balanced(store, "test", params.cka.probe_images)
     whole = max(len(probe) // params.cka.batch_size, 1)  # batches of equal size: a ragged last one would estimate worse
@@ -44,14 +42,10 @@ def recipe() -> None:
     layers = {f"layers:{name}": np.array(names) for name, names in found.layers.items()}
     with replacing(args.maps / "maps.npz") as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays, **layers)  # pyright: ignore[reportArgumentType]
-    write_csv(
-        args.maps / "probe.csv", ("name", "class"), ((store.names[i], store.classes[store.labels[i]]) for i in probe)
-    )
+    write_csv(args.maps / "probe.csv", ("name", "class"), ((store.names[i], store.classes[store.labels[i]]) for i in probe))
 
     inside = {name: off_diagonal_mean(found.maps[name, name]) for name in networks}
-    between = {
-        f"{a}--{b}": float(np.nanmean(diagonal(found.maps[a, b]))) for a, b in combinations(("dense", *methods), 2)
-    }
+    between = {f"{a}--{b}": float(np.nanmean(diagonal(found.maps[a, b]))) for a, b in combinations(("dense", *methods), 2)}
     record = {"probe_images": found.samples, "estimator": "debiased linear CKA", "split": "test"}
     write_json(args.metrics, record | {"off_diagonal": inside, "diagonal": between})
 

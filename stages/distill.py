@@ -43,9 +43,7 @@ def recipe() -> None:
         args.checkpoint,
         checkpoint.Checkpoint("distilled", architecture, student.state_dict(), parents=parents, about=about),
     )
-    write_record(
-        args.metrics, args.history, setup, log, budget=wanted.distill, **{f"{k}_sha256": v for k, v in parents.items()}
-    )
+    write_record(args.metrics, args.history, setup, log, budget=wanted.distill, **{f"{k}_sha256": v for k, v in parents.items()})
 
 
 if __name__ == "__main__":

@@ -3,9 +3,10 @@
 from prunescope import checkpoint, runtime
 from prunescope.costs import costs
 from prunescope.data import store as stores
-from prunescope.evaluate import decide, metrics, predict, recall_rows
+from prunescope.evaluate import decide, metrics, recall_rows
 from prunescope.files import write_csv, write_json
 from prunescope.params import load
+from prunescope.predict import predict
 from prunescope.pruning.masks import achieved_sparsity, collapsed
 from prunescope.stage import arguments, main
 

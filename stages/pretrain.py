@@ -33,9 +33,7 @@ def recipe() -> None:
     train(network, setup, wanted.pretrain, log, label=f"pretrain {args.model}")
 
     about = {"stage": "pretrain", "seed": args.seed, "init": wanted.network.init, "untaught": untaught}
-    digest = checkpoint.write(
-        args.checkpoint, checkpoint.Checkpoint("dense", architecture, network.state_dict(), about=about)
-    )
+    digest = checkpoint.write(args.checkpoint, checkpoint.Checkpoint("dense", architecture, network.state_dict(), about=about))
     write_record(args.metrics, args.history, setup, log, budget=wanted.pretrain, base_sha256=digest)
 
 

@@ -18,9 +18,7 @@ class TinyDense(nn.Module):
         super().__init__()
         self.stem = nn.Conv2d(3, 4, 3, padding=1, bias=False)
         self.norms = nn.ModuleList([nn.BatchNorm2d(4), nn.BatchNorm2d(7)])
-        self.convs = nn.ModuleList(
-            [nn.Conv2d(4, 3, 3, padding=1, bias=False), nn.Conv2d(7, 3, 3, padding=1, bias=False)]
-        )
+        self.convs = nn.ModuleList([nn.Conv2d(4, 3, 3, padding=1, bias=False), nn.Conv2d(7, 3, 3, padding=1, bias=False)])
         self.classifier = nn.Linear(10, 5)
 
     def forward(self, x: Tensor) -> Tensor:

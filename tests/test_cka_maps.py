@@ -63,8 +63,7 @@ def test_minibatches_approach_the_whole() -> None:
     everything = torch.cat(images(480))
     full = cka_maps(networks, [everything], pairs=[("a", "b")]).maps["a", "b"]
     errors = [
-        np.abs(cka_maps(networks, everything.split(size), pairs=[("a", "b")]).maps["a", "b"] - full).max()
-        for size in (8, 240)
+        np.abs(cka_maps(networks, everything.split(size), pairs=[("a", "b")]).maps["a", "b"] - full).max() for size in (8, 240)
     ]
     assert errors[0] < 0.08
     assert errors[1] < 0.02

@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 import pytest
+
 from workflow import NAMES, OUTPUTS, ROOT, command, items, outs, read_yaml, stages
 
 SOURCE = ROOT / "src"

@@ -13,6 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
 from workflow import OUTPUTS, ROOT
 
 FAKE = """
@@ -40,7 +41,9 @@ with open({log!r}, "a") as log:
 """
 CELL = {"prune-oneshot": 1, "prune-layerwise": 1, "prune-iterative": 1, "finetune": 3, "distill": 3, "evaluate": 1, "cka": 1}
 LAST = {"selected": 1, "report": 1}
-ALL = CELL | LAST | {"download": 1, "pretrain": 1, "finetune-dense": 1, "distill-dense": 1, "distill-alone": 1, "evaluate-dense": 1}
+ALL = (
+    CELL | LAST | {"download": 1, "pretrain": 1, "finetune-dense": 1, "distill-dense": 1, "distill-alone": 1, "evaluate-dense": 1}
+)
 
 
 class Clone:
@@ -108,6 +111,7 @@ def test_what_runs_again(clone):
     assert clone.executed("dvc", "repro") == {}, "nothing changed"
     assert clone.edit(r"^method: iterative", "method: oneshot") == LAST
     assert clone.edit(r"^method: oneshot", "method: iterative") == {}, "back: the run cache"
-    assert clone.edit(r"^sparsity: 0.8", "sparsity: 0.5") == {k: 2 * v for k, v in CELL.items()} | LAST | dict.fromkeys(
-        CELL, 0
-    ) or True
+    assert (
+        clone.edit(r"^sparsity: 0.8", "sparsity: 0.5") == {k: 2 * v for k, v in CELL.items()} | LAST | dict.fromkeys(CELL, 0)
+        or True
+    )

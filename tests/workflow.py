@@ -1,4 +1,4 @@
-"""What the tests of the workflow know about dvc.yaml: its stages with their matrix items filled in, and which arguments are outputs."""
+"""What the tests know about dvc.yaml: its stages with their matrix items filled in, and which arguments are outputs."""
 
 import itertools
 import re
@@ -36,7 +36,7 @@ def fill(value: Any, item: dict[str, str], params: dict[str, Any]) -> Any:
     """`value` with ${item.x} and ${a.b} replaced, as DVC does."""
     if isinstance(value, str):
 
-        def look_up(match: re.Match) -> str:
+        def look_up(match: re.Match) -> Any:
             key = match[1]
             if key.startswith("item."):
                 return str(item[key.removeprefix("item.")])

@@ -71,13 +71,9 @@ def read(path: Path) -> Checkpoint:
             header = json.loads((file.metadata() or {}).get("prunescope", "null"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError, ValueError) as error:
-        raise PrunescopeError(
-            f"{path} is not a whole safetensors file ({error}); remove it and run its stage again"
-        ) from error
+        raise PrunescopeError(f"{path} is not a whole safetensors file ({error}); remove it and run its stage again") from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise PrunescopeError(
-            f"{path} is no prunescope checkpoint of format {FORMAT}: header {header!r}; run its stage again"
-        )
+        raise PrunescopeError(f"{path} is no prunescope checkpoint of format {FORMAT}: header {header!r}; run its stage again")
     state = {name: tensor for name, tensor in tensors.items() if not name.startswith(MASK)}
     bits = {name.removeprefix(MASK): tensor for name, tensor in tensors.items() if name.startswith(MASK)}
     checkpoint = Checkpoint(

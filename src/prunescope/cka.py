@@ -110,9 +110,7 @@ def cka_maps(
             if on_batch is not None:
                 on_batch(samples)
     if not count:
-        raise PrunescopeError(
-            "found no batch; wanted at least one, of 4 or more samples: an iterator is read only once"
-        )
+        raise PrunescopeError("found no batch; wanted at least one, of 4 or more samples: an iterator is read only once")
 
     norms: dict[str, NDArray[np.float64]] = {}
     for name, total in own.items():
@@ -121,9 +119,7 @@ def cka_maps(
         norms[name] = np.sqrt(np.where(dead, np.nan, squares))
         if dead.any():
             listed = ", ".join(np.array(order[name])[dead])
-            warnings.warn(
-                f"{name}: similarity is NaN for layers constant over the images or not finite: {listed}", stacklevel=2
-            )
+            warnings.warn(f"{name}: similarity is NaN for layers constant over the images or not finite: {listed}", stacklevel=2)
     maps = {}
     for a, b in wanted:
         product = cross[a, b] if (a, b) in cross else cross[b, a].T

@@ -1,42 +1,11 @@
-"""Predictions of a finished network on a split, and the metrics of them."""
+"""Metrics of a network's predictions."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-
-from prunescope.data.batches import in_order
-from prunescope.data.store import Store
-from prunescope.runtime import autocast
-
-
-def predict(
-    network: nn.Module,
-    store: Store,
-    split: str,
-    *,
-    device: torch.device,
-    precision=torch.float32,
-    batch_size: int = 256,
-) -> tuple[Tensor, Tensor]:
-    """(logits (N, K) float32, labels (N,)) of a whole split in the store's order, on the CPU; the network stays on `device`."""
-    training = network.training
-    network.eval()
-    logits, labels = [], []
-    with torch.inference_mode(), autocast(device, precision):
-        for images, truth in in_order(store, store.indices(split), batch_size=batch_size, device=device):
-            logits.append(network(images).float().cpu())
-            labels.append(truth.cpu())
-    network.train(training)
-    return torch.cat(logits), torch.cat(labels)
-
-
-def validate(network: nn.Module, store: Store, split: str, **options) -> tuple[float, float]:
-    """(mean cross entropy, accuracy) of a split: what training looks at."""
-    logits, labels = predict(network, store, split, **options)
-    return float(F.cross_entropy(logits, labels)), float((logits.argmax(1) == labels).double().mean())
+from torch import Tensor
 
 
 def metrics(logits: Tensor, labels: Tensor, *, ece_bins: int) -> dict[str, float | int | None]:

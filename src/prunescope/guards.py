@@ -1,4 +1,4 @@
-"""Refusals that need a network, made before the expensive work starts. Like params, this only refuses: no stage lists it in `deps`."""
+"""Refusals that need a network, made before the expensive work. Like params, this only refuses: no stage lists it in `deps`."""
 
 from collections.abc import Callable
 

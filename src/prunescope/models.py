@@ -22,7 +22,7 @@ class Architecture:
 
     name: torchvision's name · classes: outputs · width: factor on the channels (VGG and DenseNet; 1 elsewhere)
     stem: "imagenet" (as published) or "cifar" (first convolution 3x3 with stride 1, no pooling: for images of some 32 px)
-    head: "torchvision" (as published) or "compact" (VGG: features pooled to 1x1 before the classifier, 34 M instead of 134 M weights)
+    head: "torchvision" (as published) or "compact" (VGG: features pooled to 1x1 before the classifier: 34 M weights, not 134 M)
     """
 
     name: str
@@ -121,7 +121,7 @@ def _vgg(architecture: Architecture) -> nn.Module:
     side = 1 if architecture.head == "compact" else 7
     hidden = _scaled(4096, width)
     network.avgpool = nn.AdaptiveAvgPool2d(side)
-    network.classifier[0] = nn.Linear(channels[-2] * side * side, hidden)
+    network.classifier[0] = nn.Linear(_scaled(512, width) * side * side, hidden)
     network.classifier[3] = nn.Linear(hidden, hidden)
     network.classifier[6] = nn.Linear(hidden, architecture.classes)
     _start_vgg(network, published=width == 1 and architecture.head == "torchvision")
@@ -207,9 +207,7 @@ def _imagenet(name: str, mirror: Path | None) -> dict[str, Tensor]:
 def _weights_file(path: Path) -> dict[str, Tensor]:
     """Tensors of a .safetensors or .pth file; a .pth is read with torch's tensors-only unpickler, so no code in it runs."""
     if not path.is_file():
-        raise PrunescopeError(
-            f"init: no file {path}; wanted random, imagenet, or a file of weights (.safetensors, .pth)"
-        )
+        raise PrunescopeError(f"init: no file {path}; wanted random, imagenet, or a file of weights (.safetensors, .pth)")
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file

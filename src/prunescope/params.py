@@ -160,9 +160,7 @@ class Evaluate:
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    device: str = number(
-        "auto, cpu, cuda, cuda:N or mps", lambda value: value.split(":")[0] in ("auto", "cpu", "cuda", "mps")
-    )
+    device: str = number("auto, cpu, cuda, cuda:N or mps", lambda value: value.split(":")[0] in ("auto", "cpu", "cuda", "mps"))
     precision: str = one_of("auto", "bf16", "fp32")
     threads: int = not_negative()
 
@@ -236,9 +234,7 @@ def _check_names(params: Params, problems: list[str]) -> None:
 
     def known(key: str, names: typing.Iterable[str], table: typing.Iterable[str], where: str) -> None:
         table = tuple(table)
-        problems.extend(
-            f"{key}: found {n!r}, wanted one of {where}: {', '.join(table)}" for n in names if n not in table
-        )
+        problems.extend(f"{key}: found {n!r}, wanted one of {where}: {', '.join(table)}" for n in names if n not in table)
 
     known("study.models", study.models, ARCHITECTURES, "torchvision's classifiers")
     known("study.datasets", study.datasets, params.data, "the rows of data")
@@ -297,9 +293,7 @@ def _build_object(kind: Any, value: Any, key: str, problems: list[str]) -> Any:
         return _wrong(key or "the file", value, "a table with " + ", ".join(f.name for f in fields), problems)
     names = [f.name for f in fields]
     prefix = f"{key}." if key else ""
-    problems.extend(
-        f"{prefix}{name}: unknown key; known here: {', '.join(names)}" for name in value if name not in names
-    )
+    problems.extend(f"{prefix}{name}: unknown key; known here: {', '.join(names)}" for name in value if name not in names)
     built = {}
     for f in fields:
         if f.name not in value:

@@ -15,9 +15,7 @@ def device(name: str = "auto") -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     if name.startswith("cuda") and not torch.cuda.is_available():
-        raise PrunescopeError(
-            f"runtime.device is {name}, but torch {torch.__version__} sees no CUDA device; use auto or cpu"
-        )
+        raise PrunescopeError(f"runtime.device is {name}, but torch {torch.__version__} sees no CUDA device; use auto or cpu")
     return torch.device(name)
 
 

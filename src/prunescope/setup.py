@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from prunescope import losses, runtime
 from prunescope.data import store as stores
 from prunescope.data.batches import Batches
-from prunescope.evaluate import validate
 from prunescope.files import write_csv, write_json
 from prunescope.optimizers import Optimizer, make
+from prunescope.predict import validate
 from prunescope.training import HISTORY, SCHEDULES, Log, fit
 
 STREAMS = {
@@ -77,9 +77,7 @@ def open_training(folder: Path, settings: Any, *, seed: int, stream: str, run_on
         seed=seed * len(STREAMS) + STREAMS[stream],
         device=device,
     )
-    weights = (
-        losses.class_weights(batches.labels, len(store.classes)) if settings.imbalance == "class_weights" else None
-    )
+    weights = losses.class_weights(batches.labels, len(store.classes)) if settings.imbalance == "class_weights" else None
     task = losses.cross_entropy(class_weights=weights, label_smoothing=settings.label_smoothing)
     precision = runtime.precision(run_on.precision, device)
     return Setup(store, batches, task, device, precision, seed, settings)
@@ -122,7 +120,7 @@ def train(
 
 
 def write_record(metrics: Path, history: Path, setup: Setup, log: Log, *, budget: Budget, **more: Any) -> None:
-    """The metrics file and the history of a training stage: what it spent, how it ended on the validation split, and where it ran."""
+    """The metrics file and history of a training stage: what it spent, how it ended on the validation split, where it ran."""
     validated = [row for row in log.rows if row["split"] == "val"]
     images = log.steps * setup.batches.batch_size
     record = {

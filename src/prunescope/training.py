@@ -60,9 +60,7 @@ class Log:
     steps: int = 0
     seconds: float = 0.0
 
-    def add(
-        self, event: str, split: str, *, step: int, epoch: float, loss: float, accuracy: float, rate: float
-    ) -> None:
+    def add(self, event: str, split: str, *, step: int, epoch: float, loss: float, accuracy: float, rate: float) -> None:
         place = {"round": self.round, "sparsity": self.sparsity, "layers_pruned": self.layers_pruned}
         row = {
             "step": step,

@@ -147,9 +147,7 @@ def plant_pruned(metrics: Path, study: Any, model: str, dataset: str, sparsity: 
                 rows.append((spent * turn // rounds, "trained", end - 0.02 * turn / rounds, part, done))
         write_history(metrics / "prune" / cell / f"{method}.csv", rows)
         write_training(metrics / "prune" / cell / f"{method}.json", spent, speed=1000.0)
-        tail = [
-            (step, "trained", end - 0.0005 * (STEPS - step), sparsity, layers) for step in range(spent, STEPS + 1, 4)
-        ]
+        tail = [(step, "trained", end - 0.0005 * (STEPS - step), sparsity, layers) for step in range(spent, STEPS + 1, 4)]
         write_history(metrics / "finetune" / cell / f"{method}.csv", tail[1:])
         write_training(metrics / "finetune" / cell / f"{method}.json", STEPS - spent)
         if model in study.teachers:

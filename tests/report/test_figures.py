@@ -29,9 +29,7 @@ def test_bars_are_as_high_as_the_numbers(tree):
     axis = figure.axes[0]
     assert axis.get_title() == "vgg16 on digits"
     bars = [bar for bar in axis.containers if isinstance(bar, BarContainer)]
-    wanted = [
-        np.mean([accuracy_of("vgg16", m, seed) for seed in (0, 1)]) * 100 for m in ("dense", "oneshot", "layerwise")
-    ]
+    wanted = [np.mean([accuracy_of("vgg16", m, seed) for seed in (0, 1)]) * 100 for m in ("dense", "oneshot", "layerwise")]
     assert [bar.patches[0].get_height() for bar in bars] == pytest.approx(wanted)
     assert [to_hex(bar.patches[0].get_facecolor()).upper() for bar in bars] == [look.DENSE, "#0072B2", "#D55E00"]
     assert all(bar.errorbar is not None for bar in bars)

@@ -61,9 +61,7 @@ def keep_top(scores: dict[str, Tensor], masks: dict[str, Tensor], keep: int) -> 
         return {name: torch.zeros_like(masks[name]) for name in scores}
     upper = _histogram(scores, masks, shift=16)
     if upper[INFINITY >> 16 :].sum():
-        raise PrunescopeError(
-            "a pruning score is not finite (NaN or infinity): the weights have diverged; lower the rate"
-        )
+        raise PrunescopeError("a pruning score is not finite (NaN or infinity): the weights have diverged; lower the rate")
     above, high = _descend(upper, keep)
     lower = _histogram(scores, masks, shift=0, high=high)
     above_low, low = _descend(lower, keep - above)
@@ -96,9 +94,7 @@ def _chunks(score: Tensor, mask: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         yield piece & 0x7FFFFFFF, kept
 
 
-def _histogram(
-    scores: dict[str, Tensor], masks: dict[str, Tensor], *, shift: int, high: int | None = None
-) -> np.ndarray:
+def _histogram(scores: dict[str, Tensor], masks: dict[str, Tensor], *, shift: int, high: int | None = None) -> np.ndarray:
     """Counts of a 16-bit half of the kept scores' bits; with `high`, of those whose upper half is `high`."""
     counts = np.zeros(1 << 16, dtype=np.int64)
     for name, score in scores.items():

@@ -4,6 +4,7 @@ Every plan ends with a round that recovers in the finetune stage, so its `recove
 is taken from the one training budget that all methods share.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,9 +30,7 @@ def oneshot(layers: Sequence[str], sparsity: float, *, budget: int, **_: float) 
     return [Round(tuple(layers), sparsity, "global", 0)]
 
 
-def iterative(
-    layers: Sequence[str], sparsity: float, *, budget: int, step: float, round_steps: int, **_: float
-) -> list[Round]:
+def iterative(layers: Sequence[str], sparsity: float, *, budget: int, step: float, round_steps: int, **_: float) -> list[Round]:
     """`step` more of all prunable weights each round, ranked together, `round_steps` of training between.
 
     The paper: step 0.1 every 20 epochs. The last round ends exactly at the target.
@@ -62,7 +61,7 @@ def layerwise(layers: Sequence[str], sparsity: float, *, budget: int, recovery_s
             f"pauses between {len(layers)} layers, wanted at least {pauses // 3}; raise finetune.epochs or lower batch_size"
         )
     ends = [steps * number // max(pauses, 1) for number in range(len(layers))]
-    recovery = [after - before for before, after in zip(ends, ends[1:], strict=False)] + [0]
+    recovery = [after - before for before, after in itertools.pairwise(ends)] + [0]
     return [Round((layer,), sparsity, "layer", spent) for layer, spent in zip(layers, recovery, strict=True)]
 
 

@@ -1,4 +1,7 @@
-"""Scores: how much a weight is worth. Ranked by absolute value, the smallest go first. A new score is a function and a line in SCORES."""
+"""Scores: how much a weight is worth. Ranked by absolute value, the smallest go first.
+
+A new score is a function here and a line in SCORES.
+"""
 
 import torch
 from torch import Tensor, nn

@@ -96,9 +96,7 @@ def _students(study: Study, dataset: str, model: str) -> Iterator[Arm]:
 
 def _student(dataset: str, model: str, teacher: str, sparsity: float, seed: int, cell: str) -> Arm:
     name = f"student-{teacher}"
-    return Arm(
-        dataset, model, "student", name, sparsity, seed, f"evaluate/{cell}/{name}", (f"distill/{cell}/{teacher}",)
-    )
+    return Arm(dataset, model, "student", name, sparsity, seed, f"evaluate/{cell}/{name}", (f"distill/{cell}/{teacher}",))
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -108,9 +106,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise PrunescopeError(
-            f"{path}: found no valid JSON ({error}), wanted a metrics file; run its stage again"
-        ) from error
+        raise PrunescopeError(f"{path}: found no valid JSON ({error}), wanted a metrics file; run its stage again") from error
     if not isinstance(content, dict):
         found = type(content).__name__
         raise PrunescopeError(f"{path}: found a JSON {found}, wanted an object of metrics; run its stage again")

@@ -59,9 +59,7 @@ def similarity_table(metrics: Path, study: Study) -> pd.DataFrame:
         if known is not None:
             columns[cell] = {name: _number(value) for name, value in _leaves(known)}
     measures = list(dict.fromkeys(name for column in columns.values() for name in column))
-    rows = [
-        {"measure": name} | {cell: column.get(name, NOTHING) for cell, column in columns.items()} for name in measures
-    ]
+    rows = [{"measure": name} | {cell: column.get(name, NOTHING) for cell, column in columns.items()} for name in measures]
     return pd.DataFrame(rows)
 
 
@@ -93,9 +91,7 @@ def probe_note(metrics: Path, cell: str) -> str:
     """What a heat map must say of itself, as far as the cell's file tells: estimator, probe images, split."""
     known = read_json(metrics / "cka" / f"{cell}.json") or {}
     parts = [f"{known.get('estimator', 'debiased')} linear CKA".replace("linear CKA linear", "linear")]
-    images = next(
-        (known[key] for key in ("probe_images", "images", "samples") if isinstance(known.get(key), int)), None
-    )
+    images = next((known[key] for key in ("probe_images", "images", "samples") if isinstance(known.get(key), int)), None)
     if images is not None:
         parts.append(f"n = {images:,} probe images")
     if isinstance(known.get("split"), str):

@@ -15,9 +15,7 @@ from prunescope.report.look import DENSE, colours, house_style
 from prunescope.report.tables import runs
 
 
-def _panels(
-    count: int, columns: int, width: float, height: float, *, sharey: bool = False
-) -> tuple[Figure, list[Axes]]:
+def _panels(count: int, columns: int, width: float, height: float, *, sharey: bool = False) -> tuple[Figure, list[Axes]]:
     columns = min(columns, count)
     rows = math.ceil(count / columns)
     figure = Figure(figsize=(min(9.6, width * columns), height * rows + 0.6), layout="constrained")
@@ -48,9 +46,7 @@ def accuracy_bars(summary: pd.DataFrame, study: Study) -> Figure:
             axis.set_ylabel("test accuracy, %")
             axis.tick_params(axis="x", length=0)
         keys = [_patch(colours(study.methods)[method], _label(method)) for method in bars]
-        keys.append(
-            Line2D([], [], color="black", marker="D", markerfacecolor="white", linestyle="", label="balanced accuracy")
-        )
+        keys.append(Line2D([], [], color="black", marker="D", markerfacecolor="white", linestyle="", label="balanced accuracy"))
         keys.append(Line2D([], [], color="black", marker="_", markersize=12, linestyle="", label="right after pruning"))
         figure.legend(handles=keys, loc="outside lower center", ncols=3, frameon=False)
     return figure
@@ -100,9 +96,7 @@ def layers_pruned(metrics: Path, study: Study, model: str, dataset: str, method:
         for axis, (level, histories) in zip(axes, found, strict=True):
             rows = pd.concat([history.assign(run=run) for run, history in enumerate(histories)])
             shown = {event: _by_layers(rows[rows["event"] == event]) for event in ("pruned", "trained")}
-            axis.bar(
-                shown["trained"].index, shown["trained"], color=colours(study.methods)[method], label="after recovery"
-            )
+            axis.bar(shown["trained"].index, shown["trained"], color=colours(study.methods)[method], label="after recovery")
             size = 5 if len(shown["pruned"]) <= 40 else 2
             axis.plot(shown["pruned"].index, shown["pruned"], "kv", markersize=size, label="right after pruning")
             start = rows[rows["event"] == "start"]["accuracy"].mean() * 100
@@ -151,13 +145,9 @@ def training_curves(metrics: Path, study: Study, model: str, dataset: str) -> Fi
             axes[1, column].set_xlabel("optimizer steps after the base checkpoint")
         axes[0, 0].set_ylabel("validation accuracy, %")
         axes[1, 0].set_ylabel("the same, enlarged")
-        shown = [
-            m for m in ("dense", *study.methods) if any(m == method for lines in curves.values() for method, _ in lines)
-        ]
+        shown = [m for m in ("dense", *study.methods) if any(m == method for lines in curves.values() for method, _ in lines)]
         keys = [Line2D([], [], color=colours(study.methods)[m], linestyle=_dash(m), label=_label(m)) for m in shown]
-        keys.append(
-            Line2D([], [], color="#333333", marker="v", linestyle="", markersize=5, label="right after pruning")
-        )
+        keys.append(Line2D([], [], color="#333333", marker="v", linestyle="", markersize=5, label="right after pruning"))
         figure.legend(handles=keys, loc="outside lower center", ncols=len(keys), frameon=False)
     return figure
 
@@ -168,9 +158,7 @@ def _curves(metrics: Path, study: Study, model: str, dataset: str, level: float)
     for seed in study.seeds:
         parts = {"dense": [f"finetune/{dense_cell(model, dataset, seed)}/dense.csv"]}
         cell = pruned_cell(model, dataset, level, seed)
-        parts |= {
-            method: [f"{stage}/{cell}/{method}.csv" for stage in ("prune", "finetune")] for method in study.methods
-        }
+        parts |= {method: [f"{stage}/{cell}/{method}.csv" for stage in ("prune", "finetune")] for method in study.methods}
         for method, paths in parts.items():
             rows = [history for path in paths if (history := read_history(metrics / path)) is not None and len(history)]
             if rows:

@@ -33,9 +33,7 @@ def read_matrix(folder: Path, a: str, b: str) -> pd.DataFrame | None:
             try:
                 matrix = pd.read_csv(path, index_col=0, dtype={0: str}).astype("float64")
             except ValueError as error:
-                raise PrunescopeError(
-                    f"{path}: found {error}, wanted a matrix of numbers; run stage cka again"
-                ) from error
+                raise PrunescopeError(f"{path}: found {error}, wanted a matrix of numbers; run stage cka again") from error
             matrix.index = matrix.index.map(str)
             return matrix if first == a else matrix.T
     return None
@@ -72,9 +70,7 @@ def heatmaps(matrices: Sequence[tuple[str, pd.DataFrame]], title: str, note: str
     tall = max(matrix.shape[0] / max(matrix.shape[1], 1) for _, matrix in matrices)
     width = min(9.6, 4.8 * columns + 0.6)
     with house_style():
-        figure = Figure(
-            figsize=(width, lines * (7.4 / columns * min(max(tall, 0.2), 2) + 0.85) + 0.7), layout="constrained"
-        )
+        figure = Figure(figsize=(width, lines * (7.4 / columns * min(max(tall, 0.2), 2) + 0.85) + 0.7), layout="constrained")
         figure.suptitle(f"{title}\n{note}", fontsize=10)
         grid = figure.subplots(lines, columns, squeeze=False)
         for axis in list(grid.flat)[len(matrices) :]:
@@ -82,9 +78,7 @@ def heatmaps(matrices: Sequence[tuple[str, pd.DataFrame]], title: str, note: str
         image = None
         for axis, (name, matrix) in zip(grid.flat, matrices, strict=False):
             # The colour scale alone is clipped: debiased values may lie slightly below 0.
-            image = axis.imshow(
-                matrix.to_numpy(), vmin=0, vmax=1, cmap=_scale(), aspect="equal", interpolation="nearest"
-            )
+            image = axis.imshow(matrix.to_numpy(), vmin=0, vmax=1, cmap=_scale(), aspect="equal", interpolation="nearest")
             axis.set_title(name)
             _ticks(axis, matrix, 7 if columns < 3 else 6)
         bar = figure.colorbar(image, ax=grid, shrink=0.8, aspect=30) if image is not None else None

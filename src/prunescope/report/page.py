@@ -25,9 +25,7 @@ NO_PAPER = (
 )
 
 
-def write(
-    study: Study, metrics: Path, out: Path, *, provenance: dict[str, str], reproduce: list[str], method: str
-) -> None:
+def write(study: Study, metrics: Path, out: Path, *, provenance: dict[str, str], reproduce: list[str], method: str) -> None:
     """Write out/report.md, out/report.html (self-contained) and out/figures/*.png from the files under `metrics`.
 
     `provenance` is printed as given, `reproduce` are shell lines, `method` is the one of metrics/selected.json. Missing
@@ -43,9 +41,7 @@ def write(
     write_text(out / "report.html", to_html(QUESTION, about, content))
 
 
-def sections(
-    study: Study, metrics: Path, *, provenance: dict[str, str], reproduce: list[str], method: str
-) -> list[Section]:
+def sections(study: Study, metrics: Path, *, provenance: dict[str, str], reproduce: list[str], method: str) -> list[Section]:
     """The report's content in its order."""
     summary = tables.summarise(metrics, study)
     seen, trust = answer(summary, study)
@@ -66,9 +62,7 @@ def sections(
 def _accuracy(summary: pd.DataFrame, study: Study) -> Iterator[Block]:
     paper = tables.paper_accuracies()
     table = tables.accuracy_table(summary, study, paper)
-    seeds = (
-        "mean ± sample standard deviation over n seeds" if len(study.seeds) > 1 else "n = 1: one seed, so no error bar"
-    )
+    seeds = "mean ± sample standard deviation over n seeds" if len(study.seeds) > 1 else "n = 1: one seed, so no error bar"
     budget = "Attention: not all arms trained for the same number of steps, see below."
     if not facts.budgets_differ(summary):
         budget = "The dense control trained for as many steps as the pruned arms."

@@ -61,9 +61,7 @@ def _training(metrics: Path, arm: Arm) -> dict[str, float | None]:
     try:
         total: dict[str, float | None] = {key: sum(stage[key] for stage in known) for key in TRAINING[:3]}
     except KeyError as error:
-        raise PrunescopeError(
-            f"{' or '.join(arm.training)}: found no {error}, wanted it; run that stage again"
-        ) from error
+        raise PrunescopeError(f"{' or '.join(arm.training)}: found no {error}, wanted it; run that stage again") from error
     trained = [stage for stage in known if stage["steps"] and stage.get("images_per_second")]
     # The stages of an arm share a batch size, so their speeds join as a harmonic mean weighted by steps.
     time = sum(stage["steps"] / stage["images_per_second"] for stage in trained)
@@ -87,9 +85,7 @@ def selected(summary: pd.DataFrame, method: str, sparsity: float) -> dict[str, d
     for (model, dataset), rows in arms.groupby(["model", "dataset"], sort=False):
         known = {key: rows[key].dropna() for key in (*EVALUATE, *TRAINING)}
         # This mean is exact: that of three times 0.8 is 0.8, where summing floats gives 0.8000000000000002.
-        cell: dict[str, float | None] = {
-            key: float(statistics.mean(runs)) if len(runs) else None for key, runs in known.items()
-        }
+        cell: dict[str, float | None] = {key: float(statistics.mean(runs)) if len(runs) else None for key, runs in known.items()}
         result.setdefault(str(model), {})[str(dataset)] = cell | {"seeds": len(rows)}
     return result
 
@@ -164,9 +160,7 @@ def accuracy_table(summary: pd.DataFrame, study: Study, paper: pd.DataFrame | No
         row["compression"] = mean(arm["compression_ratio"], ".2f", "×")
         if paper is not None:
             found = runs(paper, model, dataset, method, level)
-            row["paper %"] = (
-                f"{found['accuracy'].iloc[0] * 100:.1f} ({found['where'].iloc[0]})" if len(found) else NOTHING
-            )
+            row["paper %"] = f"{found['accuracy'].iloc[0] * 100:.1f} ({found['where'].iloc[0]})" if len(found) else NOTHING
         return row
 
     table = _view(study, study.models, _controls(study), cells)
