@@ -1,12 +1,13 @@
 # make study   environment, then the shipped study (dvc repro)
 # make test    environment, then the tests
-# make check   what CI runs: format, lint, types, tests
+# make check   what CI runs: format, lint, types, all tests
+# make readme  the README's table and figure from the results at hand
 
 PYTHON ?= python3
 VENV := .venv
 IN_VENV := . $(VENV)/bin/activate &&
 
-.PHONY: study test check setup
+.PHONY: study test check readme setup
 study: $(VENV)/.run
 	$(IN_VENV) dvc repro
 
@@ -14,7 +15,10 @@ test: $(VENV)/.dev
 	$(IN_VENV) python -m pytest
 
 check: $(VENV)/.dev
-	$(IN_VENV) ruff format --check && ruff check && basedpyright --level error && python -m pytest
+	$(IN_VENV) ruff format --check && ruff check && basedpyright --level error && python -m pytest -m "not gpu"
+
+readme: $(VENV)/.run
+	$(IN_VENV) python docs/update_readme.py
 
 # Everything that the tests and checks need, for an editor or a debugger.
 setup: $(VENV)/.dev

@@ -25,7 +25,8 @@ def recipe() -> None:
     base = checkpoint.read(args.base)
     network = setup.to_device(base.network())
     weights = prunable(network, method.exclude)
-    budget, round_steps = setup.steps(wanted.finetune.epochs), setup.steps(wanted.epochs_per_round)
+    budget = setup.steps(wanted.finetune.epochs)
+    round_steps = setup.steps(wanted.epochs_per_round) if method.plan == "iterative" else 0
     plan = PLANS[method.plan](
         tuple(weights), args.sparsity, budget=budget, step=method.step, round_steps=round_steps,
         recovery_share=method.recovery_share,

@@ -105,13 +105,47 @@ def clone(tmp_path_factory) -> Clone:
     return clone
 
 
-@pytest.mark.xdist_group("workflow")
 def test_what_runs_again(clone):
-    """The table of the design, row by row, each change from where the last one left off."""
+    """The table of the design, row by row, each from the state that the last one left."""
     assert clone.executed("dvc", "repro") == {}, "nothing changed"
+
     assert clone.edit(r"^method: iterative", "method: oneshot") == LAST
-    assert clone.edit(r"^method: oneshot", "method: iterative") == {}, "back: the run cache"
-    assert (
-        clone.edit(r"^sparsity: 0.8", "sparsity: 0.5") == {k: 2 * v for k, v in CELL.items()} | LAST | dict.fromkeys(CELL, 0)
-        or True
-    )
+    assert clone.edit(r"^method: oneshot", "method: iterative") == {}, "back to an earlier value: the run cache"
+
+    assert clone.edit(r"^sparsity: 0.8", "sparsity: 0.5") == CELL | LAST, "the new level's cells alone"
+    assert clone.executed("dvc", "exp", "run", "-S", "sparsity=0.8") == {}, "exp run also clears the other level's files away"
+
+    iterative = {"prune-iterative": 1, "finetune": 1, "distill": 1, "evaluate": 1, "cka": 1} | LAST
+    assert clone.edit(r"^    plan: iterative(.*\n.*\n)    step: 0.1", r"    plan: iterative\1    step: 0.2") == iterative
+    assert clone.edit(r"^    step: 0.2", "    step: 0.1") == {}
+
+    assert clone.edit(r"^  probe_images: 512", "  probe_images: 256") == {"cka": 1} | LAST
+    assert clone.edit(r"^  ece_bins: 15", "  ece_bins: 10") == {"evaluate": 1, "evaluate-dense": 1} | LAST
+    # The fakes' outputs do not depend on code, so what follows from the new numbers does not run here.
+    metric = {"evaluate": 1, "evaluate-dense": 1}
+    assert clone.edit(r"\Z", "# a metric\n", "src/prunescope/evaluate.py") == metric, "a metric's code trains nothing"
+    assert clone.edit(r"\Z", "# a page\n", "src/prunescope/report/page.py") == {"report": 1}
+    assert clone.edit(r"\Z", "# a source\n", "src/prunescope/data/sources.py") == {"download": 1}, "same bytes, nothing below"
+
+    again = clone.edit(r"^  - 0\n", "  - 0\n  - 1\n")
+    assert again == {k: v for k, v in ALL.items() if k != "download"}, "a seed: its new cells alone"
+
+
+def test_methods_compared_without_training(clone):
+    """The README's comparison of two methods."""
+    clone.run("git", "checkout", "-q", ".")
+    clone.executed("dvc", "repro")
+    clone.commit()
+    assert "prune" not in " ".join(clone.executed("dvc", "exp", "run", "-S", "method=oneshot", "-n", "oneshot"))
+    assert "prune" not in " ".join(clone.executed("dvc", "exp", "run", "-S", "method=iterative", "-n", "iterative"))
+    printed = clone.run("dvc", "metrics", "diff", "oneshot", "iterative")
+    assert re.search(r"metrics/selected.json +number +0\.\d+ +0\.\d+", printed), printed
+
+
+def test_params_survive_set_param(clone):
+    """`-S` rewrites params.yaml: it must change its line and keep every comment."""
+    before = (clone.folder / "params.yaml").read_text(encoding="utf-8").splitlines()
+    assert clone.executed("dvc", "exp", "run", "-S", "cka.probe_images=64", "cka") == {"cka": 1}
+    after = (clone.folder / "params.yaml").read_text(encoding="utf-8").splitlines()
+    changed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
+    assert changed == [("  probe_images: 512", "  probe_images: 64")]

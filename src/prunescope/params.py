@@ -251,6 +251,9 @@ def _check_names(params: Params, problems: list[str]) -> None:
     for name in PAPER_METHODS:
         if name not in params.prune:
             problems.append(f"prune.{name}: missing; the stage prune-{name} needs this row")
+        elif params.prune[name].plan != name:
+            found = params.prune[name].plan
+            problems.append(f"prune.{name}.plan: found {found!r}, wanted {name!r}: make a row of another name for another plan")
 
 
 def _check_budgets(params: Params, problems: list[str]) -> None:

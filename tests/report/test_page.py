@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import make_study, plant, write_json
+from report_fakes import make_study, plant, write_json
 
 from prunescope.report import claims, page, tables
 

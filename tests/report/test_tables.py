@@ -4,7 +4,7 @@ import statistics
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import STEPS, accuracy_of, write_evaluate, write_json
+from report_fakes import STEPS, accuracy_of, write_evaluate, write_json
 
 from prunescope.errors import PrunescopeError
 from prunescope.report import tables
@@ -67,7 +67,16 @@ def test_saved_summary_reads_back_the_same(tree, tmp_path):
     pd.testing.assert_frame_equal(back, summary, check_dtype=False)
     line = (tmp_path / "summary.csv").read_text().splitlines()[1]
     assert line.startswith("digits,vgg16,dense,dense,0.0,0,0.975,0.97,")
-    assert line.endswith(",0,40,4.0,10.0,2000.0")
+    assert line.endswith(",0,40,4.0,10.0,2000.0,")
+
+
+def test_similarity_to_dense_comes_from_the_maps(tree):
+    metrics, study = tree()
+    cell = metrics / "cka" / "vgg16-digits-0.8-0.json"
+    cell.write_text(json.dumps({"diagonal": {"dense--oneshot": 0.75}}), encoding="utf-8")
+    summary = tables.summarise(metrics, study).set_index(["model", "method"])["cka_to_dense"]
+    assert summary["vgg16", "oneshot"] == 0.75
+    assert summary.drop(("vgg16", "oneshot")).isna().all()
 
 
 def test_selected_is_the_mean_over_seeds_with_the_same_keys_for_every_method(tree):

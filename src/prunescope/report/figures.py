@@ -82,12 +82,12 @@ def _bar(axis: Axes, place: float, arm: pd.DataFrame, colour: str, turn: int) ->
 def layers_pruned(metrics: Path, study: Study, model: str, dataset: str, method: str = "layerwise") -> Figure | None:
     """Validation accuracy by number of layers pruned: bars after recovery, marks right after each round's pruning.
 
-    A panel per sparsity, means over seeds; None where the method's prune stage did not run.
+    A panel per sparsity, means over seeds; the last bar is the end of the budget. None where the prune stage did not run.
     """
     found: list[tuple[float, list[pd.DataFrame]]] = []
     for level in levels(study):
-        paths = [metrics / "prune" / pruned_cell(model, dataset, level, seed) / f"{method}.csv" for seed in study.seeds]
-        found.append((level, [history for path in paths if (history := read_history(path)) is not None]))
+        curves = [rows for name, rows in _curves(metrics, study, model, dataset, level) if name == method]
+        found.append((level, [rows for rows in curves if (rows["event"] == "pruned").any()]))
     found = [(level, histories) for level, histories in found if histories]
     if not found:
         return None
@@ -96,14 +96,17 @@ def layers_pruned(metrics: Path, study: Study, model: str, dataset: str, method:
         for axis, (level, histories) in zip(axes, found, strict=True):
             rows = pd.concat([history.assign(run=run) for run, history in enumerate(histories)])
             shown = {event: _by_layers(rows[rows["event"] == event]) for event in ("pruned", "trained")}
-            axis.bar(shown["trained"].index, shown["trained"], color=colours(study.methods)[method], label="after recovery")
+            # A long plan measures some rounds only; one that trained no step has the accuracy it was pruned to.
+            bars = shown["trained"].reindex(shown["pruned"].index).fillna(shown["pruned"])
+            width = 0.8 * min(bars.index.diff().min(), 12) if len(bars) > 1 else 0.8
+            axis.bar(bars.index, bars, width, color=colours(study.methods)[method], label="after recovery")
             size = 5 if len(shown["pruned"]) <= 40 else 2
             axis.plot(shown["pruned"].index, shown["pruned"], "kv", markersize=size, label="right after pruning")
-            start = rows[rows["event"] == "start"]["accuracy"].mean() * 100
+            start = rows[(rows["event"] == "start") & (rows["layers_pruned"] == 0)]["accuracy"].mean() * 100
             if not math.isnan(start):
                 axis.axhline(start, color=DENSE, linestyle="--", label="before pruning")
             axis.set_ylim(0, 104)
-            axis.set_xlim(0.3, max(rows["layers_pruned"].max(), 1) + 0.7)
+            axis.set_xlim(0, bars.index.max() + width)
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))
             axis.set_title(f"{model} on {dataset}, {method}, {level * 100:.1f} % sparse, n = {len(histories)}")
             axis.set_xlabel("layers pruned, in network order")

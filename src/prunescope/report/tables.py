@@ -26,7 +26,8 @@ COUNTS = (
     *("parameters", "nonzero_parameters", "macs", "nonzero_macs", "size_dense_bytes", "size_packed_bytes"),
     *("test_images", "collapsed_layers", "steps"),
 )
-COLUMNS = (*KEYS, *EVALUATE, *TRAINING)
+SIMILARITY = ("cka_to_dense",)  # mean CKA of each layer with the same layer of the dense control
+COLUMNS = (*KEYS, *EVALUATE, *TRAINING, *SIMILARITY)
 PAPER = Path(__file__).with_name("paper.csv")
 NOT_RUN = "not run"
 NOTHING = "–"
@@ -44,10 +45,10 @@ def summarise(metrics: Path, study: Study) -> pd.DataFrame:
         if tested is None:
             continue
         row: dict[str, Any] = {key: getattr(arm, key) for key in KEYS}
-        row |= {key: tested.get(key) for key in EVALUATE} | _training(metrics, arm)
+        row |= {key: tested.get(key) for key in EVALUATE} | _training(metrics, arm) | _similarity(metrics, arm)
         rows.append(row)
     summary = pd.DataFrame(rows, columns=list(COLUMNS))
-    for column in ("sparsity", *EVALUATE, *TRAINING):
+    for column in ("sparsity", *EVALUATE, *TRAINING, *SIMILARITY):
         summary[column] = pd.to_numeric(summary[column]).astype("float64")
     return summary
 
@@ -69,6 +70,13 @@ def _training(metrics: Path, arm: Arm) -> dict[str, float | None]:
     return total
 
 
+def _similarity(metrics: Path, arm: Arm) -> dict[str, float | None]:
+    """How alike the arm's layers are to the dense control's; none for the control itself and for students."""
+    cell = arm.evaluate.split("/")[1]
+    found = read_json(metrics / "cka" / f"{cell}.json") if arm.kind == "pruned" else None
+    return {"cka_to_dense": (found or {}).get("diagonal", {}).get(f"dense--{arm.method}")}
+
+
 def save(summary: pd.DataFrame, path: Path) -> None:
     """Write the summary as CSV: counts without a decimal point, an empty cell where a number is missing."""
     counts = [column for column in COUNTS if (summary[column].dropna() % 1 == 0).all()]
@@ -83,7 +91,7 @@ def selected(summary: pd.DataFrame, method: str, sparsity: float) -> dict[str, d
     result: dict[str, dict[str, dict[str, float | None]]] = {}
     arms = summary[(summary["kind"] != "student") & (summary["method"] == method) & _level(summary, sparsity)]
     for (model, dataset), rows in arms.groupby(["model", "dataset"], sort=False):
-        known = {key: rows[key].dropna() for key in (*EVALUATE, *TRAINING)}
+        known = {key: rows[key].dropna() for key in (*EVALUATE, *TRAINING, *SIMILARITY)}
         # This mean is exact: that of three times 0.8 is 0.8, where summing floats gives 0.8000000000000002.
         cell: dict[str, float | None] = {key: float(statistics.mean(runs)) if len(runs) else None for key, runs in known.items()}
         result.setdefault(str(model), {})[str(dataset)] = cell | {"seeds": len(rows)}

@@ -1,0 +1,64 @@
+"""The README: its commands run as typed, its table is the committed summary's, and what it names exists."""
+
+import importlib.util
+import re
+import subprocess
+
+import pytest
+
+from test_workflow import ALL, CELL, LAST, Clone
+from workflow import ROOT
+
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [
+    line.partition(" #")[0].strip()
+    for block in re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
+    for line in block.splitlines()
+    if line.strip()
+]
+
+
+def test_commands_are_all_known():
+    """Each kind of command below is tried by one of the tests here; a new kind needs a test of its own."""
+    kinds = {command.split()[0] for command in COMMANDS}
+    assert kinds == {"make", ".", "dvc", "export"}
+    assert len(COMMANDS) == 13
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("make")])
+def test_make_targets_exist(command):
+    done = subprocess.run([*command.split(), "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_table_is_the_summary():
+    spec = importlib.util.spec_from_file_location("update_readme", ROOT / "docs" / "update_readme.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.table() in TEXT, "run `make readme`"
+
+
+def test_named_files_exist():
+    for name in re.findall(r"\]\((?!http)([^)]+)\)", TEXT):
+        assert (ROOT / name).exists(), name
+    for name in re.findall(r"`(src/[^`<]+|[a-z]+\.yaml)`", TEXT):
+        assert (ROOT / name).exists(), name
+
+
+@pytest.mark.slow
+def test_dvc_commands_run_as_typed(tmp_path):
+    """All of them in their order, in a clone whose stages are fakes; what runs is counted."""
+    clone = Clone(tmp_path)
+    ran = {command: clone.executed("bash", "-c", command) for command in COMMANDS if command.startswith("dvc")}
+    clone.commit()
+    counts = list(ran.values())
+    assert counts[0] == ALL
+    assert counts[1] == CELL | LAST
+    assert counts[2] == {}
+    assert set(counts[3]) <= set(LAST)
+    assert counts[4]["prune-oneshot"] == 1, "0.5 was there, 0.7 is new"
+    paper = counts[5]
+    assert paper["pretrain"] == 2
+    assert paper["prune-iterative"] == 4
+    assert len(counts) == 8

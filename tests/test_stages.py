@@ -1,0 +1,198 @@
+"""Every stage's own main on tiny data, in the order of the graph, and the params that each reads against those it declares."""
+
+import contextlib
+import importlib.util
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from prunescope import checkpoint, params
+from prunescope.errors import PrunescopeError
+from workflow import ROOT, items, outs, read_yaml
+
+ORDER = ("download", "pretrain", "prune", "finetune", "distill", "evaluate", "cka", "selected", "report")
+FREE = {"runtime.device", "runtime.threads"}  # where it runs: reading these is no dependency
+
+
+def tiny_params() -> dict[str, Any]:
+    """The shipped params with one narrow model, a further pruning method made in params alone, and a handful of steps."""
+    content = read_yaml(ROOT / "params.yaml")
+    content["study"] |= {"models": ["vgg11"], "name": "tiny"}
+    content["prune"]["random"] = content["prune"]["iterative"] | {"score": "random", "exclude": ["classifier.6"]}
+    content["study"]["methods"].append("random")
+    content["study"]["other_methods"] = ["random"]
+    content["distill"] |= {"teachers": ["vgg11"], "student": "vgg11"}
+    content["cka"] |= {"probe_images": 40, "batch_size": 20}
+    recipe = content["data"]["digits"]
+    recipe["network"]["width"] = 0.0625
+    recipe["training"]["batch_size"] = 256  # 4 steps an epoch
+    for budget, epochs in (("pretrain", 3), ("finetune", 3), ("distill", 1)):
+        recipe[budget]["epochs"] = epochs
+    recipe["epochs_per_round"] = 0.25
+    content["runtime"] |= {"device": "cpu", "precision": "fp32", "threads": 1}
+    return content
+
+
+def load_stage(script: str) -> Any:
+    spec = importlib.util.spec_from_file_location(f"stage_{script}", ROOT / "stages" / f"{script}.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Spy:
+    """A params object that notes the path of every plain value read through it."""
+
+    def __init__(self, value: Any, path: str, seen: set[str]):
+        self._value, self._path, self._seen = value, path, seen
+
+    def _child(self, value: Any, path: str) -> Any:
+        if isinstance(value, dict) or hasattr(value, "__dataclass_fields__"):
+            return Spy(value, path, self._seen)
+        if not callable(value):
+            self._seen.add(path)
+        return value
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "grid":  # computed from what the report stages declare
+            self._seen.update(("study", "sparsity", "compare_sparsity", "distill.teachers"))
+        elif name == "sparsities":
+            self._seen.update(("sparsity", "compare_sparsity"))
+        else:
+            return self._child(getattr(self._value, name), f"{self._path}{name}")
+        return getattr(self._value, name)
+
+    def __getitem__(self, name: str) -> Any:
+        return Spy(self._value[name], f"{self._path}{name}", self._seen)
+
+
+class _Dotted(Spy):
+    def _child(self, value: Any, path: str) -> Any:
+        child = super()._child(value, path)
+        return _Dotted(value, f"{path}.", self._seen) if isinstance(child, Spy) else child
+
+    def __getitem__(self, name: str) -> Any:
+        return _Dotted(self._value[name], f"{self._path}{name}.", self._seen)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> tuple[Path, dict[str, set[str]]]:
+    """A folder where every stage of the tiny study has run, and the params that each stage read."""
+    folder = tmp_path_factory.mktemp("study")
+    content = tiny_params()
+    (folder / "params.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    reads: dict[str, set[str]] = {}
+    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PRUNESCOPE_MIRROR", raising=False)
+        patch.setitem(os.environ, "MPLBACKEND", "Agg")
+        todo = items(content)
+        for script in ORDER:
+            module = load_stage(script)
+            if script == "pretrain":
+                patch.setattr(module, "require_plans_fit", lambda *_, **__: None)  # refuses only, tested by itself
+            for name, stage in todo.items():
+                _, path, *arguments = shlex.split(stage["cmd"])
+                if Path(path).stem != script:
+                    continue
+                reads[name] = set()
+                patch.setattr(module, "load", lambda name=name: _Dotted(params.load(), "", reads[name]))
+                patch.setattr(sys, "argv", [path, *arguments])
+                module.recipe()
+                missing = [out for out in outs(stage) if not Path(out).exists()]
+                assert not missing, f"{name} did not write {missing}"
+    assert len(reads) == len(todo) == 22
+    return folder, reads
+
+
+def test_params_read_are_params_declared(study):
+    """A stage that reads a param it does not declare would be stale after a change; one it never reads reruns for nothing."""
+    _, reads = study
+    for name, stage in items(tiny_params()).items():
+        declared = set(stage.get("params", ()))
+        read = reads[name] - FREE
+        covered = {p for p in read if any(p == d or p.startswith(f"{d}.") for d in declared)}
+        assert read == covered, f"{name} reads params it does not declare: {sorted(read - covered)}"
+        idle = {d for d in declared if not any(p == d or p.startswith(f"{d}.") for p in read)}
+        assert not idle, f"{name} declares params it never reads: {sorted(idle)}"
+
+
+def test_achieved_sparsity_is_the_one_asked(study):
+    folder, _ = study
+    summary = pd.read_csv(folder / "metrics" / "summary.csv")
+    pruned = summary[summary["kind"] == "pruned"]
+    assert len(pruned) == 4
+    saved = checkpoint.read(folder / "checkpoints/finished/vgg11-digits-0.8-0/iterative.safetensors")
+    size = sum(mask.numel() for mask in saved.masks.values())
+    assert sum(int(mask.sum()) for mask in saved.masks.values()) == size - round(0.8 * size)
+    assert (pruned["achieved_sparsity"] - pruned["target_sparsity"]).abs().max() < len(saved.masks) / size
+
+
+def test_equal_budgets(study):
+    """All methods and the control: the same steps after the same base, and one learning-rate function of the step."""
+    folder, _ = study
+    summary = pd.read_csv(folder / "metrics" / "summary.csv")
+    arms = summary[summary["kind"] != "student"]
+    assert arms["steps"].tolist() == [12] * 5
+    assert summary[summary["kind"] == "student"]["steps"].nunique() == 1
+    bases, rates = set(), {}
+    for record in (folder / "metrics" / "finetune").rglob("*.json"):
+        bases.add(json.loads(record.read_text())["base_sha256"])
+    for history in [*(folder / "metrics").glob("prune/*/*.csv"), *(folder / "metrics").glob("finetune/*/*.csv")]:
+        rows = pd.read_csv(history)
+        for step, rate in rows[rows["event"] == "trained"][["step", "learning_rate"]].itertuples(index=False):
+            assert rates.setdefault(step, rate) == rate
+    assert bases == {checkpoint.sha256(folder / "checkpoints/base/vgg11-digits-0.safetensors")}
+    assert len(rates) >= 3
+
+
+def test_layerwise_prunes_layer_after_layer(study):
+    folder, _ = study
+    rows = pd.read_csv(folder / "metrics/prune/vgg11-digits-0.8-0/layerwise.csv")
+    pruned = rows[rows["event"] == "pruned"]
+    assert pruned["layers_pruned"].tolist() == list(range(1, 12))
+    assert pruned["sparsity"].is_monotonic_increasing
+
+
+def test_report_names_every_arm(study):
+    folder, _ = study
+    page = (folder / "report" / "report.html").read_text(encoding="utf-8")
+    assert "not run" not in page
+    assert page.count("<img") == page.count('alt="') >= 6
+
+
+def test_a_stage_repeated_gives_the_same_bytes(study):
+    folder, _ = study
+    name = "prune-iterative@vgg11-digits-0.8-0"
+    stage = items(tiny_params())[name]
+    _, path, *arguments = shlex.split(stage["cmd"])
+    target = folder / "checkpoints/pruned/vgg11-digits-0.8-0/iterative.safetensors"
+    before = target.read_bytes()
+    module = load_stage("prune")
+    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [path, *arguments])
+        target.unlink()
+        module.recipe()
+    assert target.read_bytes() == before
+
+
+def test_plan_that_does_not_fit_stops_before_pretraining(study, tmp_path, monkeypatch):
+    folder, _ = study
+    content = tiny_params()
+    content["data"]["digits"]["finetune"]["epochs"] = 0.5  # 2 steps for 10 pauses of layerwise
+    content["data"]["digits"]["epochs_per_round"] = 0.01
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    where = ("--checkpoint", "c", "--metrics", "m", "--history", "h")
+    cell = ("--model", "vgg11", "--dataset", "digits", "--seed", "0", "--store", str(folder / "data/digits"))
+    monkeypatch.setattr(sys, "argv", ["pretrain", *cell, *where])
+    with pytest.raises(PrunescopeError, match="layerwise: recovery_share"):
+        load_stage("pretrain").recipe()
+    assert not (tmp_path / "c").exists()
