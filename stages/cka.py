@@ -26,12 +26,9 @@ def recipe() -> None:
     pairs = [(n, n) for n in networks] + list(combinations(("dense", *methods), 2)) + [(s, m) for m, s in students.items()]
 
     probe = balanced(store, "test", params.cka.probe_images)
-    whole = max(len(probe) // params.cka.batch_size, 1)  # batches of equal size: a ragged last one would estimate worse
-    batches = (
-        images
-        for part in np.array_split(probe, whole)
-        for images, _ in in_order(store, part, batch_size=len(part), device=device)
-    )
+    count = max(len(probe) // params.cka.batch_size, 1)
+    parts = [probe[number::count] for number in range(count)]  # of all classes each, as a store may lie in class order
+    batches = (images for part in parts for images, _ in in_order(store, part, batch_size=len(part), device=device))
     found = cka_maps(networks, batches, pairs=pairs)
 
     args.maps.mkdir(parents=True, exist_ok=True)
@@ -44,15 +41,25 @@ def recipe() -> None:
         np.savez_compressed(file, **arrays, **layers)  # pyright: ignore[reportArgumentType]
     write_csv(args.maps / "probe.csv", ("name", "class"), ((store.names[i], store.classes[store.labels[i]]) for i in probe))
 
-    inside = {name: off_diagonal_mean(found.maps[name, name]) for name in networks}
-    between = {f"{a}--{b}": float(np.nanmean(diagonal(found.maps[a, b]))) for a, b in combinations(("dense", *methods), 2)}
+    inside = {name: _number(off_diagonal_mean(found.maps[name, name])) for name in networks}
+    between = {f"{a}--{b}": _number(_mean(diagonal(found.maps[a, b]))) for a, b in combinations(("dense", *methods), 2)}
     record = {"probe_images": found.samples, "estimator": "debiased linear CKA", "split": "test"}
     write_json(args.metrics, record | {"off_diagonal": inside, "diagonal": between})
 
 
 def _cells(row: np.ndarray) -> list[float | None]:
     """A row of a map for a CSV: a dead layer's NaN becomes an empty cell."""
-    return [None if np.isnan(value) else round(float(value), 6) for value in row]
+    return [_number(round(float(value), 6)) for value in row]
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _mean(values: np.ndarray) -> float:
+    """The mean of the layers that are alive, NaN where none is."""
+    alive = values[~np.isnan(values)]
+    return float(alive.mean()) if len(alive) else float("nan")
 
 
 if __name__ == "__main__":

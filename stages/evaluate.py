@@ -1,5 +1,7 @@
 """Test metrics, costs and predictions of a cell's finished networks. The test split is read here, nowhere before."""
 
+from pathlib import Path
+
 from prunescope import checkpoint, runtime
 from prunescope.costs import costs
 from prunescope.data import store as stores
@@ -12,14 +14,14 @@ from prunescope.stage import arguments, main
 
 
 def recipe() -> None:
-    args = arguments(__doc__, "model", "store", "finished", "before", "metrics", optional=("sparsity",))
+    args = arguments(__doc__, "model", "store", "finished", "metrics", optional=("before", "sparsity"))
     params = load()
     device = runtime.device(params.runtime.device)
     runtime.prepare(params.runtime.threads, device)
     store = stores.read(args.store)
 
-    def evaluate(arm: str, before) -> None:
-        """Write the files of one arm; `before` is its network right after pruning (of the dense control: its base)."""
+    def evaluate(arm: str, before: Path | None = None) -> None:
+        """Write the files of one arm; `before` is its network right after its last pruning."""
         finished = checkpoint.read(args.finished / f"{arm}.safetensors")
         network = finished.network().to(device)
         logits, labels = predict(network, store, "test", device=device)
@@ -47,13 +49,13 @@ def recipe() -> None:
 
     teaches = args.model in params.distill.teachers
     if args.sparsity is None:
-        evaluate("dense", args.before)
+        evaluate("dense")
     else:
         for method in params.study.methods:
             evaluate(method, args.before / f"{method}.safetensors")
     teachers = ("alone", "dense") if args.sparsity is None else params.study.methods
     for teacher in teachers if teaches else ():
-        evaluate(f"student-{teacher}", None)
+        evaluate(f"student-{teacher}")
 
 
 if __name__ == "__main__":

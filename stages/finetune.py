@@ -1,6 +1,7 @@
 """Spend the rest of the training budget on a pruned network with its masks held, or all of it on the dense control."""
 
 from prunescope import checkpoint
+from prunescope.optimizers import restore_
 from prunescope.params import load
 from prunescope.pruning.masks import achieved_sparsity, apply_, prunable
 from prunescope.setup import open_training, train, write_record
@@ -19,11 +20,13 @@ def recipe() -> None:
     masks = {name: mask.to(setup.device) for name, mask in start.masks.items()}
     weights = {name: weight for name, weight in prunable(network).items() if name in masks}
 
+    update = setup.optimizer(network)
+    restore_(update, start.optimizer)  # goes on where the prune stage stopped
     spent = start.about.get("steps", 0)  # by recovery inside the prune stage
     log = Log(sparsity=achieved_sparsity(weights) if weights else 0.0, layers_pruned=len(masks))
     measure(network, setup.validate, log, "start", step=spent, per_epoch=setup.batches.steps_per_epoch)
     label = f"finetune {args.method} {args.model}"
-    train(network, setup, wanted.finetune, log, first=spent, weights=weights, masks=masks, label=label)
+    train(network, setup, wanted.finetune, log, first=spent, update=update, weights=weights, masks=masks, label=label)
     apply_(weights, masks)
 
     start_digest = checkpoint.sha256(args.start)
@@ -33,7 +36,7 @@ def recipe() -> None:
     kind = "finetuned" if masks else "dense"
     checkpoint.write(
         args.checkpoint,
-        checkpoint.Checkpoint(kind, start.architecture, network.state_dict(), start.masks, parents, about),
+        checkpoint.Checkpoint(kind, start.architecture, network.state_dict(), start.masks, parents=parents, about=about),
     )
     write_record(
         args.metrics, args.history, setup, log, budget=wanted.finetune, base_sha256=base_digest,

@@ -1,7 +1,7 @@
 """Train the dense base network that every method of this model, data set and seed starts from."""
 
 from prunescope import checkpoint
-from prunescope.guards import require_plans_fit
+from prunescope.guards import require_images_fit, require_plans_fit
 from prunescope.models import Architecture, architecture_name, build, initialise
 from prunescope.params import load
 from prunescope.runtime import seed_everything
@@ -25,6 +25,9 @@ def recipe() -> None:
     seed_everything(args.seed)
     network = build(architecture)
     untaught = initialise(network, architecture, wanted.network.init, mirror())
+    if untaught:
+        print(f"init {wanted.network.init}: {len(untaught)} tensors start at random: {', '.join(untaught[:8])}")
+    require_images_fit(network, args.model, setup.store.image_size)
     network = setup.to_device(network)
     require_plans_fit(network, params, args.dataset, steps=setup.steps)
 

@@ -4,6 +4,7 @@ The result is the network right after its last round; finetune spends the rest o
 """
 
 from prunescope import checkpoint
+from prunescope.optimizers import tensors
 from prunescope.params import load
 from prunescope.pruning.masks import achieved_sparsity, apply_, collapsed, prunable
 from prunescope.pruning.plans import PLANS
@@ -53,13 +54,17 @@ def recipe() -> None:
 
     for layer in collapsed(masks):
         print(f"warning: {args.method} left no weight in layer {layer}")
+    skipped = sum(round_.recovery_steps == 0 for round_ in plan[:-1])
+    if skipped:
+        print(f"warning: the budget of {budget} steps leaves {skipped} of {len(plan) - 1} pauses between rounds without a step")
     about = {"stage": "prune", "seed": args.seed, "method": args.method, "sparsity": args.sparsity, "steps": log.steps}
     parents = {"base": checkpoint.sha256(args.base)}
-    state = network.state_dict()
-    checkpoint.write(args.checkpoint, checkpoint.Checkpoint("pruned", base.architecture, state, masks, parents, about))
+    state = network.state_dict(), masks, tensors(update)
+    checkpoint.write(args.checkpoint, checkpoint.Checkpoint("pruned", base.architecture, *state, parents, about))
     write_record(
         args.metrics, args.history, setup, log, budget=wanted.finetune, base_sha256=parents["base"], rounds=len(plan),
         target_sparsity=args.sparsity, achieved_sparsity=achieved_sparsity(weights), collapsed_layers=collapsed(masks),
+        pauses_without_recovery=skipped,
     )  # fmt: skip
 
 

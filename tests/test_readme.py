@@ -47,6 +47,7 @@ def test_named_files_exist():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_dvc_commands_run_as_typed(tmp_path):
     """All of them in their order, in a clone whose stages are fakes; what runs is counted."""
     clone = Clone(tmp_path)

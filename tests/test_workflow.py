@@ -105,6 +105,7 @@ def clone(tmp_path_factory) -> Clone:
     return clone
 
 
+@pytest.mark.timeout(1200)  # a minute where nothing else runs
 def test_what_runs_again(clone):
     """The table of the design, row by row, each from the state that the last one left."""
     assert clone.executed("dvc", "repro") == {}, "nothing changed"

@@ -22,18 +22,20 @@ from prunescope.models import Architecture, build
 
 FORMAT = 1
 KINDS = ("dense", "pruned", "finetuned", "distilled")
-MASK = "mask:"  # prefix of the masks' tensor names
+MASK, OPTIMIZER = "mask:", "optimizer:"  # prefixes of the tensors that are no weights
 
 
 @dataclass(frozen=True)
 class Checkpoint:
     """kind: one of KINDS · state: the network's state dict · masks: of the pruned weights, empty for a dense network ·
+    optimizer: its state where training goes on in another stage ·
     parents: SHA-256 of the checkpoints it came from, by role · about: what determined it (method, seed, sparsity, ...)."""
 
     kind: str
     architecture: Architecture
     state: dict[str, Tensor]
     masks: dict[str, Tensor] = field(default_factory=dict)
+    optimizer: dict[str, Tensor] = field(default_factory=dict)
     parents: dict[str, str] = field(default_factory=dict)
     about: dict[str, Any] = field(default_factory=dict)
 
@@ -49,6 +51,7 @@ def write(path: Path, checkpoint: Checkpoint) -> str:
     _check_masks(path, checkpoint)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.state.items()}
     tensors |= {MASK + name: _to_bits(mask) for name, mask in checkpoint.masks.items()}
+    tensors |= {OPTIMIZER + name: tensor.cpu().contiguous() for name, tensor in checkpoint.optimizer.items()}
     header = {
         "format": FORMAT,
         "kind": checkpoint.kind,
@@ -74,16 +77,20 @@ def read(path: Path) -> Checkpoint:
         raise PrunescopeError(f"{path} is not a whole safetensors file ({error}); remove it and run its stage again") from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise PrunescopeError(f"{path} is no prunescope checkpoint of format {FORMAT}: header {header!r}; run its stage again")
-    state = {name: tensor for name, tensor in tensors.items() if not name.startswith(MASK)}
-    bits = {name.removeprefix(MASK): tensor for name, tensor in tensors.items() if name.startswith(MASK)}
-    checkpoint = Checkpoint(
-        kind=header["kind"],
-        architecture=Architecture(**header["architecture"]),
-        state=state,
-        masks={name: _from_bits(tensor, state[name].shape) for name, tensor in bits.items()},
-        parents=header["parents"],
-        about=header["about"],
-    )
+    bits, optimizer = (_named(tensors, prefix) for prefix in (MASK, OPTIMIZER))
+    state = {name: tensor for name, tensor in tensors.items() if not name.startswith((MASK, OPTIMIZER))}
+    try:
+        checkpoint = Checkpoint(
+            kind=header["kind"],
+            architecture=Architecture(**header["architecture"]),
+            state=state,
+            masks={name: _from_bits(tensor, state[name].shape) for name, tensor in bits.items()},
+            optimizer=optimizer,
+            parents=header["parents"],
+            about=header["about"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise PrunescopeError(f"{path}: its header or masks are not whole ({error!r}); run its stage again") from error
     _check_masks(path, checkpoint)
     return checkpoint
 
@@ -92,6 +99,10 @@ def sha256(path: Path) -> str:
     """SHA-256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _named(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _check_masks(path: Path, checkpoint: Checkpoint) -> None:
@@ -108,4 +119,6 @@ def _to_bits(mask: Tensor) -> Tensor:
 
 
 def _from_bits(bits: Tensor, shape: torch.Size) -> Tensor:
+    if bits.numel() != math.ceil(math.prod(shape) / 8):
+        raise ValueError(f"{bits.numel()} bytes of mask for a weight of shape {tuple(shape)}")
     return torch.from_numpy(np.unpackbits(bits.numpy(), count=math.prod(shape)).astype(bool)).view(shape)

@@ -48,7 +48,10 @@ def decide(logits: Tensor) -> Tensor:
 
 
 def expected_calibration_error(probabilities: Tensor, labels: Tensor, *, bins: int) -> float:
-    """Mean gap between confidence and accuracy over equal-width confidence bins, weighted by their size (Guo et al. 2017)."""
+    """Mean gap between confidence and accuracy over equal-width confidence bins, weighted by their size (Guo et al. 2017).
+
+    probabilities: (N, K); of classes that tie for the highest the first counts as predicted.
+    """
     confidence, predicted = probabilities.max(1)
     number = (confidence * bins).long().clamp(max=bins - 1)
     gap = (predicted == labels).double() - confidence.double()

@@ -2,11 +2,26 @@
 
 from collections.abc import Callable
 
+import torch
 from torch import nn
 
+from prunescope.errors import PrunescopeError
 from prunescope.params import Params
 from prunescope.pruning.masks import prunable
 from prunescope.pruning.plans import PLANS
+
+
+def require_images_fit(network: nn.Module, model: str, image_size: int) -> None:
+    """Raise PrunescopeError for a network that cannot take images of this size."""
+    training = network.training
+    network.eval()
+    try:
+        with torch.inference_mode():
+            network(torch.zeros(2, 3, image_size, image_size))
+    except (RuntimeError, AssertionError, ValueError) as error:
+        raise PrunescopeError(f"{model} cannot take images of {image_size} px ({error}); raise prepare.image_size") from error
+    finally:
+        network.train(training)
 
 
 def require_plans_fit(network: nn.Module, params: Params, dataset: str, *, steps: Callable[[float], int]) -> None:

@@ -4,6 +4,7 @@ What was fitted is an `Architecture`, which goes into every checkpoint, so a che
 """
 
 import os
+import re
 import sys
 import types
 from dataclasses import asdict, dataclass
@@ -14,6 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from prunescope.errors import PrunescopeError
+
+# torchvision's published DenseNet files say denselayer1.norm.1 for what the network calls denselayer1.norm1.
+PUBLISHED = re.compile(r"(denselayer\d+\.(?:norm|conv))\.(\d)(?=\.)")
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,12 @@ def build(architecture: Architecture) -> nn.Module:
         raise PrunescopeError(
             f"model {name!r} is no torchvision classifier; known: {', '.join(torchvision.list_models(module=torchvision))}"
         )
+    for key, value, known in (
+        ("stem", architecture.stem, ("imagenet", "cifar")),
+        ("head", architecture.head, ("torchvision", "compact")),
+    ):
+        if value not in known:
+            raise PrunescopeError(f"{key}: found {value!r}, wanted one of {', '.join(known)}")
     if name.startswith("vgg"):
         network = _vgg(architecture)
     elif name.startswith("densenet"):
@@ -72,6 +82,7 @@ def initialise(network: nn.Module, architecture: Architecture, init: str, mirror
     if init == "random":
         return []
     source = _imagenet(architecture.name, mirror) if init == "imagenet" else _weights_file(Path(init))
+    source = {PUBLISHED.sub(r"\1\2", tensor): value for tensor, value in source.items()}
     target = network.state_dict()
     if architecture.head == "compact" and architecture.name.startswith("vgg"):
         source = _pool_classifier(source, target)
@@ -117,13 +128,21 @@ def _vgg(architecture: Architecture) -> nn.Module:
     plain = architecture.name.removesuffix("_bn")
     channels = [c if c == "M" else _scaled(c, width) for c in vgg.cfgs[letters[plain]]]
     features = vgg.make_layers(channels, batch_norm=architecture.name.endswith("_bn"))
-    network = vgg.VGG(features, num_classes=architecture.classes, init_weights=False)
     side = 1 if architecture.head == "compact" else 7
     hidden = _scaled(4096, width)
+    network = vgg.VGG.__new__(vgg.VGG)  # not its __init__, which fills 120 M weights of a classifier that would be replaced
+    nn.Module.__init__(network)
+    network.features = features
     network.avgpool = nn.AdaptiveAvgPool2d(side)
-    network.classifier[0] = nn.Linear(_scaled(512, width) * side * side, hidden)
-    network.classifier[3] = nn.Linear(hidden, hidden)
-    network.classifier[6] = nn.Linear(hidden, architecture.classes)
+    network.classifier = nn.Sequential(
+        nn.Linear(_scaled(512, width) * side * side, hidden),
+        nn.ReLU(inplace=True),
+        nn.Dropout(0.5),
+        nn.Linear(hidden, hidden),
+        nn.ReLU(inplace=True),
+        nn.Dropout(0.5),
+        nn.Linear(hidden, architecture.classes),
+    )
     _start_vgg(network, published=width == 1 and architecture.head == "torchvision")
     return network
 
@@ -195,8 +214,8 @@ def _imagenet(name: str, mirror: Path | None) -> dict[str, Tensor]:
         if (folder / filename).is_file():
             return _weights_file(folder / filename)
     try:
-        return weights.get_state_dict(progress=sys.stderr.isatty(), check_hash=True)
-    except OSError as error:
+        return weights.get_state_dict(progress=sys.stderr.isatty(), check_hash=True, weights_only=True)
+    except (OSError, RuntimeError) as error:
         wanted = f"{mirror / 'weights' if mirror else '$PRUNESCOPE_MIRROR/weights'}{os.sep}{filename}"
         raise PrunescopeError(
             f"init: imagenet needs {weights.url}, which could not be downloaded ({error}); "

@@ -30,6 +30,20 @@ class Optimizer:
             parameter.grad = None
 
 
+def tensors(optimizer: Optimizer) -> dict[str, Tensor]:
+    """The state by flat names ("momentum:3"), for a checkpoint; empty before the first step."""
+    return {f"{kind}:{n}": tensor for kind, parts in optimizer.state.items() for n, tensor in enumerate(parts)}
+
+
+def restore_(optimizer: Optimizer, saved: dict[str, Tensor]) -> None:
+    """Take up the state that `tensors` gave, on the parameters' devices and in their memory layout."""
+    for name in sorted(saved, key=lambda name: int(name.partition(":")[2])):
+        kind, _, number = name.partition(":")
+        like = optimizer.parameters[int(number)].data
+        part = torch.empty_like(like).copy_(saved[name]) if saved[name].shape == like.shape else saved[name]
+        optimizer.state.setdefault(kind, []).append(part)
+
+
 def make(name: str, parameters: Sequence[nn.Parameter], *, momentum: float, weight_decay: float) -> Optimizer:
     """momentum: SGD's momentum, AdamW's first beta · weight_decay: of all parameters, in SGD as an L2 term."""
     return Optimizer(name, list(parameters), momentum, weight_decay)

@@ -6,55 +6,25 @@ The names that registries know are repeated here so that checking imports no tor
 This module only refuses: results depend on the values, which DVC tracks itself, so no stage lists it in `deps`.
 """
 
-import dataclasses
 import itertools
-import types
+import re
 import typing
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from prunescope.architectures import ARCHITECTURES
 from prunescope.errors import PrunescopeError
 from prunescope.pruning.plans import PLANS, rounds_of
+from prunescope.strict import UniqueKeys, build, fraction, level, not_negative, number, one_of, positive, some
 
 SOURCES = ("digits", "cifar100", "ham10000", "folder")
 SCORES = ("magnitude", "random")
 SCHEDULES = ("constant", "cosine", "step")
 OPTIMIZERS = ("sgd", "nesterov", "adamw")
+DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 PAPER_METHODS = ("oneshot", "layerwise", "iterative")  # the methods with a stage of their own in dvc.yaml
-
-
-def number(wanted: str, check: Callable[[Any], bool]) -> Any:
-    """A field whose value must pass `check`; `wanted` says so in the error."""
-    return field(metadata={"wanted": wanted, "check": check})
-
-
-def one_of(*names: str) -> Any:
-    return number("one of " + ", ".join(names), lambda value: value in names)
-
-
-def positive() -> Any:
-    return number("a number above 0", lambda value: value > 0)
-
-
-def not_negative() -> Any:
-    return number("a number of at least 0", lambda value: value >= 0)
-
-
-def fraction() -> Any:
-    return number("a number in [0, 1]", lambda value: 0 <= value <= 1)
-
-
-def level() -> Any:
-    return number("a fraction in [0, 1): the share of weights that is removed", lambda value: 0 <= value < 1)
-
-
-def some() -> Any:
-    return number("at least one, none twice", lambda value: len(value) > 0 and len(set(value)) == len(value))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +130,7 @@ class Evaluate:
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    device: str = number("auto, cpu, cuda, cuda:N or mps", lambda value: value.split(":")[0] in ("auto", "cpu", "cuda", "mps"))
+    device: str = number("auto, cpu, cuda, cuda:N or mps", lambda value: bool(DEVICE.fullmatch(value)))
     precision: str = one_of("auto", "bf16", "fp32")
     threads: int = not_negative()
 
@@ -215,13 +185,17 @@ def load(path: Path | str = "params.yaml") -> Params:
     """Read and check the whole file. Raises PrunescopeError that lists every problem."""
     path = Path(path)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=UniqueKeys)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise PrunescopeError(f"{path} cannot be read as YAML: {error}") from error
     problems: list[str] = []
-    params = _build(Params, content, "", problems)
+    params = build(Params, content, "", problems)
     if not problems:
+        for key in ("sparsity", "compare_sparsity"):
+            if isinstance(content[key], int):
+                problems.append(f"{key}: found {content[key]}, wanted it as 0.0: DVC names cells after the value's text")
         _check_names(params, problems)
+        _check_networks(params, problems)
         _check_budgets(params, problems)
     if problems:
         raise PrunescopeError(f"{path} has {len(problems)} problem(s), nothing was run:\n  " + "\n  ".join(problems))
@@ -256,81 +230,29 @@ def _check_names(params: Params, problems: list[str]) -> None:
             problems.append(f"prune.{name}.plan: found {found!r}, wanted {name!r}: make a row of another name for another plan")
 
 
+def _check_networks(params: Params, problems: list[str]) -> None:
+    """Widths and stems that only some architectures have; `models.build` refuses them too, but after other work."""
+    names = {*params.study.models, *((params.distill.student,) if params.distill.teachers else ())}
+    for dataset, name in itertools.product(params.study.datasets, sorted(names)):
+        if dataset in params.data:
+            network = params.data[dataset].network
+            if network.width != 1 and not name.startswith(("vgg", "densenet")):
+                problems.append(f"data.{dataset}.network.width: found {network.width}, wanted 1: {name} has no width factor")
+            if network.stem == "cifar" and not name.startswith(("vgg", "densenet", "resn", "wide_resnet")):
+                problems.append(f"data.{dataset}.network.stem: found cifar, wanted imagenet: {name} has no other stem")
+
+
 def _check_budgets(params: Params, problems: list[str]) -> None:
     """Plans whose rounds alone exceed the training budget; layerwise is checked when its network is known."""
-    for name in params.study.methods:
+    for name in (*PAPER_METHODS, *params.study.other_methods):
         method = params.prune.get(name)
         if method is None or method.plan != "iterative":
             continue
         for dataset, target in itertools.product(params.study.datasets, params.sparsities):
             recipe = params.data.get(dataset)
             rounds = rounds_of(target, method.step)
-            if recipe and (spent := (rounds - 1) * recipe.epochs_per_round) > recipe.finetune.epochs:
+            if recipe and (spent := (rounds - 1) * recipe.epochs_per_round) > recipe.finetune.epochs + 1e-9:
                 problems.append(
                     f"data.{dataset}.finetune.epochs: found {recipe.finetune.epochs:g}, wanted at least {spent:g}: "
                     f"prune.{name} takes {rounds} rounds to sparsity {target}, {recipe.epochs_per_round:g} epochs between them"
                 )
-
-
-def _build(kind: Any, value: Any, key: str, problems: list[str]) -> Any:
-    """`value` as `kind`; on a mismatch adds to `problems` and returns None."""
-    if dataclasses.is_dataclass(kind):
-        return _build_object(kind, value, key, problems)
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is types.UnionType:
-        return None if value is None else _build(arguments[0], value, key, problems)
-    if origin is tuple:
-        if not isinstance(value, list):
-            return _wrong(key, value, "a list", problems)
-        return tuple(_build(arguments[0], item, f"{key}[{n}]", problems) for n, item in enumerate(value))
-    if origin is dict:
-        if not isinstance(value, dict) or not value:
-            return _wrong(key, value, "a table with at least one row", problems)
-        return {str(name): _build(arguments[1], row, f"{key}.{name}", problems) for name, row in value.items()}
-    return _build_scalar(kind, value, key, problems)
-
-
-def _build_object(kind: Any, value: Any, key: str, problems: list[str]) -> Any:
-    fields, hints = dataclasses.fields(kind), typing.get_type_hints(kind)
-    if not isinstance(value, dict):
-        return _wrong(key or "the file", value, "a table with " + ", ".join(f.name for f in fields), problems)
-    names = [f.name for f in fields]
-    prefix = f"{key}." if key else ""
-    problems.extend(f"{prefix}{name}: unknown key; known here: {', '.join(names)}" for name in value if name not in names)
-    built = {}
-    for f in fields:
-        if f.name not in value:
-            problems.append(f"{prefix}{f.name}: missing; wanted {f.metadata.get('wanted', hints[f.name])}")
-            continue
-        before = len(problems)
-        item = _build(hints[f.name], value[f.name], prefix + f.name, problems)
-        check = f.metadata.get("check")
-        if len(problems) == before and check and item is not None and not check(item):
-            _wrong(prefix + f.name, value[f.name], f.metadata["wanted"], problems)
-        built[f.name] = item
-    return kind(**built) if len(built) == len(fields) else None
-
-
-def _build_scalar(kind: type, value: Any, key: str, problems: list[str]) -> Any:
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
-        if (kind is float and value != value) or value in (float("inf"), -float("inf")):
-            return _wrong(key, value, "a finite number", problems)
-        return value
-    wanted = {float: "a number", int: "a whole number", str: "a name", bool: "true or false"}[kind]
-    if kind in (float, int) and isinstance(value, str) and _reads_as_number(value):
-        wanted += "; YAML 1.1 reads a number like 1e-3 as text: write 0.001 or 1.0e-3"
-    return _wrong(key, value, wanted, problems)
-
-
-def _reads_as_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _wrong(key: str, value: Any, wanted: str, problems: list[str]) -> None:
-    problems.append(f"{key}: found {value!r}, wanted {wanted}")

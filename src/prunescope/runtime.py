@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from prunescope.errors import PrunescopeError
+from prunescope.seeds import mix
 
 
 def device(name: str = "auto") -> torch.device:
@@ -16,13 +17,22 @@ def device(name: str = "auto") -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise PrunescopeError(f"runtime.device is {name}, but torch {torch.__version__} sees no CUDA device; use auto or cpu")
-    return torch.device(name)
+    if name == "mps" and not torch.backends.mps.is_available():
+        raise PrunescopeError(f"runtime.device is mps, but torch {torch.__version__} sees no Apple GPU; use auto or cpu")
+    chosen = torch.device(name)
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        raise PrunescopeError(
+            f"runtime.device is {name}, but there are {torch.cuda.device_count()} CUDA devices, numbered from 0"
+        )
+    return chosen
 
 
 def precision(name: str, on: torch.device) -> torch.dtype:
     """dtype of forward and backward; auto = bfloat16 where the hardware computes in it (it halves the time), else float32."""
     if name == "auto":
-        native = torch.cuda.is_bf16_supported() if on.type == "cuda" else on.type == "cpu" and _cpu_has_bf16()
+        native = (
+            torch.cuda.is_bf16_supported(including_emulation=False) if on.type == "cuda" else on.type == "cpu" and _cpu_has_bf16()
+        )
         name = "bf16" if native else "fp32"
     return {"bf16": torch.bfloat16, "fp32": torch.float32}[name]
 
@@ -33,20 +43,17 @@ def autocast(on: torch.device, dtype: torch.dtype) -> contextlib.AbstractContext
 
 def seed_everything(*numbers: int) -> None:
     """Seed torch's global generators (weight start, dropout) with a mix of the given numbers, e.g. (seed, step)."""
-    seed = 0
-    for number in numbers:
-        seed = (seed * 0x9E3779B1 + number + 1) % (1 << 63)
-    torch.manual_seed(seed)
+    torch.manual_seed(mix(*numbers))
 
 
 def prepare(threads: int, on: torch.device) -> None:
-    """Settings that hold for a whole stage: threads (0 = torch's choice), tf32 on a GPU, repeatable algorithms."""
+    """Settings that hold for a whole stage: threads (0 = torch's choice); on a GPU full float32 and repeatable algorithms."""
     if threads:
         torch.set_num_threads(threads)
     if on.type == "cuda":
-        torch.backends.cuda.matmul.allow_tf32 = True
-        torch.backends.cudnn.allow_tf32 = True
-        torch.backends.cudnn.benchmark = True
+        torch.backends.cuda.matmul.allow_tf32 = False  # what says fp32 is fp32; bf16 autocast is not concerned
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.deterministic = True
 
 
 def environment(on: torch.device, dtype: torch.dtype) -> dict[str, str | int]:

@@ -1,5 +1,6 @@
 """What every training stage sets up in the same way from params: data on the device, loss, validation, and training a part."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -129,7 +130,7 @@ def write_record(metrics: Path, history: Path, setup: Setup, log: Log, *, budget
         "seconds": round(log.seconds, 3),
         "images_per_second": round(images / log.seconds, 1) if log.seconds else None,
         "val_accuracy": validated[-1]["accuracy"] if validated else None,
-        "val_loss": validated[-1]["loss"] if validated else None,
+        "val_loss": validated[-1]["loss"] if validated and math.isfinite(validated[-1]["loss"]) else None,
         "budget_steps": setup.steps(budget.epochs),
     }
     write_json(metrics, record | more | runtime.environment(setup.device, setup.precision))

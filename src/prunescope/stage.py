@@ -35,7 +35,7 @@ def main(recipe: Callable[[], None]) -> None:
     try:
         recipe()
         code = 0
-    except PrunescopeError as error:
+    except (PrunescopeError, OSError) as error:  # an OSError names its file and reason: disk full, no permission
         print(f"error: {error}", file=sys.stderr)
         code = 1
     except KeyboardInterrupt:

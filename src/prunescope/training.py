@@ -125,10 +125,10 @@ def fit(
         total += value.detach() * len(labels)
         correct += (logits.argmax(1) == labels).sum()
         seen += len(labels)
-        ends = number + 1 == last
-        if slot == len(losses) - 1 or ends:
+        ends, ends_epoch = number + 1 == last, (number + 1) % per_epoch == 0
+        if slot == len(losses) - 1 or ends or ends_epoch:
             _require_finite(losses[: slot + 1], number, per_epoch, schedule)
-        if (number + 1) % per_epoch == 0 or (ends and close):
+        if ends_epoch or (ends and close):
             log.seconds += time.perf_counter() - started  # validation is not counted
             at = {"step": number + 1, "epoch": (number + 1) / per_epoch, "rate": schedule(number)}
             log.add("trained", "train", loss=float(total / seen), accuracy=float(correct / seen), **at)

@@ -29,10 +29,7 @@ def cifar_rows(count: int = 6) -> list[tuple[str, str, str, Image.Image]]:
 
 
 def cifar_tree() -> dict[str, bytes]:
-    return {
-        f"{split}/{name}/{stem}.webp": encoded(image, "WEBP", lossless=True)
-        for split, name, stem, image in cifar_rows()
-    }
+    return {f"{split}/{name}/{stem}.webp": encoded(image, "WEBP", lossless=True) for split, name, stem, image in cifar_rows()}
 
 
 def write_cifar_archive(path: Path, monkeypatch: pytest.MonkeyPatch, **replaced: bytes) -> None:

@@ -79,9 +79,7 @@ def no_proxy(monkeypatch):
 
 
 def get(server: Server, path: Path, **changes) -> Path:
-    return fetch(
-        server.url, path, **({"size": len(BODY), "md5": MD5, "wait": 0.001, "hint": "Put it there."} | changes)
-    )
+    return fetch(server.url, path, **({"size": len(BODY), "md5": MD5, "wait": 0.001, "hint": "Put it there."} | changes))
 
 
 def test_a_file_comes_whole_and_is_not_fetched_twice(tmp_path):

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from prunescope.data.store import Store
 from prunescope.errors import PrunescopeError
+from prunescope.seeds import mix
 
 
 class Batches:
@@ -60,7 +61,7 @@ class Batches:
 
     def _draw(self, epoch: int) -> tuple[Tensor, Tensor]:
         """Order of the epoch's images (N,) and their row offset, column offset, row flip, column flip (4, N)."""
-        generator = torch.Generator().manual_seed((self.seed << 24) + epoch)
+        generator = torch.Generator().manual_seed(mix(self.seed, epoch))
         count = len(self.labels)
         order = torch.randperm(count, generator=generator)
         offsets = torch.randint(0, 2 * self.padding + 1, (2, count), generator=generator)
@@ -78,17 +79,13 @@ class Batches:
         return flat.view(len(flat), 1, -1).expand(-1, 3, -1)
 
 
-def in_order(
-    store: Store, positions: np.ndarray, *, batch_size: int, device: torch.device
-) -> Iterator[tuple[Tensor, Tensor]]:
+def in_order(store: Store, positions: np.ndarray, *, batch_size: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
     """Images and labels at `positions` of the store in that order, not augmented, the last batch as long as it comes."""
     scale, shift = _normalisation(store, device)
     for start in range(0, len(positions), batch_size):
         rows = positions[start : start + batch_size]
         pixels = torch.from_numpy(np.ascontiguousarray(store.images[rows])).to(device)
-        images = (
-            pixels.permute(0, 3, 1, 2).float().mul_(scale).add_(shift)
-        )  # NHWC read as NCHW: channels last as it lies
+        images = pixels.permute(0, 3, 1, 2).float().mul_(scale).add_(shift)  # NHWC read as NCHW: channels last as it lies
         yield images, torch.from_numpy(store.labels[rows]).to(device)
 
 

@@ -66,9 +66,7 @@ def _archive(path: Path, md5: str) -> Listing:
         labels=list(labels),
         classes=classes,
         files=[record(path, md5=md5)],
-        load=lambda row: Image.fromarray(
-            np.ascontiguousarray(pixels[order[row]].reshape(3, 32, 32).transpose(1, 2, 0))
-        ),
+        load=lambda row: Image.fromarray(np.ascontiguousarray(pixels[order[row]].reshape(3, 32, 32).transpose(1, 2, 0))),
         given=list(given),
     )
 

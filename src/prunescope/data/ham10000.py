@@ -16,10 +16,7 @@ OFFICIAL = {  # name: (address, bytes, md5); without format=original the metadat
     "HAM10000_metadata.csv": (f"{DATAVERSE}/4338392?format=original", 690_218, "8f85fb1aa29d80a2797247e434deb79d"),
 }
 CLASSES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
-HINT = (
-    f"Without a network, put {', '.join(OFFICIAL)} into a folder ham10000 "
-    "and set PRUNESCOPE_MIRROR to the folder above it."
-)
+HINT = f"Without a network, put {', '.join(OFFICIAL)} into a folder ham10000 and set PRUNESCOPE_MIRROR to the folder above it."
 
 
 def find(place: Place) -> Listing:
@@ -77,9 +74,7 @@ def _read_metadata(path: Path) -> dict[str, tuple[str, str]]:
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         if missing := {"lesion_id", "image_id", "dx"} - set(reader.fieldnames or ()):
-            raise PrunescopeError(
-                f"{path}: found columns {reader.fieldnames}, wanted also {', '.join(sorted(missing))}."
-            )
+            raise PrunescopeError(f"{path}: found columns {reader.fieldnames}, wanted also {', '.join(sorted(missing))}.")
         found: dict[str, tuple[str, str]] = {}
         for row in reader:
             image, lesion, diagnosis = row["image_id"], row["lesion_id"], row["dx"]

@@ -91,8 +91,7 @@ def check_test_fraction(has_test: bool, test_fraction: float | None) -> None:
         )
     if not has_test and test_fraction is None:
         raise PrunescopeError(
-            "found a test fraction of null (the official test split), but this source has none; set a fraction, for "
-            "instance 0.2."
+            "found a test fraction of null (the official test split), but this source has none; set a fraction, for instance 0.2."
         )
 
 

@@ -103,9 +103,7 @@ def read(folder: Path) -> Store:
     try:
         about = json.loads((folder / "store.json").read_text(encoding="utf-8"))
         if about.get("format") != FORMAT:
-            raise PrunescopeError(
-                f"{folder} is of format {about.get('format')!r}, wanted {FORMAT!r}: prepare it again."
-            )
+            raise PrunescopeError(f"{folder} is of format {about.get('format')!r}, wanted {FORMAT!r}: prepare it again.")
         images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
         labels, splits = (np.load(folder / name, allow_pickle=False) for name in ("labels.npy", "splits.npy"))
         with (folder / "index.csv").open(newline="", encoding="utf-8") as file:
@@ -172,9 +170,7 @@ def _check(
         raise PrunescopeError(f"{place}: found classes {list(classes)}, wanted two or more, each once.")
     labels, splits = np.asarray(labels), np.asarray(splits)
     if labels.dtype.kind not in "iu" or not np.array_equal(np.unique(labels), np.arange(len(classes))):
-        raise PrunescopeError(
-            f"{place}: wanted images of each of the {len(classes)} classes, found {np.unique(labels)}."
-        )
+        raise PrunescopeError(f"{place}: wanted images of each of the {len(classes)} classes, found {np.unique(labels)}.")
     if splits.dtype.kind not in "iu" or splits.min() < 0 or splits.max() >= len(SPLITS):
         raise PrunescopeError(f"{place}: found split codes {np.unique(splits)}, wanted 0, 1 and 2.")
     check(labels, np.asarray(groups), splits, classes=classes)

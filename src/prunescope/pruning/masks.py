@@ -55,13 +55,13 @@ def keep_top(scores: dict[str, Tensor], masks: dict[str, Tensor], keep: int) -> 
     left = sum(int(mask.sum()) for mask in masks.values())
     if keep > left:
         raise PrunescopeError(f"asked to keep {keep} weights, but earlier rounds left {left}: targets must not shrink")
+    upper = _histogram(scores, masks, shift=16)
+    if upper[INFINITY >> 16 :].sum():
+        raise PrunescopeError("a pruning score is not finite (NaN or infinity): the weights have diverged; lower the rate")
     if keep == left:
         return {name: masks[name].clone() for name in scores}
     if keep == 0:
         return {name: torch.zeros_like(masks[name]) for name in scores}
-    upper = _histogram(scores, masks, shift=16)
-    if upper[INFINITY >> 16 :].sum():
-        raise PrunescopeError("a pruning score is not finite (NaN or infinity): the weights have diverged; lower the rate")
     above, high = _descend(upper, keep)
     lower = _histogram(scores, masks, shift=0, high=high)
     above_low, low = _descend(lower, keep - above)

@@ -51,11 +51,12 @@ def layerwise(layers: Sequence[str], sparsity: float, *, budget: int, recovery_s
     """One layer after the other to the target, in network order, with training after each.
 
     `recovery_share` of the budget is spread evenly over the pauses between layers, in whole steps as they add up; the rest
-    follows the last layer. Raises PrunescopeError where most pauses would get no step at all.
+    follows the last layer. A budget of fewer steps than pauses leaves some layers without recovery of their own; it is refused
+    (PrunescopeError) below a step for every third.
     """
     pauses = len(layers) - 1
     steps = int(recovery_share * budget)
-    if 0 < steps < pauses / 3:
+    if recovery_share > 0 and steps < pauses / 3:
         raise PrunescopeError(
             f"layerwise: recovery_share {recovery_share} of {budget} budget steps gives {steps} steps to the {pauses} "
             f"pauses between {len(layers)} layers, wanted at least {pauses // 3}; raise finetune.epochs or lower batch_size"

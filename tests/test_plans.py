@@ -1,0 +1,118 @@
+"""Plans as tables, and what they may spend."""
+
+import itertools
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from prunescope.errors import PrunescopeError
+from prunescope.pruning.plans import PLANS, Round, iterative, layerwise, oneshot, rounds_of
+
+SETTINGS: dict[str, Any] = {"budget": 100, "step": 0.25, "round_steps": 10, "recovery_share": 0.9}
+
+
+def test_oneshot_is_one_round_and_leaves_all_recovery_to_finetune() -> None:
+    assert oneshot(["a", "b"], 0.8, **SETTINGS) == [Round(("a", "b"), 0.8, "global", 0)]
+
+
+def test_iterative_goes_up_in_steps_and_ends_at_the_target() -> None:
+    layers = ("a", "b")
+    assert iterative(layers, 0.8, **SETTINGS) == [
+        Round(layers, 0.25, "global", 10),
+        Round(layers, 0.5, "global", 10),
+        Round(layers, 0.75, "global", 10),
+        Round(layers, 0.8, "global", 0),
+    ]
+
+
+def test_layerwise_goes_through_the_network_and_spreads_the_recovery() -> None:
+    assert layerwise(["a", "b", "c", "d"], 0.8, **(SETTINGS | {"budget": 12})) == [
+        Round(("a",), 0.8, "layer", 3),
+        Round(("b",), 0.8, "layer", 3),
+        Round(("c",), 0.8, "layer", 4),
+        Round(("d",), 0.8, "layer", 0),
+    ]
+    assert layerwise(["a"], 0.8, **SETTINGS) == [Round(("a",), 0.8, "layer", 0)]
+
+
+@pytest.mark.parametrize("sparsity, step, wanted", [
+    (0.8, 0.1, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]),  # the paper's
+    (0.5, 0.1, [0.1, 0.2, 0.3, 0.4, 0.5]),
+    (0.3, 0.1, [0.1, 0.2, 0.3]),  # 0.3 / 0.1 is 2.9999999999999996
+    (0.9, 0.3, [0.3, 0.6, 0.9]),  # 0.9 / 0.3 is 3.0000000000000004
+    (0.85, 0.2, [0.2, 0.4, 0.6, 0.8, 0.85]),
+    (0.1, 0.2, [0.1]),
+    (0.8, 1.0, [0.8]),
+    (0.0, 0.1, [0.0]),
+])  # fmt: skip
+def test_targets_of_iterative(sparsity, step, wanted) -> None:
+    plan = iterative(["a"], sparsity, budget=1000, step=step, round_steps=1)
+    assert [round_.sparsity for round_ in plan] == pytest.approx(wanted)
+    assert plan[-1].sparsity == sparsity
+    assert rounds_of(sparsity, step) == len(wanted)
+
+
+def test_iterative_with_one_round_is_oneshot() -> None:
+    one_round: dict[str, Any] = SETTINGS | {"step": 1.0}
+    assert iterative(["a", "b"], 0.8, **one_round) == oneshot(["a", "b"], 0.8, **SETTINGS)
+
+
+@settings(max_examples=300)
+@given(
+    st.sampled_from(sorted(PLANS)), st.integers(1, 40), st.floats(0, 1, exclude_max=True), st.integers(0, 500),
+    st.floats(0.05, 1), st.integers(0, 60), st.floats(0, 1),
+)  # fmt: skip
+def test_plans_stay_within_the_budget_and_end_at_the_target(name, count, sparsity, budget, step, round_steps, share) -> None:
+    layers = [f"layer-{number}" for number in range(count)]
+    try:
+        plan = PLANS[name](layers, sparsity, budget=budget, step=step, round_steps=round_steps, recovery_share=share)
+    except PrunescopeError:
+        spent = {"iterative": (rounds_of(sparsity, step) - 1) * round_steps, "layerwise": int(share * budget)}[name]
+        assert spent > budget if name == "iterative" else share > 0 and spent < (count - 1) / 3
+        return
+    steps = [round_.recovery_steps for round_ in plan]
+    assert all(type(n) is int and n >= 0 for n in steps)
+    assert steps[-1] == 0, "the last round recovers in finetune"
+    spent = {
+        "oneshot": 0,
+        "iterative": (len(plan) - 1) * round_steps,
+        "layerwise": int(share * budget) if count > 1 else 0,
+    }[name]
+    assert sum(steps) == spent <= budget
+    last = {layer: round_.sparsity for round_ in plan for layer in round_.layers}
+    assert last == dict.fromkeys(layers, sparsity)
+    assert all(a.sparsity <= b.sparsity for a, b in itertools.pairwise(plan))
+    if name == "layerwise" and count > 1:
+        assert max(steps[:-1]) - min(steps[:-1]) <= 1, "spread evenly"
+
+
+@settings(max_examples=200)
+@given(st.floats(0.001, 0.999), st.floats(0.01, 1))
+def test_a_round_adds_no_more_than_its_step_and_none_is_wasted(sparsity, step) -> None:
+    targets = [0.0] + [r.sparsity for r in iterative(["a"], sparsity, budget=0, step=step, round_steps=0)]
+    added = [after - before for before, after in itertools.pairwise(targets)]
+    assert max(added) <= step + 1e-8
+    assert min(added) > 0
+    assert len(added) == math.ceil(sparsity / step - 1e-9)
+
+
+def test_iterative_that_does_not_fit_its_budget_is_refused_with_the_numbers() -> None:
+    assert sum(r.recovery_steps for r in iterative(["a"], 0.8, budget=70, step=0.1, round_steps=10)) == 70
+    with pytest.raises(PrunescopeError, match=r"8 rounds to sparsity 0\.8 .* need 70 steps, but finetune\.epochs gives 69"):
+        iterative(["a"], 0.8, budget=69, step=0.1, round_steps=10)
+
+
+def test_layerwise_with_next_to_no_recovery_is_refused() -> None:
+    layers = [str(number) for number in range(31)]
+    assert len(layerwise(layers, 0.8, budget=10, recovery_share=1.0)) == 31
+    with pytest.raises(PrunescopeError, match="gives 9 steps to the 30 pauses between 31 layers"):
+        layerwise(layers, 0.8, budget=10, recovery_share=0.9)
+    assert sum(r.recovery_steps for r in layerwise(layers, 0.8, budget=10, recovery_share=0.0)) == 0
+
+
+def test_layerwise_without_any_of_the_recovery_it_was_asked_for_is_refused() -> None:
+    with pytest.raises(PrunescopeError, match="recovery_share"):
+        layerwise([str(number) for number in range(31)], 0.8, budget=1, recovery_share=0.9)
