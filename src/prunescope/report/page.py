@@ -68,8 +68,8 @@ def _accuracy(summary: pd.DataFrame, study: Study) -> Iterator[Block]:
         budget = "The dense control trained for as many steps as the pruned arms."
     yield Table(
         table,
-        f"Test split, read once; {seeds}. {budget} Sparsity counts prunable weights (conv and linear), compression all "
-        "parameters. Source: metrics/summary.csv.",
+        f"Test split, which no training stage reads; {seeds}. {budget} Sparsity counts prunable weights (conv and linear), "
+        "compression all parameters. Source: metrics/summary.csv.",
         labels=4,
     )
     if paper.empty:
