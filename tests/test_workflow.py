@@ -22,7 +22,7 @@ from pathlib import Path
 
 script, arguments = Path(sys.argv[0]).stem, dict(zip(sys.argv[1::2], sys.argv[2::2]))
 written = {{f"--{{name}}" for name in {outputs}[script]}}
-seen = hashlib.sha256(Path("params.yaml").read_bytes())
+seen = hashlib.sha256(Path("params.yaml").read_bytes() if script != "download" else b"")
 for name, value in arguments.items():
     files = [Path(value), *sorted(Path(value).rglob("*"))] if name not in written else []
     for file in files:
