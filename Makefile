@@ -1,6 +1,6 @@
 # make study   environment, then the shipped study (dvc repro)
 # make test    environment, then the tests
-# make check   what CI runs: format, lint, types, all tests
+# make check   what CI runs: format, lint, types, tests
 # make readme  the README's table and figure from the results at hand
 
 PYTHON ?= python3
@@ -15,7 +15,7 @@ test: $(VENV)/.dev
 	$(IN_VENV) python -m pytest
 
 check: $(VENV)/.dev
-	$(IN_VENV) ruff format --check && ruff check && basedpyright --level error && python -m pytest -m "not gpu"
+	$(IN_VENV) ruff format --check && ruff check && basedpyright --level error && python -m pytest
 
 readme: $(VENV)/.run
 	$(IN_VENV) python docs/update_readme.py
