@@ -15,7 +15,7 @@ test: $(VENV)/.dev
 	$(IN_VENV) python -m pytest
 
 check: $(VENV)/.dev
-	$(IN_VENV) ruff format --check && ruff check && basedpyright --level error && python -m pytest
+	$(IN_VENV) ruff format --check && ruff check && basedpyright --level error && python -m pytest -m "not gpu"
 
 readme: $(VENV)/.run
 	$(IN_VENV) python docs/update_readme.py

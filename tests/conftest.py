@@ -15,6 +15,14 @@ settings.register_profile("suite", deadline=None, derandomize=True, database=Non
 settings.load_profile("suite")
 
 
+LONGEST = ("test_readme.py", "test_workflow_experiments.py", "test_workflow.py", "test_workflow_code.py", "test_stages.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files of a minute first, so that one worker does not begin them when the other has finished."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
 @pytest.fixture(autouse=True)
 def seeded() -> None:
     """Every test starts from the same random numbers, whichever ran before it; one thread, so that sums add up in one order."""
