@@ -45,7 +45,7 @@ ALL = (
 
 
 class Clone:
-    """A throw-away clone with one model, where stages are fakes. DVC reads params.yaml for every stage: digits alone is quicker."""
+    """A throw-away clone with one model, where stages are fakes; with digits alone, as DVC reads params.yaml for every stage."""
 
     def __init__(self, folder: Path, *, all_recipes: bool = False):
         self.folder, self.log = folder / "clone", folder / "log"

@@ -1,4 +1,4 @@
-"""What `dvc repro` runs again after a change of a number: rows of the design's table, each from the state that the last one left."""
+"""What `dvc repro` runs again after a change of a number: the design's table row by row, each from the last one's state."""
 
 from clone import ALL, CELL, LAST, Clone
 

@@ -1,4 +1,4 @@
-"""`dvc exp run`: the README's comparison of methods, a level and back, and params.yaml after `-S`. Slow: DVC takes 1 s and more a stage."""
+"""`dvc exp run`: methods compared, a level and back, params.yaml after `-S`. Slow: DVC takes 1 s and more a stage."""
 
 import re
 
