@@ -1,7 +1,7 @@
 """Teach a small student: alone, from the dense teacher or from a pruned one; always the same start and the same steps."""
 
 from prunescope import checkpoint, losses
-from prunescope.models import Architecture, architecture_name, build, initialise
+from prunescope.models import build, fitted, initialise
 from prunescope.params import load
 from prunescope.runtime import seed_everything
 from prunescope.setup import open_training, train, write_record
@@ -14,29 +14,25 @@ def recipe() -> None:
     args = arguments(__doc__, *names, optional=("sparsity", "teacher"))
     params = load()
     wanted = params.data[args.dataset]
-    setup = open_training(args.store, wanted.training, seed=args.seed, stream="distill", run_on=params.runtime)
-    architecture = Architecture(
-        name=architecture_name(params.distill.student, batch_norm=wanted.network.batch_norm),
-        classes=len(setup.store.classes),
-        width=wanted.network.width,
-        stem=wanted.network.stem,
-        head=wanted.network.head,
-    )
+    setup = open_training(args, wanted.training, stream="distill", run_on=params.runtime)
+    architecture = fitted(params.distill.student, wanted.network, len(setup.store.classes))
     seed_everything(args.seed)
     student = build(architecture)
     if wanted.network.init == "imagenet":  # a file of weights is the teacher's and would not fit
         initialise(student, architecture, "imagenet", mirror())
     student = setup.to_device(student)
-    loss, parents = setup.task, {}
+    loss, parents, teaching = setup.task, {}, None
     if args.teacher:
         teacher = setup.to_device(checkpoint.read(args.teacher).network()).requires_grad_(False)
-        temperature, soft_weight = params.distill.temperature, params.distill.soft_weight
-        loss = losses.distillation(teacher, setup.task, temperature=temperature, soft_weight=soft_weight)
+        teaching = {"temperature": params.distill.temperature, "soft_weight": params.distill.soft_weight}
+        loss = losses.distillation(teacher, setup.task, **teaching)
         parents = {"teacher": checkpoint.sha256(args.teacher)}
 
     log = Log()
-    measure(student, setup.validate, log, "start", step=0, per_epoch=setup.batches.steps_per_epoch)
-    train(student, setup, wanted.distill, log, loss=loss, label=f"distill {args.method}")
+    progress = setup.progress(student, setup.optimizer(student), log, architecture, wanted.network, wanted.distill, teaching)
+    if not progress.resumed:
+        measure(student, setup.validate, log, "start", step=0, per_epoch=setup.batches.steps_per_epoch)
+    train(progress, setup, wanted.distill, first=log.steps, loss=loss, label=f"distill {args.method}")
 
     about = {"stage": "distill", "seed": args.seed, "method": args.method, "sparsity": args.sparsity or 0.0}
     checkpoint.write(
@@ -44,6 +40,7 @@ def recipe() -> None:
         checkpoint.Checkpoint("distilled", architecture, student.state_dict(), parents=parents, about=about),
     )
     write_record(args.metrics, args.history, setup, log, budget=wanted.distill, **{f"{k}_sha256": v for k, v in parents.items()})
+    progress.resume.finish()
 
 
 if __name__ == "__main__":

@@ -28,13 +28,17 @@ def recipe() -> None:
         weights = {name: weight for name, weight in network.named_parameters() if name in finished.masks}
         record = metrics(logits, labels, ece_bins=params.evaluate.ece_bins) | {
             "accuracy_after_pruning": None,
+            "accuracy_after_reestimation": None,
             "target_sparsity": finished.about["sparsity"] if finished.masks else 0.0,
             "achieved_sparsity": achieved_sparsity(weights) if weights else 0.0,
             "collapsed_layers": len(collapsed(finished.masks)),
         }
         if before is not None:
-            right_after, _ = predict(checkpoint.read(before).network().to(device), store, "test", device=device)
-            record["accuracy_after_pruning"] = float((decide(right_after) == labels).double().mean())
+            pruned = checkpoint.read(before)
+            looks = {"pruning": False} | ({"reestimation": True} if pruned.reestimated else {})
+            for event, reestimated in looks.items():
+                right_after, _ = predict(pruned.network(reestimated=reestimated).to(device), store, "test", device=device)
+                record[f"accuracy_after_{event}"] = float((decide(right_after) == labels).double().mean())
         write_json(args.metrics / f"{arm}.json", record | costs(network, finished.masks, store.image_size))
         write_csv(
             args.metrics / f"{arm}-recall.csv",

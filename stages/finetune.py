@@ -14,19 +14,24 @@ def recipe() -> None:
     args = arguments(__doc__, *names, optional=("sparsity",))
     params = load()
     wanted = params.data[args.dataset]
-    setup = open_training(args.store, wanted.training, seed=args.seed, stream="budget", run_on=params.runtime)
+    setup = open_training(args, wanted.training, stream="budget", run_on=params.runtime)
     start = checkpoint.read(args.start)
-    network = setup.to_device(start.network())
-    masks = {name: mask.to(setup.device) for name, mask in start.masks.items()}
+    network = setup.to_device(start.network(reestimated=True))
+    masks = start.masks.to(setup.device)
     weights = {name: weight for name, weight in prunable(network).items() if name in masks}
 
     update = setup.optimizer(network)
     restore_(update, start.optimizer)  # goes on where the prune stage stopped
     spent = start.about.get("steps", 0)  # by recovery inside the prune stage
+    segment = (spent, setup.steps(wanted.finetune.epochs)) if start.about.get("restarted") else None
     log = Log(sparsity=achieved_sparsity(weights) if weights else 0.0, layers_pruned=len(masks))
-    measure(network, setup.validate, log, "start", step=spent, per_epoch=setup.batches.steps_per_epoch)
-    label = f"finetune {args.method} {args.model}"
-    train(network, setup, wanted.finetune, log, first=spent, update=update, weights=weights, masks=masks, label=label)
+    progress = setup.progress(network, update, log, wanted.finetune)
+    if not progress.resumed:
+        measure(network, setup.validate, log, "start", step=spent, per_epoch=setup.batches.steps_per_epoch)
+    train(
+        progress, setup, wanted.finetune, first=spent + log.steps, segment=segment, weights=weights, masks=masks,
+        label=f"finetune {args.method} {args.model}",
+    )  # fmt: skip
     apply_(weights, masks)
 
     start_digest = checkpoint.sha256(args.start)
@@ -42,6 +47,7 @@ def recipe() -> None:
         args.metrics, args.history, setup, log, budget=wanted.finetune, base_sha256=base_digest,
         target_sparsity=args.sparsity or 0.0, achieved_sparsity=achieved_sparsity(weights) if weights else 0.0,
     )  # fmt: skip
+    progress.resume.finish()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from prunescope import checkpoint
 from prunescope.guards import require_images_fit, require_plans_fit
-from prunescope.models import Architecture, architecture_name, build, initialise
+from prunescope.models import build, fitted, initialise
 from prunescope.params import load
 from prunescope.runtime import seed_everything
 from prunescope.setup import open_training, train, write_record
@@ -14,14 +14,8 @@ def recipe() -> None:
     args = arguments(__doc__, "model", "dataset", "seed", "store", "checkpoint", "metrics", "history")
     params = load()
     wanted = params.data[args.dataset]
-    setup = open_training(args.store, wanted.training, seed=args.seed, stream="pretrain", run_on=params.runtime)
-    architecture = Architecture(
-        name=architecture_name(args.model, batch_norm=wanted.network.batch_norm),
-        classes=len(setup.store.classes),
-        width=wanted.network.width,
-        stem=wanted.network.stem,
-        head=wanted.network.head,
-    )
+    setup = open_training(args, wanted.training, stream="pretrain", run_on=params.runtime)
+    architecture = fitted(args.model, wanted.network, len(setup.store.classes))
     seed_everything(args.seed)
     network = build(architecture)
     untaught = initialise(network, architecture, wanted.network.init, mirror())
@@ -32,12 +26,15 @@ def recipe() -> None:
     require_plans_fit(network, params, args.dataset, steps=setup.steps)
 
     log = Log()
-    measure(network, setup.validate, log, "start", step=0, per_epoch=setup.batches.steps_per_epoch)
-    train(network, setup, wanted.pretrain, log, label=f"pretrain {args.model}")
+    progress = setup.progress(network, setup.optimizer(network), log, wanted.network, wanted.pretrain)
+    if not progress.resumed:
+        measure(network, setup.validate, log, "start", step=0, per_epoch=setup.batches.steps_per_epoch)
+    train(progress, setup, wanted.pretrain, first=log.steps, label=f"pretrain {args.model}")
 
     about = {"stage": "pretrain", "seed": args.seed, "init": wanted.network.init, "untaught": untaught}
     digest = checkpoint.write(args.checkpoint, checkpoint.Checkpoint("dense", architecture, network.state_dict(), about=about))
     write_record(args.metrics, args.history, setup, log, budget=wanted.pretrain, base_sha256=digest)
+    progress.resume.finish()
 
 
 if __name__ == "__main__":

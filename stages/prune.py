@@ -3,11 +3,15 @@
 The result is the network right after its last round; finetune spends the rest of the training budget on it.
 """
 
+from functools import partial
+
 from prunescope import checkpoint
+from prunescope.calibration import mean_gradients, reestimate_
 from prunescope.optimizers import tensors
 from prunescope.params import load
-from prunescope.pruning.masks import achieved_sparsity, apply_, collapsed, prunable
-from prunescope.pruning.plans import PLANS
+from prunescope.pruning.masks import achieved_sparsity, collapsed, prunable
+from prunescope.pruning.plans import plan_of
+from prunescope.pruning.rewinding import REWINDS
 from prunescope.pruning.run import run
 from prunescope.pruning.scores import SCORES
 from prunescope.setup import open_training, train, write_record
@@ -22,35 +26,55 @@ def recipe() -> None:
     args = arguments(__doc__, *names)
     params = load()
     wanted, method = params.data[args.dataset], params.prune[args.method]
-    setup = open_training(args.store, wanted.training, seed=args.seed, stream="budget", run_on=params.runtime)
+    setup = open_training(args, wanted.training, stream="budget", run_on=params.runtime)
     base = checkpoint.read(args.base)
     network = setup.to_device(base.network())
     weights = prunable(network, method.exclude)
     budget = setup.steps(wanted.finetune.epochs)
     round_steps = setup.steps(wanted.epochs_per_round) if method.plan == "iterative" else 0
-    plan = PLANS[method.plan](
-        tuple(weights), args.sparsity, budget=budget, step=method.step, round_steps=round_steps,
-        recovery_share=method.recovery_share,
-    )  # fmt: skip
-    update, log = setup.optimizer(network), Log()
-    per_epoch = setup.batches.steps_per_epoch
+    plan = plan_of(method, tuple(weights), args.sparsity, budget=budget, round_steps=round_steps)
     measured = {len(plan) - 1 - n * len(plan) // CURVE_POINTS for n in range(CURVE_POINTS)}
-    measure(network, setup.validate, log, "start", step=0, per_epoch=per_epoch)
+
+    log = Log()
+    progress = setup.progress(network, setup.optimizer(network), log, wanted.finetune, plan, method)
+    calibrate = {"batches": setup.batches, "precision": setup.precision}
+    slopes = partial(mean_gradients, network, weights, loss=setup.task, count=method.score_batches, **calibrate)
+    statistics, val_accuracy = {}, {}
+
+    def look(event: str) -> None:
+        val_accuracy[event] = measure(
+            network, setup.validate, log, event, step=log.steps, per_epoch=setup.batches.steps_per_epoch
+        )
+
+    def rewind() -> None:
+        log.restarted = REWINDS[method.rewind](network, base.state, progress.update)
 
     def recover(number, round_, masks) -> None:
-        log.round = number + 1
-        log.sparsity = achieved_sparsity(weights)
-        log.layers_pruned = len({layer for done in plan[: number + 1] for layer in done.layers})
-        if number in measured:
-            measure(network, setup.validate, log, "pruned", step=log.steps, per_epoch=per_epoch)
+        if number + 1 > log.round:  # else an interrupted run came as far as this round's training
+            progress.masks = masks
+            log.round = number + 1
+            log.sparsity = achieved_sparsity(weights)
+            log.layers_pruned = len({layer for done in plan[: number + 1] for layer in done.layers})
+            if number in measured:
+                look("pruned")
+            if method.reestimate_batches:
+                statistics["before"] = {name: buffer.clone() for name, buffer in network.named_buffers()}
+                statistics["after"] = reestimate_(network, count=method.reestimate_batches, **calibrate)
+                if number in measured:
+                    look("reestimated")
+        end = sum(done.recovery_steps for done in plan[: number + 1])
         train(
-            network, setup, wanted.finetune, log, first=log.steps, last=log.steps + round_.recovery_steps,
-            update=update, weights=weights, masks=masks, close=number in measured,
+            progress, setup, wanted.finetune, first=log.steps, last=end, weights=weights, masks=masks,
+            segment=(end - round_.recovery_steps, end) if log.restarted else None, close=number in measured,
             label=f"{args.method} {args.model} round {number + 1}/{len(plan)}",
         )  # fmt: skip
 
-    masks = run(weights, plan, score=lambda chosen: SCORES[method.score](chosen, seed=args.seed), recover=recover)
-    apply_(weights, masks)
+    if not progress.resumed:
+        look("start")
+    masks = run(
+        weights, plan, score=partial(SCORES[method.score], seed=args.seed, gradients=slopes), recover=recover, rewind=rewind,
+        masks=progress.masks or None, first_round=max(log.round - 1, 0), in_recovery=log.round > 0,
+    )  # fmt: skip
 
     for layer in collapsed(masks):
         print(f"warning: {args.method} left no weight in layer {layer}")
@@ -59,13 +83,20 @@ def recipe() -> None:
         print(f"warning: the budget of {budget} steps leaves {skipped} of {len(plan) - 1} pauses between rounds without a step")
     about = {"stage": "prune", "seed": args.seed, "method": args.method, "sparsity": args.sparsity, "steps": log.steps}
     parents = {"base": checkpoint.sha256(args.base)}
-    state = network.state_dict(), masks, tensors(update)
-    checkpoint.write(args.checkpoint, checkpoint.Checkpoint("pruned", base.architecture, *state, parents, about))
+    checkpoint.write(
+        args.checkpoint,
+        checkpoint.Checkpoint(
+            "pruned", base.architecture, network.state_dict() | statistics.get("before", {}), masks, tensors(progress.update),
+            statistics.get("after", {}), parents, about | {"restarted": log.restarted},
+        ),
+    )  # fmt: skip
     write_record(
         args.metrics, args.history, setup, log, budget=wanted.finetune, base_sha256=parents["base"], rounds=len(plan),
         target_sparsity=args.sparsity, achieved_sparsity=achieved_sparsity(weights), collapsed_layers=collapsed(masks),
+        val_accuracy_after_pruning=val_accuracy["pruned"], val_accuracy_after_reestimation=val_accuracy.get("reestimated"),
         pauses_without_recovery=skipped,
     )  # fmt: skip
+    progress.resume.finish()
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ ALL = (
 class Clone:
     """A throw-away clone with one model, where stages are fakes; with digits alone, as DVC reads params.yaml for every stage."""
 
-    def __init__(self, folder: Path, *, all_recipes: bool = False):
+    def __init__(self, folder: Path, *, all_recipes: bool = False, teachers: bool = True):
         self.folder, self.log = folder / "clone", folder / "log"
         shutil.copytree(ROOT / "src", self.folder / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
         for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
@@ -60,6 +60,9 @@ class Clone:
         params = params.replace("  - densenet169\n", "")
         if not all_recipes:
             params, cut = re.subn(r"(?ms)^  # CIFAR-100 in narrow.*?(?=^\S)", "", params)
+            assert cut == 1
+        if not teachers:
+            params, cut = re.subn(r"  teachers:\n  - vgg16\n", "  teachers: []\n", params)
             assert cut == 1
         (self.folder / "params.yaml").write_text(params, encoding="utf-8")
         self.run("git", "init", "-q")

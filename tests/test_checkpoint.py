@@ -3,6 +3,7 @@
 import json
 import pickle
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import save, save_file
 from torch import Tensor
 
+from prunescope.bits import Bits
 from prunescope.checkpoint import KINDS, Checkpoint, read, sha256, write
 from prunescope.errors import PrunescopeError
 from prunescope.models import Architecture, build
@@ -36,11 +38,13 @@ def pruned(dense) -> Checkpoint:
     apply_(weights, masks)
     about = {"stage": "prune", "sparsity": 0.8, "layers": ["ü", None]}
     return Checkpoint(
-        "pruned", ARCHITECTURE, network.state_dict(), masks, {"momentum:0": torch.randn(3)}, {"base": "0" * 64}, about
-    )
+        "pruned", ARCHITECTURE, network.state_dict(), Bits(masks), {"momentum:0": torch.randn(3)},
+        {"features.norm0.running_mean": torch.randn_like(network.get_buffer("features.norm0.running_mean"))},
+        {"base": "0" * 64}, about,
+    )  # fmt: skip
 
 
-def same_bits(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+def same_bits(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> bool:
     def bits(tensor: Tensor) -> bytes:
         return tensor.contiguous().numpy().tobytes()
 
@@ -55,9 +59,17 @@ def test_what_is_written_is_read_bit_for_bit(tmp_path, dense, pruned) -> None:
         assert same_bits(found.state, checkpoint.state)
         assert same_bits(found.masks, checkpoint.masks)
         assert same_bits(found.optimizer, checkpoint.optimizer)
-        assert replace(found, state={}, masks={}, optimizer={}) == replace(checkpoint, state={}, masks={}, optimizer={})
+        assert same_bits(found.reestimated, checkpoint.reestimated)
+        tensors = {"state": {}, "masks": Bits(), "optimizer": {}, "reestimated": {}}
+        assert replace(found, **tensors) == replace(checkpoint, **tensors)
         assert list(found.architecture.as_dict()) == ["name", "classes", "width", "stem", "head"]
     assert sum(int(mask.sum()) for mask in read(tmp_path / "folder" / "a.safetensors").masks.values()) == 1234
+
+
+def test_reestimated_statistics_are_taken_on_demand(pruned) -> None:
+    name = "features.norm0.running_mean"
+    assert torch.equal(pruned.network().state_dict()[name], pruned.state[name])
+    assert torch.equal(pruned.network(reestimated=True).state_dict()[name], pruned.reestimated[name])
 
 
 def test_the_network_that_is_built_again_computes_the_same(tmp_path, pruned) -> None:
@@ -73,7 +85,7 @@ def test_the_same_content_gives_the_same_bytes(tmp_path, pruned) -> None:
     reordered = replace(
         pruned,
         state=dict(reversed(pruned.state.items())),
-        masks=dict(reversed(pruned.masks.items())),
+        masks=Bits({name: pruned.masks[name] for name in reversed(list(pruned.masks))}),
         about=dict(reversed(pruned.about.items())),
     )
     assert write(tmp_path / "b", reordered) == digest

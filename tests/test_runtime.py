@@ -80,7 +80,8 @@ def test_the_mirror_is_a_directory_named_in_the_environment(monkeypatch) -> None
 @pytest.mark.parametrize("body, code, error", [
     ("print('done')", 0, ""),
     ("raise PrunescopeError('found a, wanted b')", 1, "error: found a, wanted b\n"),
-    ("raise KeyboardInterrupt", 130, "interrupted; finished stages are kept\n"),
+    ("raise KeyboardInterrupt", 130, "interrupted: finished stages are kept; run it again to go on\n"),
+    ("raise KeyboardInterrupt('stopped after 6 steps')", 130, "interrupted: stopped after 6 steps\n"),
 ])  # fmt: skip
 def test_a_stage_ends_in_one_line_and_its_code(body, code, error) -> None:
     imports = "from prunescope.errors import PrunescopeError\nfrom prunescope.stage import main\n"

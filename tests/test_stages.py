@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 import yaml
 
 from prunescope import checkpoint, params
@@ -18,7 +19,7 @@ from prunescope.errors import PrunescopeError
 from workflow import ROOT, items, outs, read_yaml
 
 ORDER = ("download", "pretrain", "prune", "finetune", "distill", "evaluate", "cka", "selected", "report")
-FREE = {"runtime.device", "runtime.threads"}  # where it runs: reading these is no dependency
+FREE = {"runtime.device", "runtime.threads", "runtime.save_seconds"}  # where it runs: reading these is no dependency
 
 
 def tiny_params() -> dict[str, Any]:
@@ -26,8 +27,14 @@ def tiny_params() -> dict[str, Any]:
     content = read_yaml(ROOT / "params.yaml")
     content["study"] |= {"models": ["vgg11"], "name": "tiny"}
     content["prune"]["random"] = content["prune"]["iterative"] | {"score": "random", "exclude": ["classifier.6"]}
-    content["study"]["methods"].append("random")
-    content["study"]["other_methods"] = ["random"]
+    content["prune"]["lottery"] = content["prune"]["iterative"] | {
+        "score": "gradient_times_weight", "score_batches": 2, "schedule": "geometric", "step": 0.4, "rewind": "weights",
+    }  # fmt: skip
+    content["prune"]["erk-cubic"] = content["prune"]["iterative"] | {
+        "scope": "erk", "schedule": "cubic", "rewind": "learning_rate", "reestimate_batches": 2,
+    }  # fmt: skip
+    content["study"]["methods"] += ["random", "lottery", "erk-cubic"]
+    content["study"]["other_methods"] = ["random", "lottery", "erk-cubic"]
     content["distill"] |= {"teachers": ["vgg11"], "student": "vgg11"}
     content["cka"] |= {"probe_images": 40, "batch_size": 20}
     recipe = content["data"]["digits"]
@@ -70,6 +77,9 @@ class Spy:
             return self._child(getattr(self._value, name), f"{self._path}{name}")
         return getattr(self._value, name)
 
+    def __repr__(self) -> str:  # what a fingerprint sees
+        return repr(self._value)
+
     def __getitem__(self, name: str) -> Any:
         return Spy(self._value[name], f"{self._path}{name}", self._seen)
 
@@ -108,7 +118,7 @@ def study(tmp_path_factory) -> tuple[Path, dict[str, set[str]]]:
                 module.recipe()
                 missing = [out for out in outs(stage) if not Path(out).exists()]
                 assert not missing, f"{name} did not write {missing}"
-    assert len(reads) == len(todo) == 22
+    assert len(reads) == len(todo) == 28
     return folder, reads
 
 
@@ -128,7 +138,7 @@ def test_achieved_sparsity_is_the_one_asked(study):
     folder, _ = study
     summary = pd.read_csv(folder / "metrics" / "summary.csv")
     pruned = summary[summary["kind"] == "pruned"]
-    assert len(pruned) == 4
+    assert len(pruned) == 6
     saved = checkpoint.read(folder / "checkpoints/finished/vgg11-digits-0.8-0/iterative.safetensors")
     size = sum(mask.numel() for mask in saved.masks.values())
     assert sum(int(mask.sum()) for mask in saved.masks.values()) == size - round(0.8 * size)
@@ -140,17 +150,55 @@ def test_equal_budgets(study):
     folder, _ = study
     summary = pd.read_csv(folder / "metrics" / "summary.csv")
     arms = summary[summary["kind"] != "student"]
-    assert arms["steps"].tolist() == [12] * 5
+    assert arms["steps"].tolist() == [12] * 7
     assert summary[summary["kind"] == "student"]["steps"].nunique() == 1
     bases, rates = set(), {}
     for record in (folder / "metrics" / "finetune").rglob("*.json"):
         bases.add(json.loads(record.read_text())["base_sha256"])
     for history in [*(folder / "metrics").glob("prune/*/*.csv"), *(folder / "metrics").glob("finetune/*/*.csv")]:
+        if history.stem in ("lottery", "erk-cubic"):  # rewinding starts the schedule again: that is its point
+            continue
         rows = pd.read_csv(history)
         for step, rate in rows[rows["event"] == "trained"][["step", "learning_rate"]].itertuples(index=False):
             assert rates.setdefault(step, rate) == rate
     assert bases == {checkpoint.sha256(folder / "checkpoints/base/vgg11-digits-0.safetensors")}
     assert len(rates) >= 3
+
+
+def test_one_step_more_is_seen(study):
+    """The report says so where arms did not spend the same number of steps."""
+    folder, _ = study
+    summary = pd.read_csv(folder / "metrics" / "summary.csv")
+    assert summary.loc[summary["kind"] != "student", "steps"].nunique() == 1
+    for record in (folder / "metrics").glob("finetune/*/*.json"):
+        spent = json.loads(record.read_text())
+        assert spent["steps"] <= spent["budget_steps"] == 12
+
+
+def test_rewinding_starts_the_schedule_again(study):
+    folder, _ = study
+    rows = pd.read_csv(folder / "metrics/prune/vgg11-digits-0.8-0/lottery.csv")
+    assert rows["round"].max() == 4 and set(rows[rows["event"] == "trained"]["round"]) == {1, 2, 3}
+    saved = checkpoint.read(folder / "checkpoints/pruned/vgg11-digits-0.8-0/lottery.safetensors")
+    base = checkpoint.read(folder / "checkpoints/base/vgg11-digits-0.safetensors")
+    assert saved.about["restarted"] and saved.optimizer == {}
+    for name, tensor in saved.state.items():
+        kept = saved.masks[name] if name in saved.masks else torch.ones_like(tensor, dtype=torch.bool)
+        assert torch.equal(tensor, torch.where(kept, base.state[name], torch.zeros_like(tensor))), name
+
+
+def test_statistics_are_reestimated_and_both_accuracies_recorded(study):
+    folder, _ = study
+    saved = checkpoint.read(folder / "checkpoints/pruned/vgg11-digits-0.8-0/erk-cubic.safetensors")
+    assert saved.reestimated and set(saved.reestimated) <= set(saved.state)
+    assert any(not torch.equal(tensor, saved.state[name]) for name, tensor in saved.reestimated.items())
+    record = json.loads((folder / "metrics/prune/vgg11-digits-0.8-0/erk-cubic.json").read_text())
+    tested = json.loads((folder / "metrics/evaluate/vgg11-digits-0.8-0/erk-cubic.json").read_text())
+    for found in (record["val_accuracy_after_pruning"], record["val_accuracy_after_reestimation"], record["val_accuracy"]):
+        assert 0 <= found <= 1
+    assert tested["accuracy_after_pruning"] is not None and tested["accuracy_after_reestimation"] is not None
+    other = json.loads((folder / "metrics/evaluate/vgg11-digits-0.8-0/oneshot.json").read_text())
+    assert other["accuracy_after_reestimation"] is None
 
 
 def test_layerwise_prunes_layer_after_layer(study):

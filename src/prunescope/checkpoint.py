@@ -5,44 +5,44 @@ The same content gives the same bytes, so a checkpoint's SHA-256 names it, and D
 
 import hashlib
 import json
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from prunescope.bits import Bits
 from prunescope.errors import PrunescopeError
 from prunescope.files import write_bytes
 from prunescope.models import Architecture, build
 
 FORMAT = 1
 KINDS = ("dense", "pruned", "finetuned", "distilled")
-MASK, OPTIMIZER = "mask:", "optimizer:"  # prefixes of the tensors that are no weights
+MASK, OPTIMIZER, REESTIMATED = "mask:", "optimizer:", "reestimated:"  # prefixes of the tensors that are no weights
 
 
 @dataclass(frozen=True)
 class Checkpoint:
     """kind: one of KINDS · state: the network's state dict · masks: of the pruned weights, empty for a dense network ·
     optimizer: its state where training goes on in another stage ·
+    reestimated: batch-norm statistics re-estimated after pruning, where the method asks for them; training goes on from them ·
     parents: SHA-256 of the checkpoints it came from, by role · about: what determined it (method, seed, sparsity, ...)."""
 
     kind: str
     architecture: Architecture
     state: dict[str, Tensor]
-    masks: dict[str, Tensor] = field(default_factory=dict)
+    masks: Bits = field(default_factory=Bits)
     optimizer: dict[str, Tensor] = field(default_factory=dict)
+    reestimated: dict[str, Tensor] = field(default_factory=dict)
     parents: dict[str, str] = field(default_factory=dict)
     about: dict[str, Any] = field(default_factory=dict)
 
-    def network(self) -> nn.Module:
-        """The network with these weights, on the CPU."""
+    def network(self, *, reestimated: bool = False) -> nn.Module:
+        """The network with these weights, on the CPU; on demand with the re-estimated statistics."""
         network = build(self.architecture)
-        network.load_state_dict(self.state)
+        network.load_state_dict(self.state | (self.reestimated if reestimated else {}))
         return network
 
 
@@ -50,8 +50,9 @@ def write(path: Path, checkpoint: Checkpoint) -> str:
     """Write whole or not at all; returns the file's SHA-256. Raises PrunescopeError if a removed weight is not zero."""
     _check_masks(path, checkpoint)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.state.items()}
-    tensors |= {MASK + name: _to_bits(mask) for name, mask in checkpoint.masks.items()}
+    tensors |= {MASK + name: bits for name, bits in checkpoint.masks.packed().items()}
     tensors |= {OPTIMIZER + name: tensor.cpu().contiguous() for name, tensor in checkpoint.optimizer.items()}
+    tensors |= {REESTIMATED + name: tensor.cpu().contiguous() for name, tensor in checkpoint.reestimated.items()}
     header = {
         "format": FORMAT,
         "kind": checkpoint.kind,
@@ -77,15 +78,16 @@ def read(path: Path) -> Checkpoint:
         raise PrunescopeError(f"{path} is not a whole safetensors file ({error}); remove it and run its stage again") from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise PrunescopeError(f"{path} is no prunescope checkpoint of format {FORMAT}: header {header!r}; run its stage again")
-    bits, optimizer = (_named(tensors, prefix) for prefix in (MASK, OPTIMIZER))
-    state = {name: tensor for name, tensor in tensors.items() if not name.startswith((MASK, OPTIMIZER))}
+    bits, optimizer, reestimated = (_named(tensors, prefix) for prefix in (MASK, OPTIMIZER, REESTIMATED))
+    state = {name: tensor for name, tensor in tensors.items() if not name.startswith((MASK, OPTIMIZER, REESTIMATED))}
     try:
         checkpoint = Checkpoint(
             kind=header["kind"],
             architecture=Architecture(**header["architecture"]),
             state=state,
-            masks={name: _from_bits(tensor, state[name].shape) for name, tensor in bits.items()},
+            masks=Bits.from_packed(bits, {name: tensor.shape for name, tensor in state.items()}),
             optimizer=optimizer,
+            reestimated=reestimated,
             parents=header["parents"],
             about=header["about"],
         )
@@ -112,13 +114,3 @@ def _check_masks(path: Path, checkpoint: Checkpoint) -> None:
         revived = int((checkpoint.state[name][~mask] != 0).sum())
         if revived:
             raise PrunescopeError(f"{path}: {revived} removed weights of {name} are not zero; the masks were not held")
-
-
-def _to_bits(mask: Tensor) -> Tensor:
-    return torch.from_numpy(np.packbits(mask.cpu().numpy().reshape(-1)))
-
-
-def _from_bits(bits: Tensor, shape: torch.Size) -> Tensor:
-    if bits.numel() != math.ceil(math.prod(shape) / 8):
-        raise ValueError(f"{bits.numel()} bytes of mask for a weight of shape {tuple(shape)}")
-    return torch.from_numpy(np.unpackbits(bits.numpy(), count=math.prod(shape)).astype(bool)).view(shape)

@@ -1,6 +1,7 @@
 """What a network costs: parameters, multiply-accumulates (MACs), bytes. flops = 2 MACs."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -36,7 +37,7 @@ def macs_per_layer(network: nn.Module, image_size: int) -> dict[str, int]:
     return counts
 
 
-def costs(network: nn.Module, masks: dict[str, Tensor], image_size: int) -> dict[str, int | float]:
+def costs(network: nn.Module, masks: Mapping[str, Tensor], image_size: int) -> dict[str, int | float]:
     """Flat numbers for the metrics; bytes are of float32 weights, batch-norm statistics included.
 
     nonzero: counted in the weights. compression_ratio: all parameters over nonzero ones, whole model.

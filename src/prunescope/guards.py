@@ -8,7 +8,7 @@ from torch import nn
 from prunescope.errors import PrunescopeError
 from prunescope.params import Params
 from prunescope.pruning.masks import prunable
-from prunescope.pruning.plans import PLANS
+from prunescope.pruning.plans import plan_of
 
 
 def require_images_fit(network: nn.Module, model: str, image_size: int) -> None:
@@ -33,11 +33,6 @@ def require_plans_fit(network: nn.Module, params: Params, dataset: str, *, steps
     for name in params.study.methods:
         method = params.prune[name]
         for sparsity in params.sparsities:
-            PLANS[method.plan](
-                tuple(prunable(network, method.exclude)),
-                sparsity,
-                budget=steps(recipe.finetune.epochs),
-                step=method.step,
-                round_steps=steps(recipe.epochs_per_round),
-                recovery_share=method.recovery_share,
-            )
+            layers = tuple(prunable(network, method.exclude))
+            spent = {"budget": steps(recipe.finetune.epochs), "round_steps": steps(recipe.epochs_per_round)}
+            plan_of(method, layers, sparsity, **spent)

@@ -44,6 +44,12 @@ def architecture_name(model: str, *, batch_norm: bool) -> str:
     return f"{model}_bn" if batch_norm and model.startswith("vgg") and not model.endswith("_bn") else model
 
 
+def fitted(model: str, network: Any, classes: int) -> Architecture:
+    """A study's model as a recipe's `network` settings fit it to the data set's classes."""
+    name = architecture_name(model, batch_norm=network.batch_norm)
+    return Architecture(name, classes, width=network.width, stem=network.stem, head=network.head)
+
+
 def build(architecture: Architecture) -> nn.Module:
     """The network with random weights. Raises PrunescopeError for a name, width, stem or head that does not fit."""
     torchvision = _torchvision()

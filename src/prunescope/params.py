@@ -16,11 +16,14 @@ import yaml
 
 from prunescope.architectures import ARCHITECTURES
 from prunescope.errors import PrunescopeError
-from prunescope.pruning.plans import PLANS, rounds_of
+from prunescope.pruning.plans import PLANS
+from prunescope.pruning.schedules import SCHEDULES as SPARSITY_SCHEDULES
 from prunescope.strict import UniqueKeys, build, fraction, level, not_negative, number, one_of, positive, some
 
 SOURCES = ("digits", "cifar100", "ham10000", "folder")
-SCORES = ("magnitude", "random")
+SCORES = ("magnitude", "random", "gradient_times_weight")
+SCOPES = ("global", "layer", "erk")
+REWINDS = ("none", "weights", "learning_rate")
 SCHEDULES = ("constant", "cosine", "step")
 OPTIMIZERS = ("sgd", "nesterov", "adamw")
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
@@ -70,6 +73,7 @@ class Training:
     optimizer: str = one_of(*OPTIMIZERS)
     momentum: float = number("a number in [0, 1)", lambda value: 0 <= value < 1)
     weight_decay: float = not_negative()
+    clip_norm: float = not_negative()
     label_smoothing: float = number("a number in [0, 1)", lambda value: 0 <= value < 1)
     imbalance: str = one_of("none", "class_weights")
     crop_padding: int = not_negative()
@@ -104,8 +108,13 @@ class Method:
 
     plan: str = one_of(*PLANS)
     score: str = one_of(*SCORES)
+    score_batches: int = number("a whole number of at least 1", lambda value: value >= 1)
+    scope: str = one_of(*SCOPES)
+    schedule: str = one_of(*SPARSITY_SCHEDULES)
     step: float = number("a fraction in (0, 1]", lambda value: 0 < value <= 1)
     recovery_share: float = fraction()
+    rewind: str = one_of(*REWINDS)
+    reestimate_batches: int = not_negative()
     exclude: tuple[str, ...]
 
 
@@ -133,6 +142,7 @@ class Runtime:
     device: str = number("auto, cpu, cuda, cuda:N or mps", lambda value: bool(DEVICE.fullmatch(value)))
     precision: str = one_of("auto", "bf16", "fp32")
     threads: int = not_negative()
+    save_seconds: float = positive()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,6 +238,9 @@ def _check_names(params: Params, problems: list[str]) -> None:
         elif params.prune[name].plan != name:
             found = params.prune[name].plan
             problems.append(f"prune.{name}.plan: found {found!r}, wanted {name!r}: make a row of another name for another plan")
+    for name, method in params.prune.items():
+        if method.plan == "layerwise" and method.scope != "layer":
+            problems.append(f"prune.{name}.scope: found {method.scope}, wanted layer: a layerwise plan ranks inside one layer")
 
 
 def _check_networks(params: Params, problems: list[str]) -> None:
@@ -250,7 +263,7 @@ def _check_budgets(params: Params, problems: list[str]) -> None:
             continue
         for dataset, target in itertools.product(params.study.datasets, params.sparsities):
             recipe = params.data.get(dataset)
-            rounds = rounds_of(target, method.step)
+            rounds = len(SPARSITY_SCHEDULES[method.schedule](target, method.step))
             if recipe and (spent := (rounds - 1) * recipe.epochs_per_round) > recipe.finetune.epochs + 1e-9:
                 problems.append(
                     f"data.{dataset}.finetune.epochs: found {recipe.finetune.epochs:g}, wanted at least {spent:g}: "

@@ -1,6 +1,9 @@
 """What every training stage sets up in the same way from params: data on the device, loss, validation, and training a part."""
 
 import math
+import sys
+from argparse import Namespace
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +17,8 @@ from prunescope.data.batches import Batches
 from prunescope.files import write_csv, write_json
 from prunescope.optimizers import Optimizer, make
 from prunescope.predict import validate
+from prunescope.progress import Progress
+from prunescope.resume import Resume, fingerprint
 from prunescope.training import HISTORY, SCHEDULES, Log, fit
 
 STREAMS = {
@@ -21,6 +26,8 @@ STREAMS = {
     "budget": 1,
     "distill": 2,
 }  # each with batches of its own; pruning and fine-tuning share "budget"
+CELL = ("method", "model", "teacher", "dataset", "sparsity", "seed")  # arguments that say which cell a stage works on
+WRITTEN = ("checkpoint", "metrics", "history")  # arguments that name what a training stage writes
 
 
 class Budget(Protocol):
@@ -45,6 +52,8 @@ class Setup:
     precision: torch.dtype
     seed: int
     settings: Any
+    args: Namespace
+    run_on: Any
 
     def validate(self, network: nn.Module) -> tuple[float, float]:
         """(loss, accuracy) of the validation split."""
@@ -59,65 +68,98 @@ class Setup:
         parameters = list(network.parameters())
         return make(chosen.optimizer, parameters, momentum=chosen.momentum, weight_decay=chosen.weight_decay)
 
+    def progress(self, network: nn.Module, update: Optimizer, log: Log, *determined_by: Any) -> Progress:
+        """Take up what an interrupted run of this stage left, if its inputs, code and settings are the same, else begin.
+
+        determined_by: what of the params, beside the training settings, decides the result.
+        Raises PrunescopeError while another process runs the same stage on the same cell.
+        """
+        args = vars(self.args)
+        cell = {name: value for name, value in args.items() if not isinstance(value, Path)}
+        inputs = [path for name, path in args.items() if isinstance(path, Path) and name not in WRITTEN]
+        code = [Path(str(module.__file__)) for name, module in sorted(sys.modules.items()) if _ours(name, module)]
+        ran = dict(runtime.environment(self.device, self.precision).items())
+        values = (cell, self.settings, determined_by, ran)
+        named = [str(cell[name]) for name in CELL if cell.get(name) is not None]
+        resume = Resume(
+            "-".join([Path(sys.argv[0]).stem, *named]), fingerprint([*inputs, *code], *values), every=self.run_on.save_seconds
+        )
+        return Progress(resume, network, update, log)
+
     def steps(self, epochs: float) -> int:
         """Optimizer steps of so many epochs."""
         return round(epochs * self.batches.steps_per_epoch)
 
 
-def open_training(folder: Path, settings: Any, *, seed: int, stream: str, run_on: Any) -> Setup:
-    """Read the prepared store, put its train split on the device and choose the loss. settings: a recipe's `training`."""
+def open_training(args: Namespace, settings: Any, *, stream: str, run_on: Any) -> Setup:
+    """Read the prepared store, put its train split on the device and choose the loss.
+
+    args: the stage's arguments, with store and seed · settings: a recipe's `training` · run_on: params.runtime
+    """
     device = runtime.device(run_on.device)
     runtime.prepare(run_on.threads, device)
-    store = stores.read(folder)
+    store = stores.read(args.store)
     batches = Batches(
         store,
         "train",
         batch_size=settings.batch_size,
         crop_padding=settings.crop_padding,
         flip=settings.flip,
-        seed=seed * len(STREAMS) + STREAMS[stream],
+        seed=args.seed * len(STREAMS) + STREAMS[stream],
         device=device,
     )
     weights = losses.class_weights(batches.labels, len(store.classes)) if settings.imbalance == "class_weights" else None
     task = losses.cross_entropy(class_weights=weights, label_smoothing=settings.label_smoothing)
     precision = runtime.precision(run_on.precision, device)
-    return Setup(store, batches, task, device, precision, seed, settings)
+    return Setup(store, batches, task, device, precision, args.seed, settings, args, run_on)
 
 
 def train(
-    network: nn.Module,
+    progress: Progress,
     setup: Setup,
     budget: Budget,
-    log: Log,
     *,
     first: int = 0,
     last: int | None = None,
+    segment: tuple[int, int] | None = None,
     loss: losses.Loss | None = None,
-    update: Optimizer | None = None,
     weights: dict[str, nn.Parameter] | None = None,
-    masks: dict[str, Tensor] | None = None,
+    masks: Mapping[str, Tensor] | None = None,
     label: str,
     close: bool = True,
 ) -> None:
-    """Train the steps [first, last) of `budget`, by default all of it, on the task's loss with a fresh optimizer."""
+    """Train the steps [first, last) of `budget`, by default all of it, on the task's loss.
+
+    segment: where the learning-rate schedule begins and ends, by default with the budget; rewinding begins it anew
+    """
     total = setup.steps(budget.epochs)
-    fit(
-        network,
-        setup.batches,
-        loss or setup.task,
-        first=first,
-        last=total if last is None else last,
-        schedule=SCHEDULES[budget.schedule](budget.learning_rate, total),
-        update=update or setup.optimizer(network),
-        precision=setup.precision,
-        seed=setup.seed,
-        log=log,
-        validate=setup.validate,
-        weights=weights,
-        masks=masks,
-        label=label,
-        close=close,
-    )
+    begin, end = segment or (0, total)
+    schedule = SCHEDULES[budget.schedule](budget.learning_rate, end - begin)
+    with progress.stopping_between_steps():
+        fit(
+            progress.network,
+            setup.batches,
+            loss or setup.task,
+            first=first,
+            last=total if last is None else last,
+            schedule=lambda step: schedule(step - begin),
+            update=progress.update,
+            precision=setup.precision,
+            seed=setup.seed,
+            log=progress.log,
+            validate=setup.validate,
+            weights=weights,
+            masks=masks,
+            clip_norm=setup.settings.clip_norm,
+            label=label,
+            close=close,
+            saver=progress,
+        )
+
+
+def _ours(name: str, module: Any) -> bool:
+    """Whether a module is the project's own code or the stage's script."""
+    return (name.split(".")[0] == "prunescope" or name == "__main__") and getattr(module, "__file__", None) is not None
 
 
 def write_record(metrics: Path, history: Path, setup: Setup, log: Log, *, budget: Budget, **more: Any) -> None:

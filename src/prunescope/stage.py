@@ -38,8 +38,8 @@ def main(recipe: Callable[[], None]) -> None:
     except (PrunescopeError, OSError) as error:  # an OSError names its file and reason: disk full, no permission
         print(f"error: {error}", file=sys.stderr)
         code = 1
-    except KeyboardInterrupt:
-        print("interrupted; finished stages are kept", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        print(f"interrupted: {str(stopped) or 'finished stages are kept; run it again to go on'}", file=sys.stderr)
         code = 130
     sys.stdout.flush()
     sys.stderr.flush()

@@ -6,8 +6,9 @@ Learning rate and batches are functions of the step's number, so parts join to o
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -51,12 +52,16 @@ SCHEDULES: dict[str, Callable[[float, int], Schedule]] = {"constant": constant, 
 
 @dataclass
 class Log:
-    """Rows of a run's history, and where the run stands: the columns that do not come from training itself."""
+    """Rows of a run's history, and where the run stands: the columns that do not come from training itself.
+
+    restarted: whether the learning-rate schedule starts again with this round (rewinding).
+    """
 
     rows: list[dict] = field(default_factory=list)
     round: int = 0
     sparsity: float = 0.0
     layers_pruned: int = 0
+    restarted: bool = False
     steps: int = 0
     seconds: float = 0.0
 
@@ -76,6 +81,14 @@ class Log:
         return ([row[column] for column in HISTORY] for row in self.rows)
 
 
+class Saver(Protocol):
+    """Keeps the state of training between steps; see progress.Progress."""
+
+    def take_sums(self, device: torch.device) -> Tensor: ...
+    def due(self, *, epoch_end: bool) -> bool: ...
+    def save(self, sums: Tensor) -> None: ...
+
+
 def fit(
     network: nn.Module,
     batches: Batches,
@@ -90,64 +103,74 @@ def fit(
     log: Log,
     validate: Callable[[nn.Module], tuple[float, float]],
     weights: dict[str, nn.Parameter] | None = None,
-    masks: dict[str, Tensor] | None = None,
+    masks: Mapping[str, Tensor] | None = None,
+    clip_norm: float = 0.0,
     label: str = "train",
     close: bool = True,
+    saver: Saver | None = None,
 ) -> None:
     """Train `network` in place for the steps [first, last) of a budget and add rows at epoch ends, and at `last`, to `log`.
 
     batches: on the network's device · schedule: step -> learning rate · validate: network -> (loss, accuracy)
     update: the optimizer of all of the network's parameters; its state goes on from where it is
     weights, masks: prunable weights and what is kept of them; removed weights are exactly zero after every step
-    close: whether `last` is logged and validated even inside an epoch. Dropout is seeded by (seed, first).
+    clip_norm: largest norm of the gradient of all parameters together, removed weights not counted; 0 = not clipped
+    close: whether `last` is logged and validated even inside an epoch. Dropout is seeded by (seed, step).
+    saver: asked after every step whether to save; a run that it resumed goes on bit for bit
     Raises PrunescopeError naming epoch, step and learning rate when the loss is not finite.
     """
+    device, per_epoch = batches.device, batches.steps_per_epoch
+    sums = torch.zeros(3, device=device) if saver is None else saver.take_sums(device)  # of loss, correct and seen images
     if first >= last:
         return
-    seed_everything(seed, first)
     held, factors = as_factors(weights or {}, masks or {})
-    device, per_epoch = batches.device, batches.steps_per_epoch
     losses = torch.zeros(min(CHECK_EVERY, last - first), device=device)
-    total, correct, seen = (torch.zeros((), device=device) for _ in range(3))
     steps = tqdm(range(first, last), desc=label, unit="step", leave=False, disable=None)
     network.train()
     started = time.perf_counter()
     for number in steps:
+        seed_everything(seed, number)
         images, labels = batches.at(number)
         with autocast(device, precision):
             value, logits = loss(network, images, labels)
         value.backward()
+        if clip_norm:
+            _clip_(update.parameters, held, factors, clip_norm)
         update.step_(schedule(number))
         if factors:
             torch._foreach_mul_(held, factors)  # pyright: ignore[reportPrivateImportUsage]
         slot = (number - first) % len(losses)
         losses[slot] = value.detach()
-        total += value.detach() * len(labels)
-        correct += (logits.argmax(1) == labels).sum()
-        seen += len(labels)
+        sums[0] += value.detach() * len(labels)
+        sums[1] += (logits.argmax(1) == labels).sum()
+        sums[2] += len(labels)
+        log.steps += 1
         ends, ends_epoch = number + 1 == last, (number + 1) % per_epoch == 0
-        if slot == len(losses) - 1 or ends or ends_epoch:
+        save = saver is not None and saver.due(epoch_end=ends_epoch)
+        if slot == len(losses) - 1 or ends or ends_epoch or save:
             _require_finite(losses[: slot + 1], number, per_epoch, schedule)
         if ends_epoch or (ends and close):
             log.seconds += time.perf_counter() - started  # validation is not counted
             at = {"step": number + 1, "epoch": (number + 1) / per_epoch, "rate": schedule(number)}
-            log.add("trained", "train", loss=float(total / seen), accuracy=float(correct / seen), **at)
+            log.add("trained", "train", loss=float(sums[0] / sums[2]), accuracy=float(sums[1] / sums[2]), **at)
             _validation(network, validate, log, label, at)
-            for counter in (total, correct, seen):
-                counter.zero_()
+            sums.zero_()
             network.train()
             started = time.perf_counter()
+        if saver is not None and save:
+            log.seconds += time.perf_counter() - started
+            saver.save(sums)
+            started = time.perf_counter()
     log.seconds += time.perf_counter() - started
-    log.steps += last - first
 
 
-def as_factors(weights: dict[str, nn.Parameter], masks: dict[str, Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+def as_factors(weights: Mapping[str, nn.Parameter], masks: Mapping[str, Tensor]) -> tuple[list[Tensor], list[Tensor]]:
     """Weights and 0/1 float masks of the same memory layout, for one `torch._foreach_mul_` after each optimizer step.
 
     Float because multiplying by bool masks costs 6 to 11 times as much on a CPU.
     """
-    pairs = [(weights[name], masks[name]) for name in masks]
-    return [w.data for w, _ in pairs], [torch.empty_like(w.data).copy_(m) for w, m in pairs]
+    held = [weights[name].data for name in masks]
+    return held, [torch.empty_like(weight).copy_(masks[name]) for name, weight in zip(masks, held, strict=True)]
 
 
 def measure(network: nn.Module, validate: Callable, log: Log, event: str, *, step: int, per_epoch: int) -> float:
@@ -155,6 +178,15 @@ def measure(network: nn.Module, validate: Callable, log: Log, event: str, *, ste
     loss, accuracy = validate(network)
     log.add(event, "val", step=step, epoch=step / per_epoch, loss=loss, accuracy=accuracy, rate=0.0)
     return accuracy
+
+
+def _clip_(parameters: list[nn.Parameter], held: list[Tensor], factors: list[Tensor], clip_norm: float) -> None:
+    """Scale the gradients down to `clip_norm`; those of removed weights would count in the norm, so they are zeroed first."""
+    if factors:
+        of_held = {weight.data_ptr(): factor for weight, factor in zip(held, factors, strict=True)}
+        pairs = [(p.grad, of_held[p.data_ptr()]) for p in parameters if p.grad is not None and p.data_ptr() in of_held]
+        torch._foreach_mul_([g for g, _ in pairs], [f for _, f in pairs])  # pyright: ignore[reportPrivateImportUsage]
+    torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
 
 
 def _validation(network: nn.Module, validate: Callable, log: Log, label: str, at: dict) -> None:

@@ -3,7 +3,7 @@
 `weights` and `masks` are dicts in network order, keyed by parameter name ("features.0.weight").
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 import numpy as np
@@ -39,12 +39,7 @@ def ones(weights: dict[str, nn.Parameter]) -> dict[str, Tensor]:
     return {name: torch.ones_like(weight, dtype=torch.bool) for name, weight in weights.items()}
 
 
-def kept_count(size: int, sparsity: float) -> int:
-    """How many of `size` weights stay at `sparsity`: size minus the nearest whole number of removed weights."""
-    return size - round(sparsity * size)
-
-
-def keep_top(scores: dict[str, Tensor], masks: dict[str, Tensor], keep: int) -> dict[str, Tensor]:
+def keep_top(scores: Mapping[str, Tensor], masks: Mapping[str, Tensor], keep: int) -> dict[str, Tensor]:
     """Keep exactly the `keep` kept weights of largest |score|, ranked over all given layers together.
 
     Ties go to the earlier position (layer order, then flat index). Weights that `masks` has already removed stay removed.
@@ -69,7 +64,7 @@ def keep_top(scores: dict[str, Tensor], masks: dict[str, Tensor], keep: int) -> 
     return _select(scores, masks, threshold, ties)
 
 
-def apply_(weights: dict[str, nn.Parameter], masks: dict[str, Tensor]) -> None:
+def apply_(weights: Mapping[str, nn.Parameter], masks: Mapping[str, Tensor]) -> None:
     """Set removed weights to exactly +0."""
     with torch.no_grad():
         for name, mask in masks.items():
@@ -82,7 +77,7 @@ def achieved_sparsity(weights: dict[str, nn.Parameter]) -> float:
     return zeros / sum(weight.numel() for weight in weights.values())
 
 
-def collapsed(masks: dict[str, Tensor]) -> list[str]:
+def collapsed(masks: Mapping[str, Tensor]) -> list[str]:
     """Layers of which no weight is left."""
     return [name.removesuffix(".weight") for name, mask in masks.items() if not bool(mask.any())]
 
@@ -94,7 +89,7 @@ def _chunks(score: Tensor, mask: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         yield piece & 0x7FFFFFFF, kept
 
 
-def _histogram(scores: dict[str, Tensor], masks: dict[str, Tensor], *, shift: int, high: int | None = None) -> np.ndarray:
+def _histogram(scores: Mapping[str, Tensor], masks: Mapping[str, Tensor], *, shift: int, high: int | None = None) -> np.ndarray:
     """Counts of a 16-bit half of the kept scores' bits; with `high`, of those whose upper half is `high`."""
     counts = np.zeros(1 << 16, dtype=np.int64)
     for name, score in scores.items():
@@ -117,7 +112,7 @@ def _descend(counts: np.ndarray, keep: int) -> tuple[int, int]:
     return int(from_top[position] - counts[::-1][position]), len(counts) - 1 - position
 
 
-def _select(scores: dict[str, Tensor], masks: dict[str, Tensor], threshold: int, ties: int) -> dict[str, Tensor]:
+def _select(scores: Mapping[str, Tensor], masks: Mapping[str, Tensor], threshold: int, ties: int) -> dict[str, Tensor]:
     """Masks of all kept scores above the threshold and the first `ties` at it."""
     result = {}
     for name, score in scores.items():

@@ -5,18 +5,19 @@ is taken from the one training budget that all methods share.
 """
 
 import itertools
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from prunescope.errors import PrunescopeError
+from prunescope.pruning.schedules import SCHEDULES
 
 
 @dataclass(frozen=True)
 class Round:
     """Bring `layers` to `sparsity` (a fraction of their weights, absolute), then train for `recovery_steps` optimizer steps.
 
-    scope "global": the layers' weights are ranked together; "layer": each layer reaches the sparsity by itself.
+    scope: among which weights the round ranks, one of scopes.SCOPES ("global": all layers together).
     """
 
     layers: tuple[str, ...]
@@ -25,29 +26,31 @@ class Round:
     recovery_steps: int
 
 
-def oneshot(layers: Sequence[str], sparsity: float, *, budget: int, **_: float) -> list[Round]:
-    """The whole network once, ranked together; all recovery comes after."""
-    return [Round(tuple(layers), sparsity, "global", 0)]
+def oneshot(layers: Sequence[str], sparsity: float, *, budget: int, scope: str, **_: Any) -> list[Round]:
+    """The whole network once; all recovery comes after."""
+    return [Round(tuple(layers), sparsity, scope, 0)]
 
 
-def iterative(layers: Sequence[str], sparsity: float, *, budget: int, step: float, round_steps: int, **_: float) -> list[Round]:
-    """`step` more of all prunable weights each round, ranked together, `round_steps` of training between.
+def iterative(
+    layers: Sequence[str], sparsity: float, *, budget: int, scope: str, schedule: str, step: float, round_steps: int, **_: Any
+) -> list[Round]:
+    """The whole network in rounds, whose targets `schedule` and `step` give, with `round_steps` of training between.
 
-    The paper: step 0.1 every 20 epochs. The last round ends exactly at the target.
+    The paper: linear, step 0.1, 20 epochs between. The last round ends exactly at the target.
     Raises PrunescopeError where the rounds need more steps than the budget has.
     """
-    targets = [step * n for n in range(1, rounds_of(sparsity, step))] + [sparsity]
+    targets = SCHEDULES[schedule](sparsity, step)
     spent = (len(targets) - 1) * round_steps
     if spent > budget:
         raise PrunescopeError(
             f"iterative: {len(targets)} rounds to sparsity {sparsity} with {round_steps} steps between them need {spent} "
             f"steps, but finetune.epochs gives {budget}; lower epochs_per_round, raise prune.<method>.step or finetune.epochs"
         )
-    between = [Round(tuple(layers), target, "global", round_steps) for target in targets[:-1]]
-    return [*between, Round(tuple(layers), sparsity, "global", 0)]
+    between = [Round(tuple(layers), target, scope, round_steps) for target in targets[:-1]]
+    return [*between, Round(tuple(layers), sparsity, scope, 0)]
 
 
-def layerwise(layers: Sequence[str], sparsity: float, *, budget: int, recovery_share: float, **_: float) -> list[Round]:
+def layerwise(layers: Sequence[str], sparsity: float, *, budget: int, recovery_share: float, **_: Any) -> list[Round]:
     """One layer after the other to the target, in network order, with training after each.
 
     `recovery_share` of the budget is spread evenly over the pauses between layers, in whole steps as they add up; the rest
@@ -66,9 +69,10 @@ def layerwise(layers: Sequence[str], sparsity: float, *, budget: int, recovery_s
     return [Round((layer,), sparsity, "layer", spent) for layer, spent in zip(layers, recovery, strict=True)]
 
 
-PLANS = {"oneshot": oneshot, "iterative": iterative, "layerwise": layerwise}
+PLANS: dict[str, Callable[..., list[Round]]] = {"oneshot": oneshot, "iterative": iterative, "layerwise": layerwise}
 
 
-def rounds_of(sparsity: float, step: float) -> int:
-    """Rounds that bring 0 to `sparsity` in steps of `step`, the last one possibly smaller; at least 1."""
-    return max(1, math.ceil(sparsity / step - 1e-9))
+def plan_of(method: Any, layers: Sequence[str], sparsity: float, *, budget: int, round_steps: int) -> list[Round]:
+    """The plan of a configured method (a row of params.yaml's `prune`). budget, round_steps: optimizer steps."""
+    settings = {"scope": method.scope, "schedule": method.schedule, "step": method.step, "recovery_share": method.recovery_share}
+    return PLANS[method.plan](layers, sparsity, budget=budget, round_steps=round_steps, **settings)

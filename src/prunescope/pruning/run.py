@@ -1,14 +1,16 @@
-"""The one loop that runs any plan: score, keep exactly the top weights within the previous masks, apply, recover."""
+"""The one loop that runs any plan: score, keep exactly the top weights within the previous masks, rewind, apply, recover."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from torch import Tensor, nn
 
-from prunescope.pruning.masks import apply_, keep_top, kept_count, ones
+from prunescope.bits import Bits
+from prunescope.pruning.masks import apply_, keep_top, ones
 from prunescope.pruning.plans import Round
+from prunescope.pruning.scopes import SCOPES
 
 Weights = dict[str, nn.Parameter]
-Masks = dict[str, Tensor]
+Masks = Mapping[str, Tensor]
 
 
 def run(
@@ -17,30 +19,36 @@ def run(
     *,
     score: Callable[[Weights], Masks],
     recover: Callable[[int, Round, Masks], None],
+    rewind: Callable[[], object] = lambda: None,
     masks: Masks | None = None,
     first_round: int = 0,
-) -> Masks:
+    in_recovery: bool = False,
+) -> Bits:
     """Prune `weights` in place by `plan` and return the final masks.
 
     score(weights) -> scores of the same names and shapes, ranked by absolute value.
+    rewind() may set the network back once a round's weights are chosen.
     recover(number, round, masks) is called after each pruning, numbers from 0; it measures, and trains `recovery_steps` with
-    the masks held. With `masks` and `first_round` a plan is taken up where it stopped.
+    the masks held. With `masks` and `first_round` a plan is taken up where it stopped: before that round's pruning, or with
+    `in_recovery` after it.
     """
-    masks = ones(weights) if masks is None else dict(masks)
+    kept = Bits(ones(weights) if masks is None else masks)
     for number, round_ in enumerate(plan[first_round:], start=first_round):
-        masks |= prune(weights, masks, round_, score)
-        apply_(weights, masks)
-        recover(number, round_, masks)
-    return masks
+        if not (in_recovery and number == first_round):
+            kept.update(prune(weights, kept, round_, score))
+            rewind()
+            apply_(weights, kept)
+        recover(number, round_, kept)
+    return kept
 
 
-def prune(weights: Weights, masks: Masks, round_: Round, score: Callable[[Weights], Masks]) -> Masks:
-    """New masks of the round's layers: within the old ones, exactly at the round's sparsity."""
+def prune(weights: Weights, masks: Masks, round_: Round, score: Callable[[Weights], Masks]) -> dict[str, Tensor]:
+    """New masks of the round's layers: within the old ones, exactly as many kept as the round's scope and sparsity say."""
     chosen = {name: weights[name] for name in round_.layers}
     scores = score(chosen)
-    groups = [tuple(chosen)] if round_.scope == "global" else [(name,) for name in chosen]
-    result: Masks = {}
-    for group in groups:
-        keep = kept_count(sum(weights[name].numel() for name in group), round_.sparsity)
-        result |= keep_top({n: scores[n] for n in group}, {n: masks[n] for n in group}, keep)
+    before = {name: masks[name] for name in chosen}
+    left = {name: int(mask.sum()) for name, mask in before.items()}
+    result: dict[str, Tensor] = {}
+    for group, keep in SCOPES[round_.scope](chosen, left, round_.sparsity):
+        result |= keep_top({n: scores[n] for n in group}, {n: before[n] for n in group}, keep)
     return result

@@ -17,7 +17,14 @@ from prunescope.report.arms import Arm, Study, arms_of, levels, read_json
 KEYS = ("dataset", "model", "kind", "method", "sparsity", "seed")
 EVALUATE = (
     *("accuracy", "balanced_accuracy", "macro_f1", "top5_accuracy", "auc", "nll", "brier", "ece"),
-    *("accuracy_after_pruning", "target_sparsity", "achieved_sparsity", "parameters", "nonzero_parameters"),
+    *(
+        "accuracy_after_pruning",
+        "accuracy_after_reestimation",
+        "target_sparsity",
+        "achieved_sparsity",
+        "parameters",
+        "nonzero_parameters",
+    ),
     *("compression_ratio", "macs", "nonzero_macs", "size_dense_bytes", "size_packed_bytes", "test_images"),
     "collapsed_layers",
 )
