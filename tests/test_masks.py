@@ -104,6 +104,30 @@ def test_pieces_and_memory_layouts_change_nothing(monkeypatch) -> None:
     assert count(whole) == 90 and equal(whole, pieces) and equal(whole, layouts)
 
 
+@pytest.mark.parametrize("margin, sample", [(0.0, 4), (1e-9, 50), (0.01, 1)])
+@pytest.mark.parametrize("kind", sorted(VALUES))
+def test_a_sample_that_misleads_changes_nothing(monkeypatch, margin, sample, kind) -> None:
+    """With hardly a sample and no margin the bracket misses the threshold: it is widened until it holds it."""
+    monkeypatch.setattr(module, "SAMPLE", sample)
+    monkeypatch.setattr(module, "MARGIN", max(margin, 1e-3))
+    monkeypatch.setattr(module, "CHUNK", 50)
+    rng = np.random.default_rng(0)
+    scores = {name: torch.tensor(VALUES[kind](rng, (30, 7))).float() for name in "ab"}
+    masks = {name: torch.from_numpy(rng.random((30, 7)) < 0.6) for name in "ab"}
+    for keep in (0, 1, count(masks) // 3, count(masks) - 1, count(masks)):
+        assert equal(keep_top(scores, masks, keep), naive(scores, masks, keep))
+
+
+def test_millions_of_weights_are_ranked_as_sorting_ranks_them() -> None:
+    scores = {"a": torch.randn(700_001), "b": torch.randn(600, 1000) * 3}
+    values = torch.cat([score.abs().reshape(-1) for score in scores.values()])
+    order = values.argsort(descending=True, stable=True)[:260_000]
+    wanted = torch.zeros(len(values), dtype=torch.bool)
+    wanted[order] = True
+    found = keep_top(scores, {n: torch.ones_like(s, dtype=torch.bool) for n, s in scores.items()}, 260_000)
+    assert torch.equal(torch.cat([mask.reshape(-1) for mask in found.values()]), wanted)
+
+
 @pytest.mark.parametrize("bad", [float("nan"), -float("nan"), float("inf"), -float("inf")])
 @pytest.mark.parametrize("place", [0, 5])
 def test_a_score_that_is_not_finite_is_refused(bad, place) -> None:

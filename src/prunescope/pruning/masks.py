@@ -3,6 +3,7 @@
 `weights` and `masks` are dicts in network order, keyed by parameter name ("features.0.weight").
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
@@ -12,8 +13,10 @@ from torch import Tensor, nn
 
 from prunescope.errors import PrunescopeError
 
-CHUNK = 1 << 20  # weights looked at together: bounds the extra memory of a selection to some megabytes
-INFINITY = 0x7F800000  # bits of +inf; larger ones are NaN
+CHUNK = 1 << 18  # weights looked at together on a CPU: what fits its cache
+SAMPLE = 1 << 18  # weights that tell about where the threshold lies
+MARGIN = 6 / math.sqrt(SAMPLE)  # as a share of the sample: at least 12 standard deviations of a rank in it
+INFINITY, NAN = 0x7F800000, 0x7FFFFFFF  # bits of +inf; larger ones are NaN, this is the largest
 
 
 def prunable(network: nn.Module, exclude: Sequence[str] = ()) -> dict[str, nn.Parameter]:
@@ -43,25 +46,23 @@ def keep_top(scores: Mapping[str, Tensor], masks: Mapping[str, Tensor], keep: in
     """Keep exactly the `keep` kept weights of largest |score|, ranked over all given layers together.
 
     Ties go to the earlier position (layer order, then flat index). Weights that `masks` has already removed stay removed.
-    Scores are float32 and compared exactly: non-negative floats are ordered like their bits, so the threshold is found by
-    counting the upper and then the lower half of the bits, one chunk of a layer at a time.
+    Scores are float32 and compared exactly. Non-negative floats are ordered like their bits, so the threshold is sought among
+    integers: a sample tells between which two values it lies, one pass counts what is above and collects what is between
+    (some per cent), and a second pass writes the masks. The sample decides only how long this takes, never the result.
+    It runs on the CPU in numpy, several times as fast as torch there, so any device gives the same masks.
     Raises PrunescopeError for a score that is not finite and when fewer than `keep` weights are left.
     """
-    left = sum(int(mask.sum()) for mask in masks.values())
+    left = sum(np.count_nonzero(mask.cpu().numpy()) for mask in masks.values())
     if keep > left:
         raise PrunescopeError(f"asked to keep {keep} weights, but earlier rounds left {left}: targets must not shrink")
-    upper = _histogram(scores, masks, shift=16)
-    if upper[INFINITY >> 16 :].sum():
-        raise PrunescopeError("a pruning score is not finite (NaN or infinity): the weights have diverged; lower the rate")
+    sample, margin = _sample(scores, masks), MARGIN
+    while (found := _threshold(scores, masks, keep, *_bracket(sample, keep / max(left, 1), margin))) is None:
+        margin *= 8
     if keep == left:
         return {name: masks[name].clone() for name in scores}
     if keep == 0:
         return {name: torch.zeros_like(masks[name]) for name in scores}
-    above, high = _descend(upper, keep)
-    lower = _histogram(scores, masks, shift=0, high=high)
-    above_low, low = _descend(lower, keep - above)
-    threshold, ties = (high << 16) | low, keep - above - above_low
-    return _select(scores, masks, threshold, ties)
+    return _select(scores, masks, *found)
 
 
 def apply_(weights: Mapping[str, nn.Parameter], masks: Mapping[str, Tensor]) -> None:
@@ -82,48 +83,79 @@ def collapsed(masks: Mapping[str, Tensor]) -> list[str]:
     return [name.removesuffix(".weight") for name, mask in masks.items() if not bool(mask.any())]
 
 
-def _chunks(score: Tensor, mask: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """(bits of |score|, mask) as flat int32 and bool pieces in index order."""
-    bits = score.detach().float().reshape(-1).view(torch.int32)  # a copy only where the layout is not already flat
-    for piece, kept in zip(bits.split(CHUNK), mask.reshape(-1).split(CHUNK), strict=True):
-        yield piece & 0x7FFFFFFF, kept
+def _chunks(score: Tensor, mask: Tensor) -> Iterator[np.ndarray]:
+    """Bits of |score|, negative where not kept, as flat int32 pieces in index order; each overwrites the last."""
+    bits = score.detach().float().reshape(-1).cpu().numpy().view(np.int32)  # a copy only where the layout is not already flat
+    mask_ = mask.reshape(-1).cpu().numpy()
+    buffer = np.empty(min(CHUNK, len(bits)), dtype=np.int32)
+    for start in range(0, len(bits), CHUNK):
+        kept = mask_[start : start + CHUNK]
+        piece = np.bitwise_and(bits[start : start + CHUNK], 0x7FFFFFFF, out=buffer[: len(kept)])
+        if not kept.all():
+            np.putmask(piece, ~kept, -2)
+        yield piece
 
 
-def _histogram(scores: Mapping[str, Tensor], masks: Mapping[str, Tensor], *, shift: int, high: int | None = None) -> np.ndarray:
-    """Counts of a 16-bit half of the kept scores' bits; with `high`, of those whose upper half is `high`."""
-    counts = np.zeros(1 << 16, dtype=np.int64)
+def _sample(scores: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> np.ndarray:
+    """Sorted bits of kept scores at random positions: the same positions each time, about SAMPLE of them over all layers."""
+    total = max(sum(score.numel() for score in scores.values()), 1)
+    generator = torch.Generator().manual_seed(0)
+    parts = [torch.empty(0, dtype=torch.int32)]
     for name, score in scores.items():
-        for bits, kept in _chunks(score, masks[name]):
-            bits = bits[kept]
-            if high is not None:
-                bits = bits[(bits >> 16) == high]
-            half = (bits >> shift) & 0xFFFF
-            if half.device.type == "cpu":  # numpy counts several times faster than torch there
-                counts += np.bincount(half.numpy(), minlength=1 << 16)
-            else:
-                counts += torch.bincount(half, minlength=1 << 16).cpu().numpy()
-    return counts
+        count = math.ceil(score.numel() * SAMPLE / total)
+        flat, kept = score.detach().reshape(-1), masks[name].reshape(-1)
+        chosen = torch.randint(max(len(flat), 1), (count,), generator=generator).to(flat.device)
+        drawn = flat[chosen].float().view(torch.int32) & 0x7FFFFFFF
+        parts.append(drawn[kept[chosen]].cpu())
+    return np.sort(torch.cat(parts).numpy())
 
 
-def _descend(counts: np.ndarray, keep: int) -> tuple[int, int]:
-    """(number in the bins above, the bin that holds the `keep`-th largest)."""
-    from_top = np.cumsum(counts[::-1])
-    position = int(np.searchsorted(from_top, keep))
-    return int(from_top[position] - counts[::-1][position]), len(counts) - 1 - position
+def _bracket(sample: np.ndarray, share: float, margin: float) -> tuple[int, int]:
+    """Two values between which the threshold of the `share` largest is likely to lie; from a margin of 1 on all values do."""
+    low = math.floor((1 - share - margin) * len(sample))
+    high = math.ceil((1 - share + margin) * len(sample))
+    return (int(sample[low]) if 0 <= low < len(sample) else -1, int(sample[high]) if 0 <= high < len(sample) else NAN)
+
+
+def _threshold(
+    scores: Mapping[str, Tensor], masks: Mapping[str, Tensor], keep: int, low: int, high: int
+) -> tuple[int, int] | None:
+    """(threshold, how many of those at it are kept), or None where it is not in [low, high]."""
+    above = at_high = at_low = 0
+    between = [np.empty(0, dtype=np.int32)]
+    for name, score in scores.items():
+        for bits in _chunks(score, masks[name]):
+            if bits.max() >= INFINITY:
+                raise PrunescopeError(
+                    "a pruning score is not finite (NaN or infinity): the weights have diverged; lower the rate"
+                )
+            from_low, from_high = bits >= low, bits >= high
+            over, inside = np.count_nonzero(bits > high), bits[from_low & ~from_high]
+            above += over
+            at_high += np.count_nonzero(from_high) - over
+            between.append(inside[inside > low])
+            at_low += len(inside) - len(between[-1])
+    inside = np.concatenate(between)
+    if keep <= above + at_high:
+        return (high, keep - above) if keep > above or keep == 0 else None
+    wanted = keep - above - at_high  # from the top of what is inside
+    if wanted <= len(inside):
+        threshold = int(np.partition(inside, len(inside) - wanted)[len(inside) - wanted])
+        return threshold, wanted - np.count_nonzero(inside > threshold)
+    return (low, wanted - len(inside)) if wanted <= len(inside) + at_low else None
 
 
 def _select(scores: Mapping[str, Tensor], masks: Mapping[str, Tensor], threshold: int, ties: int) -> dict[str, Tensor]:
     """Masks of all kept scores above the threshold and the first `ties` at it."""
     result = {}
     for name, score in scores.items():
-        pieces = []
-        for bits, kept in _chunks(score, masks[name]):
-            chosen = kept & (bits > threshold)
+        flat, start = np.empty(score.numel(), dtype=np.bool_), 0
+        for bits in _chunks(score, masks[name]):
+            chosen = np.greater(bits, threshold, out=flat[start : start + len(bits)])
+            start += len(bits)
             if ties:
-                tied = (kept & (bits == threshold)).nonzero().squeeze(1)[:ties]
+                tied = np.flatnonzero(bits == threshold)[:ties]
                 chosen[tied] = True
                 ties -= len(tied)
-            pieces.append(chosen)
-        flat = torch.cat(pieces) if pieces else masks[name].reshape(-1)
-        result[name] = torch.empty_like(masks[name]).copy_(flat.view(masks[name].shape))
+        result[name] = torch.from_numpy(flat).view(score.shape).to(score.device)
     return result

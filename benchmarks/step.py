@@ -1,0 +1,98 @@
+"""A fine-tuning step with 80 % of the weights held at zero: ours, torch.nn.utils.prune, and the dense step as the floor.
+
+    python benchmarks/step.py                       # VGG16 and DenseNet169 at 32 px
+    python benchmarks/step.py --model vgg16 --batch-size 16
+
+Extra memory is the peak of three steps above the dense network's, each in a process of its own, as a multiple of the weights.
+"""
+
+import time
+
+import torch
+import torch.nn.functional as F
+from common import Peak, interleaved, parser, peak_mib, table, where
+from torch.nn.utils import prune as reference
+
+from prunescope import runtime
+from prunescope.bits import Bits
+from prunescope.models import Architecture, build
+from prunescope.optimizers import make
+from prunescope.pruning.masks import apply_, keep_top, ones, prunable
+from prunescope.pruning.scopes import kept_count
+from prunescope.training import as_factors
+
+WAYS = ("dense", "prunescope", "torch.nn.utils.prune")
+
+
+class Trainee:
+    """A network with its own optimizer, pruned in one of WAYS; calling it makes one step."""
+
+    def __init__(self, way: str, model: str, batch_size: int, device: torch.device, precision: torch.dtype) -> None:
+        torch.manual_seed(0)
+        self.network = build(Architecture(model, 100)).to(device, memory_format=torch.channels_last)
+        weights = prunable(self.network)
+        self.held, self.factors, self.masks = [], [], None
+        if way != "dense":
+            count = sum(weight.numel() for weight in weights.values())
+            scores = {name: weight.detach() for name, weight in weights.items()}
+            self.masks = Bits(keep_top(scores, ones(weights), kept_count(count, 0.8)))
+        if way == "prunescope":
+            apply_(weights, self.masks)
+            self.held, self.factors = as_factors(weights, self.masks)
+        elif way == "torch.nn.utils.prune":
+            for name in weights:
+                layer = self.network.get_submodule(name.removesuffix(".weight"))
+                reference.custom_from_mask(layer, "weight", self.masks[name])
+            self.masks = None
+        self.update = make("sgd", list(self.network.parameters()), momentum=0.9, weight_decay=5e-4)
+        self.images = torch.randn(batch_size, 3, 32, 32, device=device).contiguous(memory_format=torch.channels_last)
+        self.labels = torch.arange(batch_size, device=device) % 100
+        self.device, self.precision = device, precision
+
+    def __call__(self) -> None:
+        with runtime.autocast(self.device, self.precision):
+            loss = F.cross_entropy(self.network(self.images).float(), self.labels)
+        loss.backward()
+        self.update.step_(0.01)
+        if self.factors:
+            torch._foreach_mul_(self.held, self.factors)
+
+
+def main() -> None:
+    add = parser(__doc__)
+    add.add_argument("--model", nargs="+", default=["vgg16", "densenet169"])
+    add.add_argument("--batch-size", type=int, default=64)
+    add.add_argument("--precision", default="auto")
+    args = add.parse_args()
+    device = runtime.device(args.device)
+    runtime.prepare(args.threads, device)
+    precision = runtime.precision(args.precision, device)
+    if args.memory_of:
+        way, model = args.memory_of.split("@")
+        with Peak() as peak:
+            trainee = Trainee(way, model, 16, device, precision)
+            for _ in range(3):
+                trainee()
+        print(peak.mib)
+        return
+    print(where(device, precision), f"· {args.precision} · batch {args.batch_size}")
+    for model in args.model:
+        trainees = {way: Trainee(way, model, args.batch_size, device, precision) for way in WAYS}
+        print(f"\n{model}")
+        print(table(interleaved(trainees, rounds=args.rounds, device=device), reference="dense"))
+        alone = []
+        for _ in range(20):
+            started = time.perf_counter()
+            torch._foreach_mul_(trainees["prunescope"].held, trainees["prunescope"].factors)
+            alone.append(time.perf_counter() - started)
+        print(f"the masks' multiplication alone: {sorted(alone)[10] * 1e3:.2f} ms")
+        if device.type == "cpu":
+            size = sum(p.numel() for p in trainees["dense"].network.parameters()) * 4 / 2**20
+            dense = peak_mib(__file__, f"dense@{model}")
+            for way in WAYS[1:]:
+                extra = peak_mib(__file__, f"{way}@{model}") - dense
+                print(f"{way:34} {extra:8.0f} MiB extra, {extra / size:.2f} times the weights ({size:.0f} MiB)")
+
+
+if __name__ == "__main__":
+    main()
