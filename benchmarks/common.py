@@ -28,7 +28,9 @@ def where(device: torch.device, precision: torch.dtype = torch.float32) -> str:
     )
 
 
-def interleaved(candidates: dict[str, Callable[[], object]], *, rounds: int, device: torch.device | None = None) -> dict[str, list[float]]:
+def interleaved(
+    candidates: dict[str, Callable[[], object]], *, rounds: int, device: torch.device | None = None
+) -> dict[str, list[float]]:
     """Seconds of each candidate in each round; within a round they run once each, in an order drawn anew. One warm-up each."""
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
     order = list(candidates)

@@ -6,6 +6,8 @@ Both remove exactly the same number of weights. Extra memory is the peak above w
 of its own.
 """
 
+import itertools
+
 import torch
 from common import Peak, interleaved, parser, peak_mib, table, where
 from torch import nn
@@ -22,7 +24,7 @@ OURS, THEIRS = "prunescope keep_top", "torch global_unstructured"
 def layers() -> dict[str, nn.Module]:
     """Modules with weights of the shapes of torchvision's VGG16."""
     channels = [3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512]
-    modules: list[nn.Module] = [nn.Conv2d(a, b, 3, bias=False) for a, b in zip(channels, channels[1:], strict=False)]
+    modules: list[nn.Module] = [nn.Conv2d(a, b, 3, bias=False) for a, b in itertools.pairwise(channels)]
     modules += [nn.Linear(a, b, bias=False) for a, b in ((25088, 4096), (4096, 4096), (4096, 1000))]
     return {f"{number}.weight": module for number, module in enumerate(modules)}
 

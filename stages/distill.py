@@ -34,6 +34,8 @@ def recipe() -> None:
         measure(student, setup.validate, log, "start", step=0, per_epoch=setup.batches.steps_per_epoch)
     train(progress, setup, wanted.distill, first=log.steps, loss=loss, label=f"distill {args.method}")
 
+    if not setup.first:
+        return
     about = {"stage": "distill", "seed": args.seed, "method": args.method, "sparsity": args.sparsity or 0.0}
     checkpoint.write(
         args.checkpoint,

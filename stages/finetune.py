@@ -32,6 +32,8 @@ def recipe() -> None:
         progress, setup, wanted.finetune, first=spent + log.steps, segment=segment, weights=weights, masks=masks,
         label=f"finetune {args.method} {args.model}",
     )  # fmt: skip
+    if not setup.first:
+        return
     apply_(weights, masks)
 
     start_digest = checkpoint.sha256(args.start)

@@ -31,6 +31,8 @@ def recipe() -> None:
         measure(network, setup.validate, log, "start", step=0, per_epoch=setup.batches.steps_per_epoch)
     train(progress, setup, wanted.pretrain, first=log.steps, label=f"pretrain {args.model}")
 
+    if not setup.first:
+        return
     about = {"stage": "pretrain", "seed": args.seed, "init": wanted.network.init, "untaught": untaught}
     digest = checkpoint.write(args.checkpoint, checkpoint.Checkpoint("dense", architecture, network.state_dict(), about=about))
     write_record(args.metrics, args.history, setup, log, budget=wanted.pretrain, base_sha256=digest)

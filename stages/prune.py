@@ -5,7 +5,7 @@ The result is the network right after its last round; finetune spends the rest o
 
 from functools import partial
 
-from prunescope import checkpoint
+from prunescope import checkpoint, parallel
 from prunescope.calibration import mean_gradients, reestimate_
 from prunescope.optimizers import tensors
 from prunescope.params import load
@@ -38,7 +38,7 @@ def recipe() -> None:
     log = Log()
     progress = setup.progress(network, setup.optimizer(network), log, wanted.finetune, plan, method)
     calibrate = {"batches": setup.batches, "precision": setup.precision}
-    slopes = partial(mean_gradients, network, weights, loss=setup.task, count=method.score_batches, **calibrate)
+    slopes = partial(mean_gradients, progress.shared, weights, loss=setup.task, count=method.score_batches, **calibrate)
     statistics, val_accuracy = {}, {}
 
     def look(event: str) -> None:
@@ -76,6 +76,9 @@ def recipe() -> None:
         masks=progress.masks or None, first_round=max(log.round - 1, 0), in_recovery=log.round > 0,
     )  # fmt: skip
 
+    parallel.require_equal(masks)
+    if not setup.first:
+        return
     for layer in collapsed(masks):
         print(f"warning: {args.method} left no weight in layer {layer}")
     skipped = sum(round_.recovery_steps == 0 for round_ in plan[:-1])

@@ -118,15 +118,16 @@ ALLOWED = {  # arrows point down: who may import whom
     "resume": {"errors", "files"},
     "cka": {"features", "errors"},
     "features": {"errors"},
-    "losses": set(),
+    "losses": {"parallel"},
+    "parallel": {"errors"},
     "costs": set(),
     "models": {"errors"},
     "params": {"pruning", "architectures", "errors", "strict"},
     "strict": set(),
-    "training": {"data", "errors", "losses", "optimizers", "runtime"},
+    "training": {"data", "errors", "losses", "optimizers", "parallel", "runtime"},
     "seeds": set(),
     "data": {"data", "errors", "files", "seeds"},
-    "calibration": {"data", "losses", "runtime"},
+    "calibration": {"data", "losses", "parallel", "runtime"},
 }
 
 

@@ -19,7 +19,12 @@ from prunescope.errors import PrunescopeError
 from workflow import ROOT, items, outs, read_yaml
 
 ORDER = ("download", "pretrain", "prune", "finetune", "distill", "evaluate", "cka", "selected", "report")
-FREE = {"runtime.device", "runtime.threads", "runtime.save_seconds"}  # where it runs: reading these is no dependency
+FREE = {
+    "runtime.device",
+    "runtime.threads",
+    "runtime.processes",
+    "runtime.save_seconds",
+}  # where it runs: reading these is no dependency
 
 
 def tiny_params() -> dict[str, Any]:

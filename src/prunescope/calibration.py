@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from prunescope import parallel
 from prunescope.data.batches import Batches
 from prunescope.losses import Loss
 from prunescope.runtime import autocast
@@ -20,7 +21,7 @@ def mean_gradients(
     for step in range(count):
         images, labels = batches.at(step)
         with autocast(batches.device, precision):
-            value, _ = loss(network, images, labels)
+            value, _ = loss(network, images, labels, *([batches.labels_at(step)] if parallel.count() > 1 else []))
         value.backward()
     slopes = {name: torch.zeros_like(w) if w.grad is None else w.grad / count for name, w in weights.items()}
     for parameter in network.parameters():

@@ -1,4 +1,7 @@
-"""Losses: each takes (network, images, labels) and returns (mean loss of the batch, the network's logits)."""
+"""Losses: each takes (network, images, labels) and returns (mean loss of the batch, the network's logits).
+
+Where several processes share a batch, a fourth argument `whole` is the labels of all of it; see parallel.mean_of.
+"""
 
 from collections.abc import Callable
 
@@ -6,15 +9,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Loss = Callable[[nn.Module, Tensor, Tensor], tuple[Tensor, Tensor]]
+from prunescope.parallel import mean_of
+
+Loss = Callable[..., tuple[Tensor, Tensor]]
 
 
 def cross_entropy(*, class_weights: Tensor | None = None, label_smoothing: float = 0.0) -> Loss:
     """Cross entropy of integer labels; class_weights: (K,) factors, mean 1 over the training images."""
 
-    def loss(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def loss(network: nn.Module, images: Tensor, labels: Tensor, whole: Tensor | None = None) -> tuple[Tensor, Tensor]:
         logits = network(images).float()
-        return F.cross_entropy(logits, labels, class_weights, label_smoothing=label_smoothing), logits
+        value = F.cross_entropy(logits, labels, class_weights, label_smoothing=label_smoothing)
+        return mean_of(value, labels, whole, class_weights), logits
 
     return loss
 
@@ -26,11 +32,12 @@ def distillation(teacher: nn.Module, task: Loss, *, temperature: float, soft_wei
     """
     teacher.eval()
 
-    def loss(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def loss(network: nn.Module, images: Tensor, labels: Tensor, whole: Tensor | None = None) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
             target = teacher(images).float()
-        hard, logits = task(network, images, labels)
-        return (1 - soft_weight) * hard + soft_weight * soft_loss(logits, target, temperature), logits
+        hard, logits = task(network, images, labels, whole)
+        soft = mean_of(soft_loss(logits, target, temperature), labels, whole)
+        return (1 - soft_weight) * hard + soft_weight * soft, logits
 
     return loss
 

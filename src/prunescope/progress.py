@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from prunescope import parallel
 from prunescope.bits import Bits
 from prunescope.optimizers import Optimizer, restore_, tensors
 from prunescope.resume import Resume
@@ -32,8 +33,10 @@ class Progress:
     sums: Tensor | None = None
     resumed: bool = False
     stop: bool = False
+    shared: nn.Module = field(init=False)
 
     def __post_init__(self) -> None:
+        self.shared = parallel.shared(self.network)
         found = self.resume.load()
         if found is None:
             return
@@ -57,6 +60,8 @@ class Progress:
 
     def save(self, sums: Tensor) -> None:
         """Save the state after a step; then, if the user or the system asked to stop, do so."""
+        if parallel.rank():
+            return
         parts: dict[str, dict[str, Tensor]] = {
             "network": self.network.state_dict(),
             "optimizer": tensors(self.update),

@@ -42,10 +42,13 @@ def fingerprint(files: Iterable[Path], *values: Any) -> str:
 class Resume:
     """Saved states of one stage and cell. Raises PrunescopeError at once where another process runs the same one."""
 
-    def __init__(self, name: str, print_: str, *, every: float, folder: Path = FOLDER) -> None:
-        """every: seconds between saves inside an epoch."""
+    def __init__(self, name: str, print_: str, *, every: float, folder: Path = FOLDER, first: bool = True) -> None:
+        """every: seconds between saves inside an epoch · first: whether this is the process that writes and holds the lock."""
         folder.mkdir(parents=True, exist_ok=True)
         self.path, self.print, self.every, self.parent = folder / f"{name}.safetensors", print_, every, os.getppid()
+        self.saved_at, self.cost = time.monotonic(), 0.0
+        if not first:
+            return
         self._lock, pid = FileLock(folder / f"{name}.lock"), folder / f"{name}.pid"
         try:
             self._lock.acquire(blocking=False)
@@ -56,7 +59,6 @@ class Resume:
                 f"or end it with `kill {other}`: its state is saved, and the next run goes on from there"
             ) from error
         write_text(pid, f"{os.getpid()}\n")
-        self.saved_at, self.cost = time.monotonic(), 0.0
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """(tensors, state) of an interrupted run of the same fingerprint; a state of any other is removed."""

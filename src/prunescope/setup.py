@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from prunescope import losses, runtime
+from prunescope import losses, parallel, runtime
 from prunescope.data import store as stores
 from prunescope.data.batches import Batches
 from prunescope.files import write_csv, write_json
@@ -59,6 +59,11 @@ class Setup:
         """(loss, accuracy) of the validation split."""
         return validate(network, self.store, "val", device=self.device, precision=self.precision)
 
+    @property
+    def first(self) -> bool:
+        """Whether this process writes the results: one of several that train together does."""
+        return parallel.rank() == 0
+
     def to_device(self, network: nn.Module) -> nn.Module:
         return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -81,9 +86,8 @@ class Setup:
         ran = dict(runtime.environment(self.device, self.precision).items())
         values = (cell, self.settings, determined_by, ran)
         named = [str(cell[name]) for name in CELL if cell.get(name) is not None]
-        resume = Resume(
-            "-".join([Path(sys.argv[0]).stem, *named]), fingerprint([*inputs, *code], *values), every=self.run_on.save_seconds
-        )
+        name = "-".join([Path(sys.argv[0]).stem, *named])
+        resume = Resume(name, fingerprint([*inputs, *code], *values), every=self.run_on.save_seconds, first=self.first)
         return Progress(resume, network, update, log)
 
     def steps(self, epochs: float) -> int:
@@ -96,7 +100,8 @@ def open_training(args: Namespace, settings: Any, *, stream: str, run_on: Any) -
 
     args: the stage's arguments, with store and seed · settings: a recipe's `training` · run_on: params.runtime
     """
-    device = runtime.device(run_on.device)
+    parallel.launch(run_on.processes, run_on.device)
+    device = parallel.join(runtime.device(run_on.device))
     runtime.prepare(run_on.threads, device)
     store = stores.read(args.store)
     batches = Batches(
@@ -107,6 +112,8 @@ def open_training(args: Namespace, settings: Any, *, stream: str, run_on: Any) -
         flip=settings.flip,
         seed=args.seed * len(STREAMS) + STREAMS[stream],
         device=device,
+        part=parallel.rank(),
+        parts=parallel.count(),
     )
     weights = losses.class_weights(batches.labels, len(store.classes)) if settings.imbalance == "class_weights" else None
     task = losses.cross_entropy(class_weights=weights, label_smoothing=settings.label_smoothing)
@@ -154,6 +161,7 @@ def train(
             label=label,
             close=close,
             saver=progress,
+            shared=progress.shared,
         )
 
 
@@ -167,6 +175,7 @@ def write_record(metrics: Path, history: Path, setup: Setup, log: Log, *, budget
     validated = [row for row in log.rows if row["split"] == "val"]
     images = log.steps * setup.batches.batch_size
     record = {
+        "processes": parallel.count(),
         "steps": log.steps,
         "epochs": log.steps / setup.batches.steps_per_epoch,
         "seconds": round(log.seconds, 3),

@@ -58,8 +58,11 @@ def build(kind: Any, value: Any, key: str, problems: list[str]) -> Any:
     if dataclasses.is_dataclass(kind):
         return _build_object(kind, value, key, problems)
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is types.UnionType:
+    if origin is types.UnionType and type(None) in arguments:
         return None if value is None else build(arguments[0], value, key, problems)
+    if origin is types.UnionType:
+        kind = next((kind for kind in arguments if type(value) is kind), arguments[0])
+        return build(kind, value, key, problems)
     if origin is tuple:
         if not isinstance(value, list):
             return _wrong(key, value, "a list", problems)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from prunescope import parallel
 from prunescope.data.batches import Batches
 from prunescope.errors import PrunescopeError
 from prunescope.losses import Loss
@@ -108,6 +109,7 @@ def fit(
     label: str = "train",
     close: bool = True,
     saver: Saver | None = None,
+    shared: nn.Module | None = None,
 ) -> None:
     """Train `network` in place for the steps [first, last) of a budget and add rows at epoch ends, and at `last`, to `log`.
 
@@ -116,6 +118,7 @@ def fit(
     weights, masks: prunable weights and what is kept of them; removed weights are exactly zero after every step
     clip_norm: largest norm of the gradient of all parameters together, removed weights not counted; 0 = not clipped
     close: whether `last` is logged and validated even inside an epoch. Dropout is seeded by (seed, step).
+    shared: the network as several processes train it together (see parallel.shared); by default the network itself
     saver: asked after every step whether to save; a run that it resumed goes on bit for bit
     Raises PrunescopeError naming epoch, step and learning rate when the loss is not finite.
     """
@@ -125,14 +128,16 @@ def fit(
         return
     held, factors = as_factors(weights or {}, masks or {})
     losses = torch.zeros(min(CHECK_EVERY, last - first), device=device)
-    steps = tqdm(range(first, last), desc=label, unit="step", leave=False, disable=None)
+    several, size = parallel.count() > 1, batches.batch_size / parallel.count()
+    trained = network if shared is None else shared
+    steps = tqdm(range(first, last), desc=label, unit="step", leave=False, disable=True if parallel.rank() else None)
     network.train()
     started = time.perf_counter()
     for number in steps:
-        seed_everything(seed, number)
+        seed_everything(seed, number, *([parallel.rank()] if several else []))
         images, labels = batches.at(number)
         with autocast(device, precision):
-            value, logits = loss(network, images, labels)
+            value, logits = loss(trained, images, labels, *([batches.labels_at(number)] if several else []))
         value.backward()
         if clip_norm:
             _clip_(update.parameters, held, factors, clip_norm)
@@ -141,24 +146,28 @@ def fit(
             torch._foreach_mul_(held, factors)  # pyright: ignore[reportPrivateImportUsage]
         slot = (number - first) % len(losses)
         losses[slot] = value.detach()
-        sums[0] += value.detach() * len(labels)
+        sums[0] += value.detach() * size
         sums[1] += (logits.argmax(1) == labels).sum()
-        sums[2] += len(labels)
+        sums[2] += size
         log.steps += 1
         ends, ends_epoch = number + 1 == last, (number + 1) % per_epoch == 0
-        save = saver is not None and saver.due(epoch_end=ends_epoch)
-        if slot == len(losses) - 1 or ends or ends_epoch or save:
+        look = slot == len(losses) - 1 or ends or ends_epoch
+        save = saver is not None and (look or not several) and parallel.agreed(saver.due(epoch_end=ends_epoch), device)
+        if look or save:
             _require_finite(losses[: slot + 1], number, per_epoch, schedule)
         if ends_epoch or (ends and close):
             log.seconds += time.perf_counter() - started  # validation is not counted
             at = {"step": number + 1, "epoch": (number + 1) / per_epoch, "rate": schedule(number)}
-            log.add("trained", "train", loss=float(sums[0] / sums[2]), accuracy=float(sums[1] / sums[2]), **at)
+            total, correct, seen = parallel.summed_(sums).tolist()
+            log.add("trained", "train", loss=total / seen, accuracy=correct / seen, **at)
             _validation(network, validate, log, label, at)
             sums.zero_()
             network.train()
             started = time.perf_counter()
         if saver is not None and save:
             log.seconds += time.perf_counter() - started
+            if several:
+                parallel.summed_(sums).div_(parallel.count())  # each process's even share, whoever reads it
             saver.save(sums)
             started = time.perf_counter()
     log.seconds += time.perf_counter() - started
@@ -190,11 +199,13 @@ def _clip_(parameters: list[nn.Parameter], held: list[Tensor], factors: list[Ten
 
 
 def _validation(network: nn.Module, validate: Callable, log: Log, label: str, at: dict) -> None:
-    trained = log.rows[-1]
+    row = log.rows[-1]
     loss, accuracy = validate(network)
     log.add("trained", "val", loss=loss, accuracy=accuracy, **at)
+    if parallel.rank():
+        return
     tqdm.write(
-        f"{label}: epoch {at['epoch']:.2f} step {at['step']} loss {trained['loss']:.4f} accuracy {trained['accuracy']:.4f} "
+        f"{label}: epoch {at['epoch']:.2f} step {at['step']} loss {row['loss']:.4f} accuracy {row['accuracy']:.4f} "
         f"val_loss {loss:.4f} val_accuracy {accuracy:.4f} learning_rate {at['rate']:.5f}"
     )
 

@@ -8,6 +8,7 @@ but for times. Prints "N of N files bit-identical" and what was killed; exits 1 
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -26,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TIMES = {"seconds", "images_per_second"}
 KINDS = ("stage", "dvc", "group")
 FOLDERS = ("checkpoints", "metrics/pretrain", "metrics/prune", "metrics/finetune", "metrics/distill")
+VICTIMS = ("pretrain", "prune-iterative", "prune-layerwise", "finetune", "distill")
 TARGETS = ("pretrain", "prune-iterative", "prune-layerwise", "finetune", "finetune-dense", "distill")
 
 
@@ -40,7 +42,10 @@ def clone(folder: Path) -> Path:
     content["study"] |= {"models": ["vgg11"], "name": "faults"}
     content["distill"] |= {"teachers": ["vgg11"], "student": "vgg11"}
     content["data"]["digits"]["network"]["width"] = 0.125
-    content["data"]["digits"]["training"]["batch_size"] = 32
+    content["data"]["digits"]["training"]["batch_size"] = 16
+    for budget, epochs in (("pretrain", 12), ("finetune", 12), ("distill", 12)):  # some ten seconds a stage
+        content["data"]["digits"][budget]["epochs"] = epochs
+    content["data"]["digits"]["epochs_per_round"] = 1.2
     content["runtime"] |= {"device": "cpu", "threads": 1, "save_seconds": 0.3}
     (folder / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     for command in (["git", "init", "-q"], ["dvc", "init", "-q"], ["dvc", "config", "core.analytics", "false"]):
@@ -59,37 +64,45 @@ def start(folder: Path) -> subprocess.Popen:
 
 
 def stages_of(folder: Path) -> dict[int, str]:
-    """Running stage scripts of this clone: PID -> script name."""
+    """Running stage scripts of this clone: PID -> script's name, with the method for prune."""
     found = {}
     for entry in Path("/proc").iterdir():
         try:
             words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
             if len(words) > 1 and words[1].startswith(b"stages/") and (entry / "cwd").resolve() == folder:
-                found[int(entry.name)] = Path(words[1].decode()).stem
+                script = Path(words[1].decode()).stem
+                method = words[words.index(b"--method") + 1].decode() if script == "prune" else ""
+                found[int(entry.name)] = f"{script}-{method}" if method else script
         except OSError:
             continue  # it has just ended
     return found
 
 
-def kill(folder: Path, dvc: subprocess.Popen, kind: str) -> str | None:
-    """Kill and wait until nothing of the clone runs; the script that was hit, None where no stage was training."""
-    running = stages_of(folder)
-    if not running or dvc.poll() is not None:
-        return None
-    pid, script = next(iter(running.items()))
-    if kind == "stage":
-        os.kill(pid, signal.SIGKILL)
-    elif kind == "dvc":
-        os.kill(dvc.pid, signal.SIGKILL)
-        time.sleep(random.uniform(0, 0.5))
-        for orphan in stages_of(folder):  # the user does what the lock's message says; SIGTERM lets it save
-            os.kill(orphan, signal.SIGTERM)
-    else:
-        os.killpg(dvc.pid, signal.SIGKILL)
+def kill(folder: Path, dvc: subprocess.Popen, pid: int, kind: str) -> None:
+    """Kill, and wait until nothing of the clone runs."""
+    with contextlib.suppress(ProcessLookupError):  # it has just ended
+        if kind == "stage":
+            os.kill(pid, signal.SIGKILL)
+        elif kind == "dvc":
+            os.kill(dvc.pid, signal.SIGKILL)
+            time.sleep(random.uniform(0, 0.5))
+            for orphan in stages_of(folder):  # the user does what the lock's message says; SIGTERM lets it save
+                os.kill(orphan, signal.SIGTERM)
+        else:
+            os.killpg(dvc.pid, signal.SIGKILL)
     dvc.wait()
     while stages_of(folder):
         time.sleep(0.05)
-    return script
+
+
+def wait_for_stage(folder: Path, dvc: subprocess.Popen, left: Counter[str]) -> tuple[int, str] | None:
+    """The next running stage that is still to be killed some times; None when dvc ends first."""
+    while dvc.poll() is None:
+        for pid, name in stages_of(folder).items():
+            if left[name]:
+                return pid, name
+        time.sleep(0.05)
+    return None
 
 
 def content(path: Path) -> object:
@@ -112,19 +125,22 @@ def main() -> int:
             return 1
         print(f"uninterrupted: {time.monotonic() - began:.0f} s", flush=True)
         hits: Counter[str] = Counter()
-        wanted: dict[str, int] = {}
+        left: Counter[str] = Counter({name: -(-args.kills // len(VICTIMS)) for name in VICTIMS})
         while True:
             dvc = start(parts)
-            while hits.total() < args.kills and dvc.poll() is None:
-                time.sleep(random.uniform(2.5, 7))  # a stage needs 2.5 s to begin
-                kind = random.choice(KINDS)
-                if script := kill(parts, dvc, kind):
-                    hits[f"{script} by {kind}"] += 1
-                    wanted[script] = wanted.get(script, 0) + 1
+            while found := wait_for_stage(parts, dvc, left):
+                pid, name = found
+                time.sleep(random.uniform(1.5, 6))  # from the start of its process; a stage needs about 2 s to begin
+                if stages_of(parts).get(pid) == name:
+                    kind = random.choice(KINDS)
+                    kill(parts, dvc, pid, kind)
+                    hits[f"{name} by {kind}"] += 1
+                    left[name] -= 1
+                    break
             code = dvc.wait()
             if code == 0:
                 break
-            if hits.total() >= args.kills and code > 0:
+            if not found:
                 print((parts / "log").read_text()[-3000:])
                 return 1
         files = [path for folder in FOLDERS for path in sorted((whole / folder).rglob("*")) if path.is_file()]

@@ -23,6 +23,7 @@ class Batches:
     batch_size: images a batch; the remainder of an epoch is left out, another one each epoch
     crop_padding: pixels of mirrored border, from which a random crop of the original size is taken
     flip: "none", "horizontal" or "both" (vertical too), each with probability 1/2
+    part, parts: of every batch only this part of so many equal ones (the first ones may have an image more)
     """
 
     def __init__(
@@ -35,6 +36,8 @@ class Batches:
         flip: str,
         seed: int,
         device: torch.device,
+        part: int = 0,
+        parts: int = 1,
     ):
         chosen = store.indices(split)
         if len(chosen) == 0:
@@ -44,6 +47,10 @@ class Batches:
         self.size, self.padding, self.flip, self.seed, self.device = store.image_size, crop_padding, flip, seed, device
         self.batch_size = min(batch_size, len(chosen))
         self.steps_per_epoch = len(chosen) // self.batch_size
+        if self.batch_size < 2 * parts:
+            raise PrunescopeError(f"a batch of {self.batch_size} images is too small for {parts} processes; raise batch_size")
+        even, more = divmod(self.batch_size, parts)
+        self.mine = slice(part * even + min(part, more), (part + 1) * even + min(part + 1, more))
         self.labels = torch.from_numpy(store.labels[chosen]).to(device)
         self.images = _resident(store.images, chosen, crop_padding, device)
         self.scale, self.shift = _normalisation(store, device)
@@ -51,13 +58,22 @@ class Batches:
 
     def at(self, step: int) -> tuple[Tensor, Tensor]:
         """Step `step` of the run: images (B, 3, S, S) float32 normalised, channels last; labels (B,) int64."""
+        rows, index = self._rows(step)
+        rows = rows[self.mine]
+        pixels = self.images.index_select(0, rows).gather(2, self._positions(index[:, self.mine]))
+        images = pixels.view(len(rows), 3, self.size, self.size).float().mul_(self.scale).add_(self.shift)
+        return images.contiguous(memory_format=torch.channels_last), self.labels[rows]
+
+    def labels_at(self, step: int) -> Tensor:
+        """Labels (B,) of the whole batch, all parts."""
+        return self.labels[self._rows(step)[0]]
+
+    def _rows(self, step: int) -> tuple[Tensor, Tensor]:
+        """The whole batch's rows (B,) and draws (4, B)."""
         epoch, position = divmod(step, self.steps_per_epoch)
         order, index = self._epoch(epoch)
         part = slice(position * self.batch_size, (position + 1) * self.batch_size)
-        rows = order[part]
-        pixels = self.images.index_select(0, rows).gather(2, self._positions(index[:, part]))
-        images = pixels.view(len(rows), 3, self.size, self.size).float().mul_(self.scale).add_(self.shift)
-        return images.contiguous(memory_format=torch.channels_last), self.labels[rows]
+        return order[part], index[:, part]
 
     def _draw(self, epoch: int) -> tuple[Tensor, Tensor]:
         """Order of the epoch's images (N,) and their row offset, column offset, row flip, column flip (4, N)."""

@@ -130,9 +130,9 @@ def _threshold(
                     "a pruning score is not finite (NaN or infinity): the weights have diverged; lower the rate"
                 )
             from_low, from_high = bits >= low, bits >= high
-            over, inside = np.count_nonzero(bits > high), bits[from_low & ~from_high]
+            over, inside = int(np.count_nonzero(bits > high)), bits[from_low & ~from_high]
             above += over
-            at_high += np.count_nonzero(from_high) - over
+            at_high += int(np.count_nonzero(from_high)) - over
             between.append(inside[inside > low])
             at_low += len(inside) - len(between[-1])
     inside = np.concatenate(between)
@@ -141,7 +141,7 @@ def _threshold(
     wanted = keep - above - at_high  # from the top of what is inside
     if wanted <= len(inside):
         threshold = int(np.partition(inside, len(inside) - wanted)[len(inside) - wanted])
-        return threshold, wanted - np.count_nonzero(inside > threshold)
+        return threshold, wanted - int(np.count_nonzero(inside > threshold))
     return (low, wanted - len(inside)) if wanted <= len(inside) + at_low else None
 
 
