@@ -31,13 +31,11 @@ def tiny_params() -> dict[str, Any]:
     """The shipped params with one narrow model, a further pruning method made in params alone, and a handful of steps."""
     content = read_yaml(ROOT / "params.yaml")
     content["study"] |= {"models": ["vgg11"], "name": "tiny"}
-    content["prune"]["random"] = content["prune"]["iterative"] | {"score": "random", "exclude": ["classifier.6"]}
-    content["prune"]["lottery"] = content["prune"]["iterative"] | {
-        "score": "gradient_times_weight", "score_batches": 2, "schedule": "geometric", "step": 0.4, "rewind": "weights",
+    content["prune"]["random"] |= {"exclude": ["classifier.6"]}
+    content["prune"]["erk-cubic"] = content["prune"]["iterative-cubic"] | {
+        "score": "gradient_times_weight", "score_batches": 2, "scope": "erk", "rewind": "learning_rate", "reestimate_batches": 2,
     }  # fmt: skip
-    content["prune"]["erk-cubic"] = content["prune"]["iterative"] | {
-        "scope": "erk", "schedule": "cubic", "rewind": "learning_rate", "reestimate_batches": 2,
-    }  # fmt: skip
+    content["prune"]["lottery"]["step"] = 0.4
     content["study"]["methods"] += ["random", "lottery", "erk-cubic"]
     content["study"]["other_methods"] = ["random", "lottery", "erk-cubic"]
     content["distill"] |= {"teachers": ["vgg11"], "student": "vgg11"}

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -101,21 +102,31 @@ def require_equal(masks: Mapping[str, Tensor]) -> None:
                 raise PrunescopeError(f"processes disagree on the mask of {name}: their weights have drifted apart")
 
 
+class _SumOfAll(torch.autograd.Function):
+    """The sum over all processes; its gradient is the sum of their gradients."""
+
+    @staticmethod
+    def forward(context: Any, tensor: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return summed_(tensor.clone())
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return summed_(gradient.clone())
+
+
 class SharedBatchNorm2d(nn.BatchNorm2d):
     """Batch normalisation over the parts of a batch that several CPU processes hold; torch's own needs GPUs."""
 
     def forward(self, input: Tensor) -> Tensor:
         if not self.training:
             return super().forward(input)
-        from torch.distributed.nn.functional import all_reduce  # differentiable
-
         values = input.float()
         number = torch.tensor([float(values.numel() / values.shape[1])])
         sums = torch.cat([values.sum((0, 2, 3)), number])
-        *total, size = all_reduce(sums).split([values.shape[1], 1])
+        *total, size = _SumOfAll.apply(sums).split([values.shape[1], 1])
         mean = total[0] / size
         centred = values - mean.view(1, -1, 1, 1)
-        variance = all_reduce(centred.square().sum((0, 2, 3))) / size
+        variance = _SumOfAll.apply(centred.square().sum((0, 2, 3))) / size
         assert self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None
         with torch.no_grad():
             self.num_batches_tracked += 1

@@ -141,6 +141,7 @@ class Evaluate:
 class Runtime:
     device: str = number("auto, cpu, cuda, cuda:N or mps", lambda value: bool(DEVICE.fullmatch(value)))
     precision: str = one_of("auto", "bf16", "fp32")
+    compile: bool
     threads: int = not_negative()
     processes: int | str = number(
         "auto or a whole number of at least 1", lambda value: value == "auto" or (isinstance(value, int) and value >= 1)

@@ -4,7 +4,7 @@ import contextlib
 import signal
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ PARTS = ("network", "optimizer", "masks", "sums")
 class Progress:
     """A stage's moving parts with the file that keeps them; `fit` calls `due` and `save` after its steps.
 
+    shared: the network as it trains: together with other processes, compiled
     resumed: whether an interrupted run was found; network, update and log are then as it left them, and `masks` are its masks.
     """
 
@@ -30,6 +31,7 @@ class Progress:
     update: Optimizer
     log: Log
     masks: Bits = field(default_factory=Bits)
+    compiled: bool = False
     sums: Tensor | None = None
     resumed: bool = False
     stop: bool = False
@@ -37,6 +39,9 @@ class Progress:
 
     def __post_init__(self) -> None:
         self.shared = parallel.shared(self.network)
+        if self.compiled:  # on a GPU with CUDA graphs, which spare DenseNet's thousands of launches
+            graphs = next(self.network.parameters()).is_cuda
+            self.shared = cast(nn.Module, torch.compile(self.shared, mode="reduce-overhead" if graphs else "default"))
         found = self.resume.load()
         if found is None:
             return

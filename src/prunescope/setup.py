@@ -88,7 +88,7 @@ class Setup:
         named = [str(cell[name]) for name in CELL if cell.get(name) is not None]
         name = "-".join([Path(sys.argv[0]).stem, *named])
         resume = Resume(name, fingerprint([*inputs, *code], *values), every=self.run_on.save_seconds, first=self.first)
-        return Progress(resume, network, update, log)
+        return Progress(resume, network, update, log, compiled=self.run_on.compile)
 
     def steps(self, epochs: float) -> int:
         """Optimizer steps of so many epochs."""

@@ -118,7 +118,7 @@ def fit(
     weights, masks: prunable weights and what is kept of them; removed weights are exactly zero after every step
     clip_norm: largest norm of the gradient of all parameters together, removed weights not counted; 0 = not clipped
     close: whether `last` is logged and validated even inside an epoch. Dropout is seeded by (seed, step).
-    shared: the network as several processes train it together (see parallel.shared); by default the network itself
+    shared: the network as it is called in training (by several processes, compiled); by default the network itself
     saver: asked after every step whether to save; a run that it resumed goes on bit for bit
     Raises PrunescopeError naming epoch, step and learning rate when the loss is not finite.
     """
