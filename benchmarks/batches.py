@@ -34,12 +34,12 @@ class Pictures(Dataset):
 
         self.store = store
         self.transform = transforms.Compose([
-            transforms.RandomCrop(32, padding=4, padding_mode="reflect"), transforms.RandomHorizontalFlip(),
+            transforms.RandomCrop(store.image_size, padding=4, padding_mode="reflect"), transforms.RandomHorizontalFlip(),
             transforms.ToTensor(), transforms.Normalize(MEAN, STD),
         ])  # fmt: skip
 
     def __len__(self) -> int:
-        return IMAGES
+        return len(self.store.labels)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
         return self.transform(Image.fromarray(self.store.images[index])), int(self.store.labels[index])

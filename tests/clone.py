@@ -12,6 +12,8 @@ import textwrap
 from collections import Counter
 from pathlib import Path
 
+import yaml
+
 from workflow import OUTPUTS, ROOT
 
 FAKE = """
@@ -47,7 +49,7 @@ ALL = (
 class Clone:
     """A throw-away clone with one model, where stages are fakes; with digits alone, as DVC reads params.yaml for every stage."""
 
-    def __init__(self, folder: Path, *, all_recipes: bool = False, teachers: bool = True):
+    def __init__(self, folder: Path, *, all_recipes: bool = False, teachers: bool = True, comments: bool = True):
         self.folder, self.log = folder / "clone", folder / "log"
         shutil.copytree(ROOT / "src", self.folder / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
         for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
@@ -59,11 +61,13 @@ class Clone:
         params = (ROOT / "params.yaml").read_text(encoding="utf-8")
         params = params.replace("  - densenet169\n", "")
         if not all_recipes:
-            params, cut = re.subn(r"(?ms)^  # CIFAR-100 in narrow.*?(?=^\S)", "", params)
-            assert cut == 1
+            params, cut = re.subn(r"(?ms)^  # (CIFAR-100 in narrow|Further methods).*?(?=^\S)", "", params)
+            assert cut == 2
         if not teachers:
             params, cut = re.subn(r"  teachers:\n  - vgg16\n", "  teachers: []\n", params)
             assert cut == 1
+        if not comments:
+            params = yaml.safe_dump(yaml.safe_load(params), sort_keys=False)
         (self.folder / "params.yaml").write_text(params, encoding="utf-8")
         self.run("git", "init", "-q")
         self.run("dvc", "init", "-q")

@@ -74,6 +74,7 @@ def test_gradients_and_statistics_equal_one_processs(tmp_path) -> None:
         torch.testing.assert_close(first[name], tensor, rtol=1e-4, atol=2e-6, msg=lambda text, name=name: f"{name}: {text}")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_stages_under_two_processes(tmp_path) -> None:
     """pretrain and prune-iterative of a tiny study with `runtime.processes: 2`, started as dvc.yaml starts them."""

@@ -133,6 +133,7 @@ def test_params_read_are_params_declared(study):
         read = reads[name] - FREE
         covered = {p for p in read if any(p == d or p.startswith(f"{d}.") for d in declared)}
         assert read == covered, f"{name} reads params it does not declare: {sorted(read - covered)}"
+        read = set().union(*(seen for other, seen in reads.items() if other.split("@")[0] == name.split("@")[0]))
         idle = {d for d in declared if not any(p == d or p.startswith(f"{d}.") for p in read)}
         assert not idle, f"{name} declares params it never reads: {sorted(idle)}"
 

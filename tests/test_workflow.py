@@ -4,7 +4,7 @@ from clone import ALL, CELL, LAST, Clone
 
 
 def test_what_runs_again_after_a_number(tmp_path):
-    clone = Clone(tmp_path)
+    clone = Clone(tmp_path, comments=False)
     assert clone.executed("dvc", "repro") == ALL
     assert clone.executed("dvc", "repro") == {}, "nothing changed"
 
@@ -13,6 +13,5 @@ def test_what_runs_again_after_a_number(tmp_path):
 
     iterative = {"prune-iterative": 1, "finetune": 1, "distill": 1, "evaluate": 1, "cka": 1} | LAST
     assert clone.edit(r"^    plan: iterative((?:.*\n){5})    step: 0.1", r"    plan: iterative\1    step: 0.2") == iterative
-    assert clone.edit(r"^    step: 0.2", "    step: 0.1") == {}
 
     assert clone.edit(r"^sparsity: 0.8", "sparsity: 0.5") == CELL | LAST, "the new level's cells alone"

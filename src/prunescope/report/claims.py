@@ -52,19 +52,19 @@ def answer(summary: pd.DataFrame, study: Study) -> tuple[str, str]:
 def _best(values: dict[str, float]) -> str:
     """The method with the highest value, or all of them when they tie."""
     top = max(values.values())
-    return " and ".join(method for method, value in values.items() if math.isclose(value, top, abs_tol=1e-12))
+    return " tied with ".join(method for method, value in values.items() if math.isclose(value, top, abs_tol=1e-12))
 
 
 def _seen(cells: list[Contest], wanted: int) -> str:
     wins = pd.Series([_best(cell.accuracy) for cell in cells]).value_counts(sort=True)
     agree = sum(_best(cell.balanced) == _best(cell.accuracy) for cell in cells)
     over, rest = (f"{len(cells)} of ", "; the others are incomplete") if len(cells) < wanted else ("", "")
-    first, *others = [f"{method} in {count}" for method, count in wins.items()]
-    places = ", ".join([first.replace(" in ", " had the highest mean test accuracy in ", 1), *others])
+    places = ", ".join(f"to {method} in {count}" for method, count in wins.items())
     gaps = [cell.gap * 100 for cell in cells]
     to_dense = [(max(cell.accuracy.values()) - cell.dense) * 100 for cell in cells if not math.isnan(cell.dense)]
     text = (
-        f"Over {over}{_plural(wanted, 'cell')} (model, data set, sparsity{rest}), {places}; best and worst method "
+        f"Over {over}{_plural(wanted, 'cell')} (model, data set, sparsity{rest}), the highest mean test accuracy went "
+        f"{places}; best and worst method "
         f"lie {_range(gaps, '.1f')} percentage points apart"
     )
     if to_dense:
@@ -79,7 +79,8 @@ def _trust(summary: pd.DataFrame, study: Study) -> str:
     if images > 0:
         # The binomial standard error at the mean accuracy: what the draw of test images alone does to one number.
         error = math.sqrt(arms["accuracy"].mean() * (1 - arms["accuracy"].mean()) / images) * 100
-        chance = f", and the draw of {images:,.0f} test images alone moves an accuracy by about ±{error:.1f} points"
+        moves = f"moves an accuracy by about ±{error:.1f} points (one standard error)"
+        chance = f", and the draw of {images:,.0f} test images alone {moves}"
     if len(study.seeds) == 1:
         return f"With one seed (n = 1) nothing here is proven: differences between seeds are not measured{chance}."
     return (

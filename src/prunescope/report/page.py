@@ -20,7 +20,7 @@ STORAGE = (
     "sparse hardware could reach."
 )
 NO_PAPER = (
-    "The paper's own accuracies are not transcribed yet; add rows to src/prunescope/report/paper.csv and they appear "
+    "The paper's own accuracies do not come with the project: rows in src/prunescope/report/paper.csv appear "
     "beside ours wherever a cell is the paper's."
 )
 
