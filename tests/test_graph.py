@@ -9,7 +9,9 @@ from workflow import NAMES, OUTPUTS, ROOT, command, items, outs, read_yaml, stag
 
 SOURCE = ROOT / "src"
 # They refuse or parse and cannot change a result; what params.py reads is tracked under `params`.
-UNTRACKED = {f"src/prunescope/{name}.py" for name in ("params", "strict", "architectures", "guards", "stage", "errors")}
+UNTRACKED = {
+    f"src/prunescope/{name}.py" for name in ("params", "contradictions", "strict", "architectures", "guards", "stage", "errors")
+}
 PARAMS = read_yaml(ROOT / "params.yaml")
 
 
@@ -122,7 +124,8 @@ ALLOWED = {  # arrows point down: who may import whom
     "parallel": {"errors"},
     "costs": set(),
     "models": {"errors"},
-    "params": {"pruning", "architectures", "errors", "strict"},
+    "params": {"pruning", "contradictions", "errors", "strict"},
+    "contradictions": {"architectures", "params", "pruning"},
     "strict": set(),
     "training": {"data", "errors", "losses", "optimizers", "parallel", "runtime"},
     "seeds": set(),
