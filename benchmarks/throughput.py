@@ -41,7 +41,7 @@ def store(size: int, images: int) -> Store:
 
 
 def ours(model: str, data: Store, batch_size: int, device: torch.device, compiled: bool) -> Callable[[], object]:
-    """A pruned network's training step as `fit` makes it."""
+    """A pruned network's training step: what `fit` does on the device, without its bookkeeping."""
     network = build(Architecture(model, 100)).to(device, memory_format=torch.channels_last)
     weights = prunable(network)
     masks = keep_top({n: w.detach() for n, w in weights.items()}, ones(weights), sum(w.numel() for w in weights.values()) // 5)
@@ -55,6 +55,7 @@ def ours(model: str, data: Store, batch_size: int, device: torch.device, compile
     precision, count = runtime.precision("auto", device), iter(range(10**9))
 
     def step() -> None:
+        torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic = False, True  # as runtime.prepare sets them
         images, labels = batches.at(next(count))
         with runtime.autocast(device, precision):
             loss = F.cross_entropy(called(images).float(), labels)
@@ -80,6 +81,7 @@ def plain(model: str, data: Store, batch_size: int, device: torch.device, worker
     source = endless()
 
     def step() -> None:
+        torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic = True, False  # torch's defaults
         images, labels = next(source)
         loss = F.cross_entropy(network(images.to(device)), labels.to(device))
         update.zero_grad()

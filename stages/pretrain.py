@@ -1,5 +1,7 @@
 """Train the dense base network that every method of this model, data set and seed starts from."""
 
+from pathlib import Path
+
 from prunescope import checkpoint
 from prunescope.guards import require_images_fit, require_plans_fit
 from prunescope.models import build, fitted, initialise
@@ -26,7 +28,8 @@ def recipe() -> None:
     require_plans_fit(network, params, args.dataset, steps=setup.steps)
 
     log = Log()
-    progress = setup.progress(network, setup.optimizer(network), log, wanted.network, wanted.pretrain)
+    start = checkpoint.sha256(Path(wanted.network.init)) if Path(wanted.network.init).is_file() else wanted.network.init
+    progress = setup.progress(network, setup.optimizer(network), log, wanted.network, start, wanted.pretrain)
     if not progress.resumed:
         measure(network, setup.validate, log, "start", step=0, per_epoch=setup.batches.steps_per_epoch)
     train(progress, setup, wanted.pretrain, first=log.steps, label=f"pretrain {args.model}")

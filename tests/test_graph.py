@@ -117,7 +117,7 @@ ALLOWED = {  # arrows point down: who may import whom
     "report": {"report", "files", "errors"},
     "pruning": {"pruning", "bits", "errors", "optimizers", "seeds"},
     "bits": set(),
-    "resume": {"errors", "files"},
+    "resume": {"errors", "files", "parallel"},
     "cka": {"features", "errors"},
     "features": {"errors"},
     "losses": {"parallel"},

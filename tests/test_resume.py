@@ -75,11 +75,15 @@ def test_a_killed_run_ends_as_the_uninterrupted_one_bit_for_bit(
     assert all(not parts.network.get_parameter(name)[~mask].any() for name, mask in parts.masks.items())
 
 
-def test_no_step_is_trained_twice_beyond_the_last_save(tmp_path, make_store, make_network, make_batches) -> None:
+def test_no_step_is_trained_twice_beyond_the_last_save(tmp_path, monkeypatch, make_store, make_network, make_batches) -> None:
     batches = make_batches(make_store())
     with pytest.raises(Killed):
         training(tmp_path, make_network, batches, "sgd", killed_at=7)
+    drawn = []
+    at = batches.at
+    monkeypatch.setattr(batches, "at", lambda step: (drawn.append(step), at(step))[1])
     again = training(tmp_path, make_network, batches, "sgd")
+    assert drawn == [7, 8, 9, 10, 11]
     assert again.log.steps == STEPS and [row["step"] for row in again.log.rows[::2]] == [4, 8, 12]
 
 

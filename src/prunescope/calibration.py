@@ -18,14 +18,17 @@ def mean_gradients(
     """Mean gradient of the loss by each weight over the first `count` batches of the budget, in evaluation mode."""
     training = network.training
     network.eval()
+    slopes = {name: torch.zeros_like(weight) for name, weight in weights.items()}
     for step in range(count):
         images, labels = batches.at(step)
         with autocast(batches.device, precision):
             value, _ = loss(network, images, labels, *([batches.labels_at(step)] if parallel.count() > 1 else []))
         value.backward()
-    slopes = {name: torch.zeros_like(w) if w.grad is None else w.grad / count for name, w in weights.items()}
-    for parameter in network.parameters():
-        parameter.grad = None
+        for name, weight in weights.items():  # in buffers of our own: CUDA graphs overwrite theirs
+            if weight.grad is not None:
+                slopes[name] += weight.grad / count
+        for parameter in network.parameters():
+            parameter.grad = None
     network.train(training)
     return slopes
 
@@ -49,4 +52,4 @@ def reestimate_(network: nn.Module, batches: Batches, *, count: int, precision: 
     for name, norm in norms.items():
         norm.momentum = momenta[name]
     network.train(training)
-    return {f"{name}.{key}": buffer for name, norm in norms.items() for key, buffer in norm.named_buffers()}
+    return {f"{name}.{key}": buffer.clone() for name, norm in norms.items() for key, buffer in norm.named_buffers()}

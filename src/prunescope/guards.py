@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from prunescope.contradictions import PAPER_METHODS
 from prunescope.errors import PrunescopeError
 from prunescope.params import Params
 from prunescope.pruning.masks import prunable
@@ -30,7 +31,7 @@ def require_plans_fit(network: nn.Module, params: Params, dataset: str, *, steps
     steps: epochs -> optimizer steps.
     """
     recipe = params.data[dataset]
-    for name in params.study.methods:
+    for name in dict.fromkeys((*PAPER_METHODS, *params.study.methods)):  # the named three are always pruned
         method = params.prune[name]
         for sparsity in params.sparsities:
             layers = tuple(prunable(network, method.exclude))

@@ -41,7 +41,20 @@ def launch(wanted: str | int, device: str) -> None:
         raise PrunescopeError(f"runtime.processes: found {number}, wanted at most {gpus}: one process a GPU")
     if number > 1:
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={number}", *sys.argv]
+        os.environ["PRUNESCOPE_LAUNCHER"] = str(os.getppid())
         os.execv(sys.executable, command)
+
+
+def launcher_lives() -> bool:
+    """Whether the process that started the stage, in front of torchrun, is still there."""
+    launcher = os.environ.get("PRUNESCOPE_LAUNCHER")
+    if launcher is None:
+        return True
+    try:
+        os.kill(int(launcher), 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def join(device: torch.device) -> torch.device:

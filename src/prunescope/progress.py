@@ -65,8 +65,13 @@ class Progress:
 
     def save(self, sums: Tensor) -> None:
         """Save the state after a step; then, if the user or the system asked to stop, do so."""
-        if parallel.rank():
-            return
+        stop = parallel.agreed(self.stop, sums.device)
+        if not parallel.rank():
+            self._write(sums)
+        if stop:
+            raise KeyboardInterrupt(f"stopped after {self.log.steps} steps of this stage; run it again to go on from there")
+
+    def _write(self, sums: Tensor) -> None:
         parts: dict[str, dict[str, Tensor]] = {
             "network": self.network.state_dict(),
             "optimizer": tensors(self.update),
@@ -75,8 +80,6 @@ class Progress:
         }
         flat = {f"{part}/{name}": _plain(tensor) for part, named in parts.items() for name, tensor in named.items()}
         self.resume.save(flat, asdict(self.log))
-        if self.stop:
-            raise KeyboardInterrupt(f"stopped after {self.log.steps} steps of this stage; run it again to go on from there")
 
     def take_sums(self, device: torch.device) -> Tensor:
         """What the interrupted epoch had summed up, once; zeros otherwise."""

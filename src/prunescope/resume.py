@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from prunescope import parallel
 from prunescope.errors import PrunescopeError
 from prunescope.files import replacing, write_text
 
@@ -46,7 +47,7 @@ class Resume:
         """every: seconds between saves inside an epoch · first: whether this is the process that writes and holds the lock."""
         folder.mkdir(parents=True, exist_ok=True)
         self.path, self.print, self.every, self.parent = folder / f"{name}.safetensors", print_, every, os.getppid()
-        self.saved_at, self.cost = time.monotonic(), 0.0
+        self.saved_at, self.cost, self.first = time.monotonic(), 0.0, first
         if not first:
             return
         self._lock, pid = FileLock(folder / f"{name}.lock"), folder / f"{name}.pid"
@@ -59,6 +60,8 @@ class Resume:
                 f"or end it with `kill {other}`: its state is saved, and the next run goes on from there"
             ) from error
         write_text(pid, f"{os.getpid()}\n")
+        for half in folder.glob(f".{self.path.name}.*.part"):  # of a process that was killed while it saved
+            half.unlink(missing_ok=True)
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """(tensors, state) of an interrupted run of the same fingerprint; a state of any other is removed."""
@@ -69,9 +72,10 @@ class Resume:
                 header = json.loads((file.metadata() or {})["prunescope"])
                 if header["fingerprint"] == self.print:
                     return {name: file.get_tensor(name) for name in file.keys()}, header["state"]  # noqa: SIM118 - not a dict
-        except (SafetensorError, KeyError, ValueError):
+        except (SafetensorError, KeyError, ValueError, FileNotFoundError):
             pass  # not ours, or damaged: like a state of other inputs it is of no use
-        self.path.unlink()
+        if self.first:
+            self.path.unlink(missing_ok=True)
         return None
 
     def due(self, *, epoch_end: bool) -> bool:
@@ -93,6 +97,6 @@ class Resume:
 
     def finish(self) -> None:
         """The results are written. An orphan keeps its state: dvc knows nothing of its results and will run the stage again."""
-        if os.getppid() == self.parent:
+        if os.getppid() == self.parent and parallel.launcher_lives():
             self.path.unlink(missing_ok=True)
         self._lock.release()

@@ -26,7 +26,6 @@ STREAMS = {
     "budget": 1,
     "distill": 2,
 }  # each with batches of its own; pruning and fine-tuning share "budget"
-CELL = ("method", "model", "teacher", "dataset", "sparsity", "seed")  # arguments that say which cell a stage works on
 WRITTEN = ("checkpoint", "metrics", "history")  # arguments that name what a training stage writes
 
 
@@ -83,10 +82,9 @@ class Setup:
         cell = {name: value for name, value in args.items() if not isinstance(value, Path)}
         inputs = [path for name, path in args.items() if isinstance(path, Path) and name not in WRITTEN]
         code = [Path(str(module.__file__)) for name, module in sorted(sys.modules.items()) if _ours(name, module)]
-        ran = dict(runtime.environment(self.device, self.precision).items())
+        ran = runtime.environment(self.device, self.precision) | {"processes": parallel.count(), "compile": self.run_on.compile}
         values = (cell, self.settings, determined_by, ran)
-        named = [str(cell[name]) for name in CELL if cell.get(name) is not None]
-        name = "-".join([Path(sys.argv[0]).stem, *named])
+        name = f"{Path(sys.argv[0]).stem}-{self.args.checkpoint.parent.name}-{self.args.checkpoint.stem}"
         resume = Resume(name, fingerprint([*inputs, *code], *values), every=self.run_on.save_seconds, first=self.first)
         return Progress(resume, network, update, log, compiled=self.run_on.compile)
 

@@ -62,7 +62,7 @@ def layerwise(layers: Sequence[str], sparsity: float, *, budget: int, recovery_s
     if recovery_share > 0 and steps < pauses / 3:
         raise PrunescopeError(
             f"layerwise: recovery_share {recovery_share} of {budget} budget steps gives {steps} steps to the {pauses} "
-            f"pauses between {len(layers)} layers, wanted at least {pauses // 3}; raise finetune.epochs or lower batch_size"
+            f"pauses between {len(layers)} layers, wanted at least {-(-pauses // 3)}; raise finetune.epochs or lower batch_size"
         )
     ends = [steps * number // max(pauses, 1) for number in range(len(layers))]
     recovery = [after - before for before, after in itertools.pairwise(ends)] + [0]
