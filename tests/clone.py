@@ -55,6 +55,8 @@ class Clone:
         for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
             shutil.copy(ROOT / name, self.folder / name)
         (self.folder / "stages").mkdir()
+        (self.folder / "metrics" / "distill").mkdir(parents=True)  # in git, so that a study without teachers finds it
+        (self.folder / "metrics" / "distill" / ".gitkeep").touch()
         for script in OUTPUTS:
             fake = textwrap.dedent(FAKE).format(outputs=OUTPUTS, log=str(self.log))
             (self.folder / "stages" / f"{script}.py").write_text(fake)
