@@ -1,6 +1,6 @@
 # make study   environment, then the shipped study (dvc repro)
-# make test    environment, then the tests
-# make check   what CI runs: format, lint, types, tests
+# make test    environment, then the fast tests
+# make check   what CI runs: format, lint, types, all tests
 # make readme  the README's table and figure from the results at hand
 
 PYTHON ?= python3
