@@ -11,8 +11,7 @@ import time
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from common import interleaved, parser, table, where
+from common import interleaved, parser, table, train_step, where
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
@@ -45,13 +44,14 @@ class Pictures(Dataset):
         return self.transform(Image.fromarray(self.store.images[index])), int(self.store.labels[index])
 
 
-def store() -> Store:
+def store(size: int = 32, images: int = IMAGES) -> Store:
+    """Random pictures of 100 classes, all for training."""
     generator = np.random.default_rng(0)
-    names = np.array([str(number) for number in range(IMAGES)])
+    names = np.array([str(number) for number in range(images)])
     return Store(
-        images=generator.integers(0, 256, (IMAGES, 32, 32, 3), dtype=np.uint8), labels=np.arange(IMAGES) % 100,
-        splits=np.zeros(IMAGES, dtype=np.uint8), groups=names, names=names, classes=tuple(map(str, range(100))),
-        mean=MEAN, std=STD, image_size=32, provenance={},
+        images=generator.integers(0, 256, (images, size, size, 3), dtype=np.uint8), labels=np.arange(images) % 100,
+        splits=np.zeros(images, dtype=np.uint8), groups=names, names=names, classes=tuple(map(str, range(100))),
+        mean=MEAN, std=STD, image_size=size, provenance={},
     )  # fmt: skip
 
 
@@ -95,11 +95,7 @@ def main() -> None:
         started = time.perf_counter()
         images, labels = batches.at(step)
         made = time.perf_counter()
-        with runtime.autocast(device, precision):
-            loss = F.cross_entropy(network(images).float(), labels)
-        loss.backward()
-        update.step_(0.01)
-        loss.item()  # waits for the device, so that a step's time is its own
+        train_step(network, images, labels, update, precision).item()  # waits for the device, so that a step's time is its own
         making.append(made - started)
         training.append(time.perf_counter() - started)
     share = statistics.median(making) / statistics.median(training)

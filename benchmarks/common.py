@@ -13,9 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 import torchvision
+from torch import Tensor, nn
 
 from prunescope import runtime
+from prunescope.optimizers import Optimizer
 
 
 def where(device: torch.device, precision: torch.dtype = torch.float32) -> str:
@@ -47,7 +50,7 @@ def interleaved(
     return seconds
 
 
-def table(seconds: dict[str, list[float]], *, reference: str, unit: str = "") -> str:
+def table(seconds: dict[str, list[float]], *, reference: str) -> str:
     """Medians, their ratio to `reference`, and that of the minima as a check on noise."""
     median = {name: statistics.median(values) for name, values in seconds.items()}
     lines = [f"{'':34} {'median s':>10} {'spread':>7} {'ratio':>8} {'of minima':>10}  (ratio to {reference})"]
@@ -56,6 +59,15 @@ def table(seconds: dict[str, list[float]], *, reference: str, unit: str = "") ->
         ratio, least = median[name] / median[reference], min(values) / min(seconds[reference])
         lines.append(f"{name:34} {median[name]:10.4f} {spread:7.0%} {ratio:8.3f} {least:10.3f}")
     return "\n".join(lines)
+
+
+def train_step(network: nn.Module, images: Tensor, labels: Tensor, update: Optimizer, precision: torch.dtype) -> Tensor:
+    """Forward, backward and update on the device that the images are on; returns the loss without waiting for it."""
+    with runtime.autocast(images.device, precision):
+        loss = F.cross_entropy(network(images).float(), labels)
+    loss.backward()
+    update.step_(0.01)
+    return loss.detach()
 
 
 def peak_mib(script: str, *arguments: str) -> float:

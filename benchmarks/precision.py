@@ -4,8 +4,7 @@ python benchmarks/precision.py
 """
 
 import torch
-import torch.nn.functional as F
-from common import interleaved, parser, table, where
+from common import interleaved, parser, table, train_step, where
 
 from prunescope import runtime
 from prunescope.models import Architecture, build
@@ -26,10 +25,7 @@ def stepper(architecture: Architecture, layout: torch.memory_format, dtype: torc
     labels = torch.arange(BATCH, device=device) % 100
 
     def step() -> None:
-        with runtime.autocast(device, dtype):
-            loss = F.cross_entropy(network(images).float(), labels)
-        loss.backward()
-        update.step_(0.01)
+        train_step(network, images, labels, update, dtype)
 
     return step
 

@@ -9,8 +9,7 @@ Extra memory is the peak of three steps above the dense network's, each in a pro
 import time
 
 import torch
-import torch.nn.functional as F
-from common import Peak, interleaved, parser, peak_mib, table, where
+from common import Peak, interleaved, parser, peak_mib, table, train_step, where
 from torch.nn.utils import prune as reference
 
 from prunescope import runtime
@@ -47,13 +46,10 @@ class Trainee:
         self.update = make("sgd", list(self.network.parameters()), momentum=0.9, weight_decay=5e-4)
         self.images = torch.randn(batch_size, 3, 32, 32, device=device).contiguous(memory_format=torch.channels_last)
         self.labels = torch.arange(batch_size, device=device) % 100
-        self.device, self.precision = device, precision
+        self.precision = precision
 
     def __call__(self) -> None:
-        with runtime.autocast(self.device, self.precision):
-            loss = F.cross_entropy(self.network(self.images).float(), self.labels)
-        loss.backward()
-        self.update.step_(0.01)
+        train_step(self.network, self.images, self.labels, self.update, self.precision)
         if self.factors:
             torch._foreach_mul_(self.held, self.factors)
 

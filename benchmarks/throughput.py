@@ -7,14 +7,13 @@ The floor is the larger of arithmetic at 790 TFLOP/s (bf16) and memory traffic a
 """
 
 import statistics
-import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from batches import MEAN, STD, Pictures
-from common import parser, where
+from batches import Pictures, store
+from common import interleaved, parser, train_step, where
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -28,16 +27,6 @@ from prunescope.training import as_factors
 
 FLOOR = {("vgg16", 32): 3.3, ("vgg16", 128): 39, ("vgg16", 224): 117, ("densenet169", 32): 3.3, ("densenet169", 128): 50,
          ("densenet169", 224): 154}  # microseconds an image  # fmt: skip
-
-
-def store(size: int, images: int) -> Store:
-    generator = np.random.default_rng(0)
-    names = np.array([str(number) for number in range(images)])
-    return Store(
-        images=generator.integers(0, 256, (images, size, size, 3), dtype=np.uint8), labels=np.arange(images) % 100,
-        splits=np.zeros(images, dtype=np.uint8), groups=names, names=names, classes=tuple(map(str, range(100))), mean=MEAN,
-        std=STD, image_size=size, provenance={},
-    )  # fmt: skip
 
 
 def ours(model: str, data: Store, batch_size: int, device: torch.device, compiled: bool) -> Callable[[], object]:
@@ -57,10 +46,7 @@ def ours(model: str, data: Store, batch_size: int, device: torch.device, compile
     def step() -> None:
         torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic = False, True  # as runtime.prepare sets them
         images, labels = batches.at(next(count))
-        with runtime.autocast(device, precision):
-            loss = F.cross_entropy(called(images).float(), labels)
-        loss.backward()
-        update.step_(0.01)
+        train_step(called, images, labels, update, precision)
         torch._foreach_mul_(held, factors)
 
     return step
@@ -91,6 +77,11 @@ def plain(model: str, data: Store, batch_size: int, device: torch.device, worker
     return step
 
 
+def repeated(step: Callable[[], object], times: int) -> None:
+    for _ in range(times):
+        step()
+
+
 def main() -> None:
     add = parser(__doc__)
     add.add_argument("--sizes", type=int, nargs="+", default=[32, 128, 224])
@@ -114,17 +105,9 @@ def main() -> None:
             }
             if not args.no_compile:
                 kinds["prunescope, compiled"] = ours(model, data, args.batch_size, device, True)
-            speeds: dict[str, list[float]] = {kind: [] for kind in kinds}
-            for number in range(args.rounds + 1):
-                for kind, step in kinds.items():
-                    started = time.perf_counter()
-                    for _ in range(args.steps):
-                        step()
-                    if device.type == "cuda":
-                        torch.cuda.synchronize()
-                    if number:  # the first round warms up and compiles
-                        speeds[kind].append(args.steps * args.batch_size / (time.perf_counter() - started))
-            median = {kind: statistics.median(values) for kind, values in speeds.items()}
+            several = {kind: partial(repeated, step, args.steps) for kind, step in kinds.items()}
+            seconds = interleaved(several, rounds=args.rounds, device=device)  # the first round warms up and compiles
+            median = {kind: args.steps * args.batch_size / statistics.median(values) for kind, values in seconds.items()}
             for kind, speed in median.items():
                 share = (
                     f"{speed * FLOOR[model, size] * 1e-6:9.1%}"
