@@ -76,15 +76,13 @@ def make_network() -> Callable:
 
 @pytest.fixture
 def make_batches() -> Callable:
-    """make_batches(store, batch_size=5, seed=0, crop_padding=2, flip="both"): its train split on the CPU."""
+    """make_batches(store, batch_size=5, seed=0, crop_padding=2, flip="both", balanced=False): its train split on the CPU."""
     import torch
 
     from prunescope.data.batches import Batches
 
-    def make(store, batch_size: int = 5, seed: int = 0, crop_padding: int = 2, flip: str = "both") -> Batches:
-        return Batches(
-            store, "train", batch_size=batch_size, crop_padding=crop_padding, flip=flip, seed=seed,
-            device=torch.device("cpu"),
-        )  # fmt: skip
+    def make(store, batch_size: int = 5, seed: int = 0, crop_padding: int = 2, flip: str = "both", balanced: bool = False):
+        settings = {"batch_size": batch_size, "seed": seed, "crop_padding": crop_padding, "flip": flip, "balanced": balanced}
+        return Batches(store, "train", device=torch.device("cpu"), **settings)
 
     return make

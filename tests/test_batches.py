@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from prunescope.data import batches as batches_module
 from prunescope.data.batches import balanced, in_order
 from prunescope.errors import PrunescopeError
 
@@ -149,3 +150,46 @@ def test_a_balanced_choice_has_equally_many_of_each_class(make_store, count, wan
         else have.tolist()
     )
     assert (np.diff(chosen) > 0).all() and set(chosen) <= set(store.indices("train"))
+
+
+def test_balanced_epochs_have_each_class_and_in_it_each_image_equally_often(make_store, make_batches) -> None:
+    store = make_store(train=60, val=0, test=0, size=4)
+    store.labels[:] = np.repeat([0, 1, 2], [41, 16, 3])
+    batches = make_batches(store, batch_size=6, crop_padding=0, flip="none", balanced=True)
+    rows = {normalised(store, store.images[row]).round(3).tobytes(): row for row in range(60)}
+    keys = np.stack([np.frombuffer(key).reshape(3, 4, 4) for key in rows])
+    orders = []
+    for epoch in range(3):
+        seen = []
+        for step in range(10 * epoch, 10 * epoch + 10):
+            images, labels = batches.at(step)
+            found = [list(rows.values())[int(np.abs(keys - image).max((1, 2, 3)).argmin())] for image in images.numpy()]
+            assert store.labels[found].tolist() == labels.tolist() == batches.labels_at(step).tolist()
+            seen += found
+        times = np.bincount(seen, minlength=60)
+        assert [int(times[store.labels == k].sum()) for k in range(3)] == [20, 20, 20]
+        assert times[:41].max() == 1 and set(times[41:57].tolist()) == {1, 2} and set(times[57:].tolist()) == {6, 7}
+        orders.append(seen)
+    assert orders[0] != orders[1] and set(orders[0]) != set(orders[1])
+    uneven = make_store(train=61, val=0, test=0, size=4)
+    drawn = torch.cat([make_batches(uneven, batch_size=61, balanced=True).labels_at(epoch) for epoch in range(40)])
+    counts = torch.bincount(drawn)
+    assert counts.sum() == 61 * 40 and (counts - 61 * 40 / 3).abs().max() <= 20  # the odd one is dealt at random
+
+
+@pytest.mark.parametrize("padding", [0, 2])
+def test_a_split_that_does_not_fit_is_read_batch_by_batch_with_the_same_bits(
+    make_store, make_batches, monkeypatch, padding
+) -> None:
+    store = make_store()
+    resident = make_batches(store, crop_padding=padding)
+    monkeypatch.setattr(batches_module, "free_bytes", lambda device: 100)
+    streamed = make_batches(store, crop_padding=padding)
+    assert resident.resident is not None and streamed.resident is None
+    for step in range(8):
+        assert torch.equal(resident.at(step)[0], streamed.at(step)[0])
+        assert torch.equal(resident.at(step)[1], streamed.at(step)[1])
+
+
+def test_free_memory_is_told() -> None:
+    assert 1 << 20 < batches_module.free_bytes(CPU) < 1 << 50

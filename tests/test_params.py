@@ -58,7 +58,7 @@ def problems(tmp_path) -> Callable[[Any], list[str]]:
 def test_the_shipped_file_loads_into_frozen_objects() -> None:
     loaded = load(SHIPPED)
     assert loaded.sparsity == CONTENT["sparsity"]
-    assert list(loaded.data) == ["digits", "cifar100-small", "ham10000-small", "cifar100", "ham10000"]
+    assert list(loaded.data) == ["digits", "cifar100-small", "ham10000-small", "cifar100", "ham10000", "own"]
     assert loaded.data["cifar100"].finetune == params.Budget(epochs=200.0, learning_rate=0.01, schedule="constant")
     assert loaded.data["ham10000"].prepare.path is None
     assert loaded.prune["iterative"].step == 0.1 and loaded.prune["iterative"].exclude == ()
@@ -123,6 +123,8 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"data__digits__prepare__source": "web"}, "data.digits.prepare.source: found 'web', wanted one of digits, cif"),
     ({"runtime__device": "gpu"}, "runtime.device: found 'gpu', wanted auto, cpu, cuda, cuda:N or mps"),
     # what does not go together
+    ({"data__digits__prepare__path": "x"}, "data.digits.prepare: source digits: found path 'x'; source \"folder\" needs one"),
+    ({"data__digits__prepare__test_fraction": None}, "data.digits.prepare: found a test fraction of null (the official test"),
     ({"study__other_methods": ["oneshot"]}, "study.other_methods: found ['oneshot'], wanted []: the study.methods without"),
     ({"prune__layerwise": GONE}, "prune.layerwise: missing; the stage prune-layerwise needs this row"),
     ({"sparsity": 0.8, "data__digits__finetune__epochs": 3, "data__digits__epochs_per_round": 0.5},
@@ -137,12 +139,12 @@ def test_a_wrong_key_is_named_with_what_was_found_and_wanted(problems, changes, 
 
 
 def test_the_number_of_cases() -> None:
-    assert len(CASES) == 47
+    assert len(CASES) == 49
 
 
 @pytest.mark.parametrize("changes", [
     {}, {"sparsity": 0.0}, {"sparsity": 0.999}, {"distill__teachers": []}, {"data__digits__finetune__epochs": 3.5},
-    {"data__digits__prepare__test_fraction": None}, {"runtime__device": "cuda:1"}, {"study__models": ["densenet121", "vgg16"]},
+    {"data__own__prepare__test_fraction": None}, {"runtime__device": "cuda:1"}, {"study__models": ["densenet121", "vgg16"]},
 ])  # fmt: skip
 def test_values_at_the_ends_of_their_ranges_are_taken(problems, changes) -> None:
     assert problems(changed(**({"data__digits__finetune__epochs": 5} | changes))) == []
@@ -224,6 +226,6 @@ def test_names_are_those_of_the_registries() -> None:
     assert tuple(REWINDS) == params.REWINDS
     assert tuple(SCHEDULES) == params.SCHEDULES
     assert tuple(OPTIMIZERS) == params.OPTIMIZERS
-    assert sorted(params.SOURCES) == sorted(SOURCES)
+    assert sorted(params.OFFICIAL_TEST) == sorted(SOURCES)
     assert set(PAPER_METHODS) <= set(PLANS)
     assert params.PLANS is PLANS

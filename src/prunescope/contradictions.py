@@ -7,6 +7,8 @@ import itertools
 import typing
 
 from prunescope.architectures import ARCHITECTURES
+from prunescope.data.requested import check_request
+from prunescope.errors import PrunescopeError
 from prunescope.pruning.schedules import SCHEDULES
 
 if typing.TYPE_CHECKING:
@@ -18,7 +20,7 @@ PAPER_METHODS = ("oneshot", "layerwise", "iterative")  # the methods with a stag
 def contradictions(params: "Params") -> list[str]:
     """All problems, each with its key, what was found and what was wanted."""
     problems: list[str] = []
-    for check in (_check_names, _check_networks, _check_budgets):
+    for check in (_check_names, _check_sources, _check_networks, _check_budgets):
         check(params, problems)
     return problems
 
@@ -52,6 +54,17 @@ def _check_names(params: "Params", problems: list[str]) -> None:
     for name, method in params.prune.items():
         if method.plan == "layerwise" and method.scope != "layer":
             problems.append(f"prune.{name}.scope: found {method.scope}, wanted layer: a layerwise plan ranks inside one layer")
+
+
+def _check_sources(params: "Params", problems: list[str]) -> None:
+    """Paths and test splits that a source does not have."""
+    for dataset in params.study.datasets:
+        if dataset in params.data:
+            wanted = params.data[dataset].prepare
+            try:
+                check_request(wanted.source, wanted.path, wanted.test_fraction)
+            except PrunescopeError as error:
+                problems.append(f"data.{dataset}.prepare: {error}")
 
 
 def _check_networks(params: "Params", problems: list[str]) -> None:

@@ -13,12 +13,12 @@ from pathlib import Path
 import yaml
 
 from prunescope.contradictions import contradictions
+from prunescope.data.requested import OFFICIAL_TEST
 from prunescope.errors import PrunescopeError
 from prunescope.pruning.plans import PLANS
 from prunescope.pruning.schedules import SCHEDULES as SPARSITY_SCHEDULES
 from prunescope.strict import UniqueKeys, build, fraction, level, not_negative, number, one_of, positive, some
 
-SOURCES = ("digits", "cifar100", "ham10000", "folder")
 SCORES = ("magnitude", "random", "gradient_times_weight")
 SCOPES = ("global", "layer", "erk")
 REWINDS = ("none", "weights", "learning_rate")
@@ -43,7 +43,7 @@ class Study:
 class Prepare:
     """How a prepared store is made."""
 
-    source: str = one_of(*SOURCES)
+    source: str = one_of(*OFFICIAL_TEST)
     path: str | None
     image_size: int = number("pixels, 8 to 1024", lambda value: 8 <= value <= 1024)
     val_fraction: float = number("a fraction in (0, 0.5]", lambda value: 0 < value <= 0.5)
@@ -72,7 +72,7 @@ class Training:
     weight_decay: float = not_negative()
     clip_norm: float = not_negative()
     label_smoothing: float = number("a number in [0, 1)", lambda value: 0 <= value < 1)
-    imbalance: str = one_of("none", "class_weights")
+    imbalance: str = one_of("none", "class_weights", "balanced_sampling")
     crop_padding: int = not_negative()
     flip: str = one_of("none", "horizontal", "both")
 

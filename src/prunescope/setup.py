@@ -110,6 +110,7 @@ def open_training(args: Namespace, settings: Any, *, stream: str, run_on: Any) -
         flip=settings.flip,
         seed=args.seed * len(STREAMS) + STREAMS[stream],
         device=device,
+        balanced=settings.imbalance == "balanced_sampling",
         part=parallel.rank(),
         parts=parallel.count(),
     )

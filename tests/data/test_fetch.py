@@ -3,17 +3,15 @@
 import contextlib
 import hashlib
 import http.server
-import io
-import sys
 import threading
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from prunescope.data import fetch as module
-from prunescope.data.fetch import digests, fetch, members, progress, record, record_all
+from prunescope.data.checksums import Official
+from prunescope.data.fetch import fetch_all
 from prunescope.errors import PrunescopeError
 
 BODY = bytes(range(256)) * 2000  # 512,000 bytes
@@ -24,7 +22,7 @@ class Server:
     """One way to answer per request, the last one again and again; remembers what was asked for."""
 
     def __init__(self, *answers: str):
-        self.answers, self.asked, self.url = list(answers), [], ""
+        self.answers, self.asked, self.url, self.ended = list(answers), [], "", threading.Event()
 
     def respond(self, handler: http.server.BaseHTTPRequestHandler) -> None:
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -36,15 +34,28 @@ class Server:
             handler.send_header("Content-Length", "0")
             handler.end_headers()
             return
-        body = BODY[::-1] if answer == "wrong" else BODY + b"!" if answer == "long" else BODY
+        if answer == "stall":
+            handler.send_response(200)
+            handler.end_headers()
+            self.ended.wait(5)
+            return
+        if answer == "redirect":
+            handler.send_response(302)
+            handler.send_header("Location", "/elsewhere.bin")
+            handler.send_header("Content-Length", "0")
+            handler.end_headers()
+            return
+        other = {"wrong": BODY[::-1], "long": BODY + b"!", "short": BODY[:-1], "portal": b"<html>Please log in"}
+        body = other.get(answer, BODY)
         start = 0
-        if wanted and answer != "ignore range":
+        if wanted and answer not in ("ignore range", "portal"):
             start = int(wanted.removeprefix("bytes=").rstrip("-")) + (1 if answer == "shifted" else 0)
             handler.send_response(206)
             handler.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
         else:
             handler.send_response(200)
-        handler.send_header("Content-Length", str(len(body) - start))
+        if answer != "no length":
+            handler.send_header("Content-Length", str(len(body) - start))
         handler.end_headers()
         # "drop" promises everything and hangs up after a third
         stop = start + len(body) // 3 if answer == "drop" else start if answer == "nothing" else len(body)
@@ -69,6 +80,7 @@ def serving(*answers: str) -> Iterator[Server]:
         try:
             yield served
         finally:
+            served.ended.set()
             server.shutdown()
             thread.join()
 
@@ -78,8 +90,13 @@ def no_proxy(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
-def get(server: Server, path: Path, **changes) -> Path:
-    return fetch(server.url, path, **({"size": len(BODY), "md5": MD5, "wait": 0.001, "hint": "Put it there."} | changes))
+def get(server: Server, path: Path, size: int = len(BODY), **changes) -> Path:
+    wanted = {path.name: Official(server.url, size, MD5)}
+    return fetch_all(wanted, path.parent, **({"wait": 0.001, "hint": "Put it there."} | changes))[0]
+
+
+def kept(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if path.name != ".lock"]
 
 
 def test_a_file_comes_whole_and_is_not_fetched_twice(tmp_path):
@@ -87,7 +104,7 @@ def test_a_file_comes_whole_and_is_not_fetched_twice(tmp_path):
     with serving("ok") as server:
         assert get(server, path) == path == get(server, path)
         assert server.asked == [None]
-    assert path.read_bytes() == BODY and [file.name for file in path.parent.iterdir()] == ["file.bin"]
+    assert path.read_bytes() == BODY and kept(path.parent) == ["file.bin"]
 
 
 def test_a_dropped_connection_is_resumed(tmp_path):
@@ -149,16 +166,70 @@ def test_a_lasting_refusal_ends_with_what_to_do(tmp_path, status, times):
         with pytest.raises(PrunescopeError, match=rf"could not download .*{status}.*Put it there\.$"):
             get(server, tmp_path / "file.bin", attempts=3)
         assert len(server.asked) == times
-    assert list(tmp_path.iterdir()) == []
+    assert kept(tmp_path) == []
 
 
-@pytest.mark.parametrize("answer", ["wrong", "long"])
-def test_wrong_bytes_are_not_kept(tmp_path, answer):
-    with serving(answer) as server:
+def test_wrong_bytes_are_not_kept(tmp_path):
+    with serving("wrong") as server:
         with pytest.raises(PrunescopeError, match=rf"wanted 512,000 bytes with md5 {MD5}. Nothing was kept"):
             get(server, tmp_path / "file.bin")
         assert len(server.asked) == 1
-    assert list(tmp_path.iterdir()) == []
+    assert kept(tmp_path) == []
+
+
+@pytest.mark.parametrize(("answer", "offered"), [("long", "512,001"), ("short", "511,999"), ("portal", "19")])
+def test_something_of_another_size_is_refused_and_overwrites_nothing(tmp_path, answer, offered):
+    (tmp_path / "file.bin.part").write_bytes(BODY[:1000] if answer == "portal" else b"")
+    with serving(answer) as server, pytest.raises(PrunescopeError, match=rf"offers {offered} bytes .* wanted 512,000"):
+        get(server, tmp_path / "file.bin", attempts=2)
+    assert (tmp_path / "file.bin.part").read_bytes() == (BODY[:1000] if answer == "portal" else b"")
+    with serving("ok") as server:
+        get(server, tmp_path / "file.bin")
+    assert (tmp_path / "file.bin").read_bytes() == BODY
+
+
+@pytest.mark.parametrize("answers", [("no length",), ("redirect", "ok"), ("stall", "ok"), ("redirect", "drop", "redirect", "ok")])
+def test_unusual_ways_to_the_same_file(tmp_path, monkeypatch, answers):
+    monkeypatch.setattr(module, "TIMEOUT", (1, 0.2))
+    with serving(*answers) as server:
+        get(server, tmp_path / "file.bin")
+        assert len(server.asked) == len(answers)
+    assert (tmp_path / "file.bin").read_bytes() == BODY
+
+
+def test_a_second_process_waits_and_finds_the_file(tmp_path, capsys):
+    with serving("ok") as server:
+        with module.FileLock(tmp_path / ".lock", thread_local=False) as lock:
+            other = threading.Thread(target=get, args=(server, tmp_path / "file.bin"))
+            other.start()
+            while "waiting" not in capsys.readouterr().err:
+                other.join(0.01)
+            assert server.asked == []
+            get_first = {"file.bin": Official(server.url, len(BODY), MD5)}
+            lock.release(force=True)
+        fetch_all(get_first, tmp_path)
+        other.join()
+        assert len(server.asked) == 1
+    assert kept(tmp_path) == ["file.bin"]
+
+
+def test_a_disk_that_takes_one_of_two_files_is_said_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 100 << 20})())
+    with serving("ok") as server:
+        both = {name: Official(server.url, 60_000_000, MD5) for name in ("a.zip", "b.zip")}
+        with pytest.raises(PrunescopeError, match=r"download of a\.zip, b\.zip needs 120 MB in .*, found 105 MB free"):
+            fetch_all(both, tmp_path)
+        assert server.asked == []
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), PermissionError(13, "Permission denied")])
+def test_a_disk_that_cannot_be_written_is_named(tmp_path, monkeypatch, error):
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(module.Path, "replace", refuse)
+    with serving("ok") as server, pytest.raises(PrunescopeError, match=rf"could not download into .*: .*{error.strerror}"):
+        get(server, tmp_path / "file.bin")
 
 
 def test_a_server_that_never_gets_further_is_given_up(tmp_path):
@@ -182,52 +253,3 @@ def test_a_full_disk_is_said_before_the_download(tmp_path, monkeypatch):
         with pytest.raises(PrunescopeError, match=r"download of file.bin needs 2,000 MB .* found 1 MB"):
             get(server, tmp_path / "file.bin", size=2_000_000_000)
         assert server.asked == []
-
-
-@pytest.mark.parametrize("terminal", [False, True])
-def test_progress_is_a_bar_on_a_terminal_and_ten_lines_elsewhere(monkeypatch, terminal):
-    class Screen(io.StringIO):
-        def isatty(self) -> bool:
-            return terminal
-
-    screen = Screen()
-    monkeypatch.setattr(sys, "stderr", screen)
-    with progress("cats", 1000, "images") as advance:
-        for _ in range(1000):
-            advance(1)
-    lines = screen.getvalue().splitlines()
-    if terminal:
-        assert "cats: 100%" in screen.getvalue() and "\r" in screen.getvalue()
-    else:
-        assert len(lines) == 10 and lines[-1] == "cats: 1,000 of 1,000 images (100 %)"
-
-
-def test_digests_and_records(tmp_path):
-    (tmp_path / "abc").write_bytes(b"abc")
-    # RFC 1321 and FIPS 180-2
-    sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert digests(tmp_path / "abc") == (3, "900150983cd24fb0d6963f7d28e17f72", sha256)
-    about = {"name": "abc", "bytes": 3, "sha256": sha256}
-    assert record(tmp_path / "abc") == about | {"official": False}
-    assert record(tmp_path / "abc", md5="900150983cd24fb0d6963f7d28e17f72") == about | {"official": True}
-    several = record_all("two", {"b": lambda: b"", "a": lambda: b"abc"})
-    empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-    listed = hashlib.sha256(f"{sha256}  a\n{empty}  b\n".encode()).hexdigest()
-    assert several == {"name": "two", "files": 2, "bytes": 3, "sha256": listed, "official": False}
-
-
-def test_members_of_a_folder_and_of_a_zip_read_alike(tmp_path):
-    (tmp_path / "tree" / "sub").mkdir(parents=True)
-    (tmp_path / "tree" / "a.txt").write_bytes(b"1")
-    (tmp_path / "tree" / "sub" / "b.txt").write_bytes(b"2")
-    with zipfile.ZipFile(tmp_path / "tree.zip", "w") as archive:
-        archive.mkdir("sub")
-        archive.writestr("a.txt", b"1")
-        archive.writestr("sub/b.txt", b"2")
-    with contextlib.ExitStack() as stack:
-        for path in (tmp_path / "tree", tmp_path / "tree.zip"):
-            found = {name: content() for name, content in members(path, stack).items()}
-            assert found == {"a.txt": b"1", "sub/b.txt": b"2"}
-        (tmp_path / "no.zip").write_bytes(b"PK but not really")
-        with pytest.raises(PrunescopeError, match=r"no\.zip is not a whole zip archive"):
-            members(tmp_path / "no.zip", stack)

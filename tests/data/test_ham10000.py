@@ -1,35 +1,19 @@
-"""HAM10000: small fakes of every form it may come in, and what may be wrong with them."""
+"""HAM10000 in every form it may come in, with and without ISIC 2018's test set."""
 
 import io
-from pathlib import Path
 
 import numpy as np
 import pytest
+from ham_fakes import ham, truth, write_ham, write_test_set
 from PIL import Image
-from source_fakes import encoded, picture, run, write_tree, write_zip
+from source_fakes import run, write_tree, write_zip
 
-from prunescope.data import store
-from prunescope.errors import PrunescopeError
-
-
-def ham(columns: int = 7) -> tuple[dict[str, bytes], str]:
-    """JPEGs and table of 24 lesions of two diagnoses, every fourth with three images."""
-    header = ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization", "dataset"][:columns]
-    lines, images = [",".join(header)], {}
-    for lesion in range(24):
-        for _ in range(3 if lesion % 4 == 0 else 1):
-            name = f"ISIC_{len(images):07}"
-            images[name + ".jpg"] = encoded(picture(len(images), (40, 32)), "JPEG")
-            row = [f"HAM_{lesion:03}", name, "nv" if lesion < 16 else "mel", "histo", "", "male", "back", "vidir"]
-            lines.append(",".join(row[:columns]))
-    return images, "\n".join([lines[0], *reversed(lines[1:])]) + "\n"
+from prunescope.data import ham10000, store
 
 
-def write_ham(folder: Path, images: dict[str, bytes], table: str) -> None:
-    half = len(images) // 2
-    write_zip(folder / "HAM10000_images_part_1.zip", dict(list(images.items())[:half]))
-    write_zip(folder / "HAM10000_images_part_2.zip", dict(list(images.items())[half:]))
-    (folder / "HAM10000_metadata.csv").write_text(table, encoding="utf-8")
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    monkeypatch.setattr(ham10000, "IMAGES", 36)
 
 
 def test_all_forms_of_ham_give_the_same_images_and_no_lesion_leaks(tmp_path):
@@ -56,28 +40,36 @@ def test_all_forms_of_ham_give_the_same_images_and_no_lesion_leaks(tmp_path):
     assert [file["official"] for file in read.provenance["files"]] == [False] * 3
 
 
-def broken_ham(images: dict[str, bytes], table: str) -> dict[str, tuple[dict[str, bytes], str, str]]:
-    lines = table.splitlines(keepends=True)
-    few = "".join(line if line[:7] in ("HAM_022", "HAM_023") else line.replace(",mel,", ",nv,") for line in lines)
-    cut = {"ISIC_0000005.jpg": images["ISIC_0000005.jpg"][:300]}
-    return {
-        "no lesions": (images, table.replace("lesion_id", "lesion"), r"wanted also lesion_id"),
-        "another delimiter": (images, table.replace(",", ";"), r"wanted also dx, image_id, lesion_id"),
-        "unknown diagnosis": (images, table.replace(",mel,", ",MEL,", 1), r"dx 'MEL'; wanted"),
-        "an image twice": (images, table + lines[1], r"line 38: found image 'ISIC_"),
-        "an empty lesion": (images, table.replace("HAM_003", ""), r"lesion ''"),
-        "more rows than images": (dict(list(images.items())[1:]), table, r"found 35 images and 36 rows .*ISIC_0000000"),
-        "more images than rows": (images, "".join(lines[:-1]), r"found 36 images and 35 rows .*ISIC_0000000"),
-        "a cut image": (images | cut, table, r"cannot read the image ISIC_0000005\.jpg in .*part_1\.zip"),
-        "text for an image": (images | {"ISIC_0000005.jpg": b"hello"}, table, r"image ISIC_0000005\.jpg in .*identify"),
-        "two lesions of a class": (images, few, r"class 'mel' has too few images to split: found 2 groups"),
-    }
+def dataverse(table: str, delimiter: str) -> str:
+    """The challenge's table as Dataverse has it: like the metadata, with lesions."""
+    rows = [line.split(",") for line in table.splitlines()[1:]]
+    kinds = {row[0]: "mel" if row[1] == "1.0" else "nv" for row in rows}
+    lines = [[f"HAMTEST_{n:07}", name, kind, "histo"] for n, (name, kind) in enumerate(kinds.items())]
+    return "".join(delimiter.join(line) + "\n" for line in [["lesion_id", "image_id", "dx", "dx_type"], *lines])
 
 
-@pytest.mark.parametrize("case", broken_ham(*ham()))
-def test_what_is_wrong_with_ham_is_named(tmp_path, case):
-    images, table, message = broken_ham(*ham())[case]
-    write_ham(tmp_path / "mirror", images, table)
-    with pytest.raises(PrunescopeError, match=message):
-        run("ham10000", tmp_path / "out", mirror=tmp_path / "mirror")
-    assert [path.name for path in tmp_path.iterdir()] == ["mirror"]
+def test_the_test_set_of_isic_2018_in_all_its_forms(tmp_path):
+    images, table = truth()
+    name = "ISIC2018_Task3_Test"
+    for form in ("challenge", "dataverse", "files"):
+        write_ham(tmp_path / form / "ham10000", *ham())
+    write_test_set(tmp_path / "challenge" / "ham10000", images, table)
+    write_zip(tmp_path / "dataverse/ham10000" / f"{name}_Images.zip", images)
+    (tmp_path / "dataverse/ham10000" / f"{name}_GroundTruth.tab").write_text(dataverse(table, "\t"))
+    write_tree(tmp_path / "files/ham10000" / f"{name}_Images", images)
+    (tmp_path / "files/ham10000" / f"{name}_GroundTruth.csv").write_text(dataverse(table, ","))
+    kept = []
+    for form in ("challenge", "dataverse", "files"):
+        found = run("ham10000", tmp_path / f"out-{form}", mirror=tmp_path / form, test_fraction=None)
+        assert found["train_images"] + found["val_images"] == 36 and found["test_images"] == 24
+        assert found["images_per_class"]["test"] == {"mel": 8, "nv": 16} and found["groups"] == 24 + 24
+        kept.append((tmp_path / f"out-{form}" / "images.npy").read_bytes())
+    assert kept[0] == kept[1] == kept[2]
+    read = store.read(tmp_path / "out-dataverse")
+    test = read.indices("test")
+    assert read.names[test].tolist() == sorted(file[:-4] for file in images)
+    assert read.groups[test][0] == "HAMTEST_0000000"
+    # Without being asked for, it changes nothing, even where it lies among the images.
+    write_tree(tmp_path / "loose/ham10000", ham()[0] | {"HAM10000_metadata.csv": ham()[1].encode()})
+    write_tree(tmp_path / "loose/ham10000" / f"{name}_Input", images)
+    assert run("ham10000", tmp_path / "out", mirror=tmp_path / "loose")["groups"] == 24

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from source_fakes import run
 
-from prunescope.data import cifar100, fetch, ham10000, store
+from prunescope.data import fetch, ham10000, store
 from prunescope.errors import PrunescopeError
 
 
@@ -34,7 +34,8 @@ def test_digits_come_with_the_package(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("source", "fraction", "files"), [("cifar100", None, cifar100.OFFICIAL), ("ham10000", 0.2, ham10000.OFFICIAL)]
+    ("source", "fraction", "files"),
+    [("cifar100", None, ["cifar-100-python.tar.gz", "cifar100.zip"]), ("ham10000", 0.2, ham10000.OFFICIAL)],
 )
 def test_without_files_and_network_all_wanted_files_are_named(tmp_path, monkeypatch, source, fraction, files):
     def offline(url: str, **_: Any) -> None:
@@ -55,7 +56,7 @@ def test_without_files_and_network_all_wanted_files_are_named(tmp_path, monkeypa
 def test_what_cannot_be_asked_is_said_first(tmp_path):
     for source, fraction, message in (
         ("digits", None, "this source has none"),
-        ("ham10000", None, "this source has none"),
+        ("ham10000", None, "asks for the test set of ISIC 2018"),
         ("cifar100", 0.2, "has an official test split"),
         ("mnist", 0.2, "found source 'mnist', wanted one of digits, cifar100, ham10000, folder"),
         ("folder", 0.2, 'source "folder" needs one'),
@@ -64,7 +65,7 @@ def test_what_cannot_be_asked_is_said_first(tmp_path):
             run(source, tmp_path / "out", test_fraction=fraction)
     with pytest.raises(PrunescopeError, match="the others take none"):
         run("digits", tmp_path / "out", path="somewhere")
-    with pytest.raises(PrunescopeError, match="found no folder"):
+    with pytest.raises(PrunescopeError, match="found nothing at"):
         run("folder", tmp_path / "out", path=str(tmp_path / "none"))
     assert list(tmp_path.iterdir()) == []
 
@@ -93,12 +94,9 @@ def test_the_real_ham10000(tmp_path, mirror):
     _, images = np.unique(read.groups, return_counts=True)
     assert (images > 1).sum() == 1956 and images.max() == 6
     splits = [set(read.groups[read.indices(split)].tolist()) for split in store.SPLITS]
-    assert [len(a & b) for a, b in ((splits[0], splits[1]), (splits[0], splits[2]), (splits[1], splits[2]))] == [
-        0,
-        0,
-        0,
-    ]
+    assert [len(splits[a] & splits[b]) for a, b in ((0, 1), (0, 2), (1, 2))] == [0, 0, 0]
     assert found["random_split_leak"] == pytest.approx(0.386, abs=0.002)
+    assert (found["duplicate_images"], found["duplicates_across_splits"], found["converted_images"]) == (2, 0, {})
     for name, images_of_class in counts.items():
         for split, share in (("train", 0.7), ("val", 0.1), ("test", 0.2)):
             assert abs(found["images_per_class"][split][name] - share * images_of_class) <= 6
@@ -115,5 +113,7 @@ def test_the_real_cifar100(tmp_path, mirror):
     # CIFAR-100's published channel means of the 50,000 training images, of which 45,000 are used here
     assert read.mean == pytest.approx((0.5071, 0.4865, 0.4409), abs=0.002)
     assert read.std == pytest.approx((0.2673, 0.2564, 0.2762), abs=0.002)
+    duplicates = [found[f"duplicate{what}"] for what in ("_images", "s_across_splits", "s_across_classes")]
+    assert duplicates == [26, 12, 34] and found["converted_images"] == {}
     about = json.loads((tmp_path / "a" / "store.json").read_text())
     assert about["provenance"]["licence"] == "none stated"

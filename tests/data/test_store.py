@@ -60,30 +60,33 @@ def test_what_is_written_is_read(tmp_path):
 def test_same_input_same_bytes_however_it_is_filled(tmp_path):
     given = parts()
 
-    def fill(array: np.ndarray) -> None:
-        for row in reversed(range(len(array))):
-            array[row] = given["images"][row]
+    def fill(put: store.Put) -> dict[str, Any]:
+        for row in reversed(range(0, 12, 2)):
+            put(row, given["images"][row : row + 2])
+        return {"files": []}
 
     store.write(tmp_path / "a", **given)
-    store.write(tmp_path / "elsewhere" / "b", **parts(images=fill))
+    store.write(tmp_path / "elsewhere" / "b", **parts(images=fill, provenance={"files": ["later"], "licence": "none"}))
     assert content(tmp_path / "a") == content(tmp_path / "elsewhere" / "b")
     assert sorted(content(tmp_path / "a")) == ["images.npy", "index.csv", "labels.npy", "splits.npy", "store.json"]
 
 
-def test_statistics_by_hand_and_by_numpy(monkeypatch):
+def test_statistics_by_hand_and_by_numpy(tmp_path, monkeypatch):
     images = np.zeros((3, 1, 2, 3), dtype=np.uint8)
     images[0, 0, :, 0] = [0, 255]  # the row that is left out must not count
     images[1:, 0, :, 0] = [[51, 102], [51, 102]]
     images[1:, 0, :, 1] = 255
-    mean, std = store.channel_statistics(images, np.array([1, 2]))
+    np.save(tmp_path / "few.npy", images)
+    mean, std = store.channel_statistics(tmp_path / "few.npy", np.array([1, 2]))
     assert mean == pytest.approx((0.3, 1.0, 0.0)) and std == pytest.approx((0.1, 1 / 255, 1 / 255))
     many = np.random.default_rng(0).integers(0, 256, (50, 5, 5, 3), dtype=np.uint8)
+    np.save(tmp_path / "many.npy", many)
     rows = np.arange(0, 50, 2)
-    found = store.channel_statistics(many, rows)
+    found = store.channel_statistics(tmp_path / "many.npy", rows)
     pixels = many[rows].reshape(-1, 3) / 255
     assert found[0] == pytest.approx(pixels.mean(0)) and found[1] == pytest.approx(pixels.std(0))
     monkeypatch.setattr(store, "BLOCK", 1)
-    assert store.channel_statistics(many, rows[::-1]) == found  # to the last digit
+    assert store.channel_statistics(tmp_path / "many.npy", rows[::-1]) == found  # to the last digit
 
 
 def test_statistics_are_of_train_alone(tmp_path):
@@ -100,8 +103,8 @@ def test_a_failed_write_leaves_the_old_store_and_nothing_else(tmp_path, error):
     store.write(tmp_path / "a", **parts())
     before = content(tmp_path / "a")
 
-    def fail(array: np.ndarray) -> None:
-        array[0] = 1
+    def fail(put: store.Put) -> None:
+        put(0, np.ones((1, 4, 4, 3), dtype=np.uint8))
         raise error
 
     for name in ("a", "new"):
@@ -135,7 +138,7 @@ def test_a_full_disk_is_said_before_anything_is_decoded(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(PrunescopeError, match=r"could not write .*No space left"):
-        store.write(tmp_path / "a", **parts(images=lambda array: pytest.fail("decoded")))
+        store.write(tmp_path / "a", **parts(images=lambda put: pytest.fail("decoded")))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -144,7 +147,7 @@ WRONG_PARTS = {
     "two or more, each once": {"classes": ["cat", "cat"]},
     "each of the 3 classes": {"classes": ["cat", "dog", "hen"]},
     "found split codes": {"splits": np.repeat([0, 1, 3], [6, 2, 4])},
-    "no image of it is in val": {"splits": np.repeat([0, 2], [6, 6])},
+    "found none in val": {"splits": np.repeat([0, 2], [6, 6])},
     "in two splits": {"groups": ["one"] * 12},
     "wanted (12, 4, 4, 3) uint8": {"images": np.zeros((12, 4, 4, 3))},
 }

@@ -1,11 +1,13 @@
-"""Batches made on the device: the split lives there as uint8, and crop, flip and normalisation happen there per image.
+"""Batches made on the device: the split lives there as uint8 if it fits; crop, flip and normalisation happen there per image.
 
 What a batch holds is a pure function of (seed, step), so a run can be taken up at any step, and at equal seeds all methods
 see the same images in the same order at the same step of the budget.
 """
 
+import contextlib
 import functools
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,6 +25,8 @@ class Batches:
     batch_size: images a batch; the remainder of an epoch is left out, another one each epoch
     crop_padding: pixels of mirrored border, from which a random crop of the original size is taken
     flip: "none", "horizontal" or "both" (vertical too), each with probability 1/2
+    balanced: an epoch has as many images of each class, give or take one: those of a rare class several times, each as often
+        as the others of its class (give or take one), those of a common class not all
     part, parts: of every batch only this part of so many equal ones (the first ones may have an image more)
     """
 
@@ -36,6 +40,7 @@ class Batches:
         flip: str,
         seed: int,
         device: torch.device,
+        balanced: bool = False,
         part: int = 0,
         parts: int = 1,
     ):
@@ -52,7 +57,10 @@ class Batches:
         even, more = divmod(self.batch_size, parts)
         self.mine = slice(part * even + min(part, more), (part + 1) * even + min(part + 1, more))
         self.labels = torch.from_numpy(store.labels[chosen]).to(device)
-        self.images = _resident(store.images, chosen, crop_padding, device)
+        self.classes = np.unique(store.labels[chosen], return_inverse=True)[1] if balanced else None
+        self.source, self.chosen = store.images, chosen
+        bytes_wanted = len(chosen) * 3 * (store.image_size + 2 * crop_padding) ** 2
+        self.resident = _resident(store.images, chosen, crop_padding, device) if bytes_wanted <= free_bytes(device) // 2 else None
         self.scale, self.shift = _normalisation(store, device)
         self._epoch = functools.lru_cache(maxsize=1)(self._draw)
 
@@ -60,7 +68,7 @@ class Batches:
         """Step `step` of the run: images (B, 3, S, S) float32 normalised, channels last; labels (B,) int64."""
         rows, index = self._rows(step)
         rows = rows[self.mine]
-        pixels = self.images.index_select(0, rows).gather(2, self._positions(index[:, self.mine]))
+        pixels = self._padded(rows).gather(2, self._positions(index[:, self.mine]))
         images = pixels.view(len(rows), 3, self.size, self.size).float().mul_(self.scale).add_(self.shift)
         return images.contiguous(memory_format=torch.channels_last), self.labels[rows]
 
@@ -79,11 +87,28 @@ class Batches:
         """Order of the epoch's images (N,) and their row offset, column offset, row flip, column flip (4, N)."""
         generator = torch.Generator().manual_seed(mix(self.seed, epoch))
         count = len(self.labels)
-        order = torch.randperm(count, generator=generator)
+        order = self._order(count, generator)
         offsets = torch.randint(0, 2 * self.padding + 1, (2, count), generator=generator)
         flips = torch.randint(0, 2, (2, count), generator=generator)
         flips *= torch.tensor([[self.flip == "both"], [self.flip in ("horizontal", "both")]])
         return order.to(self.device), torch.cat([offsets, flips]).to(self.device)
+
+    def _order(self, count: int, generator: torch.Generator) -> Tensor:
+        order = torch.randperm(count, generator=generator)
+        if self.classes is None:
+            return order
+        classes = torch.from_numpy(self.classes)[order]
+        members = [order[classes == k] for k in range(int(classes.max()) + 1)]
+        even, more = divmod(count, len(members))
+        one_more = set(torch.randperm(len(members), generator=generator)[:more].tolist())
+        dealt = [of.repeat(1 + even // len(of))[: even + (k in one_more)] for k, of in enumerate(members)]
+        return torch.cat(dealt)[torch.randperm(count, generator=generator)]
+
+    def _padded(self, rows: Tensor) -> Tensor:
+        """(B, 3, (S + 2 padding)^2) uint8 on the device."""
+        if self.resident is not None:
+            return self.resident.index_select(0, rows)
+        return _planes(self.source[self.chosen[rows.cpu().numpy()]], self.padding, self.device)
 
     def _positions(self, draws: Tensor) -> Tensor:
         """(B, 3, S*S) flat positions in the padded image of each output pixel."""
@@ -112,17 +137,30 @@ def balanced(store: Store, split: str, count: int) -> np.ndarray:
     return np.sort(np.concatenate([chosen[store.labels[chosen] == k][:share] for k in range(len(store.classes))]))
 
 
-def _resident(images: np.ndarray, chosen: np.ndarray, padding: int, device: torch.device, chunk: int = 4096) -> Tensor:
+def free_bytes(device: torch.device) -> int:
+    """Memory that is free on a device; a split that takes more than half of it stays on disk and is read batch by batch."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    with contextlib.suppress(OSError):  # Linux
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    return 8 << 30  # systems that do not tell
+
+
+def _resident(images: np.ndarray, chosen: np.ndarray, padding: int, device: torch.device, chunk: int = 256) -> Tensor:
     """The chosen images as (N, 3, (S + 2 padding)^2) uint8 on the device, borders mirrored once."""
     side = images.shape[1] + 2 * padding
     result = torch.empty((len(chosen), 3, side * side), dtype=torch.uint8, device=device)
     for start in range(0, len(chosen), chunk):
-        part = torch.from_numpy(np.ascontiguousarray(images[chosen[start : start + chunk]])).to(device)
-        planes = part.permute(0, 3, 1, 2)
-        if padding:
-            planes = F.pad(planes.float(), (padding,) * 4, mode="reflect").to(torch.uint8)
-        result[start : start + chunk] = planes.reshape(len(part), 3, -1)
+        result[start : start + chunk] = _planes(images[chosen[start : start + chunk]], padding, device)
     return result
+
+
+def _planes(images: np.ndarray, padding: int, device: torch.device) -> Tensor:
+    planes = torch.from_numpy(np.ascontiguousarray(images)).to(device).permute(0, 3, 1, 2)
+    if padding:
+        planes = F.pad(planes.float(), (padding,) * 4, mode="reflect").to(torch.uint8)
+    return planes.reshape(len(planes), 3, -1)
 
 
 def _normalisation(store: Store, device: torch.device) -> tuple[Tensor, Tensor]:

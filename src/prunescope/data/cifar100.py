@@ -1,82 +1,132 @@
-"""CIFAR-100: its official archive, or its images as class folders."""
+"""CIFAR-100: its official archives (of pickles, or of plain bytes), as they are or unpacked, or its images as class folders."""
 
+import io
 import pickle
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from prunescope.data.fetch import digests, fetch, record
+from prunescope.data.checksums import Official, digests, record
+from prunescope.data.fetch import fetch_all
 from prunescope.data.folders import class_folders
 from prunescope.data.listing import Listing, Place, checked_mirror
 from prunescope.data.splits import SPLITS
 from prunescope.errors import PrunescopeError
 
-OFFICIAL = {  # name: (official address, bytes, md5)
-    "cifar-100-python.tar.gz": (
-        "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
-        169_001_437,
-        "eb9058c3a382ffc7106e4002c42a8d85",
-    )
-}
-HINT = (
-    "Without a network, put cifar-100-python.tar.gz, or cifar100.zip with train/<class>/<image> and "
-    "test/<class>/<image>, into a folder and set PRUNESCOPE_MIRROR to it."
+PYTHON, BINARY = "cifar-100-python", "cifar-100-binary"
+ARCHIVE = Official(
+    "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz", size=169_001_437, md5="eb9058c3a382ffc7106e4002c42a8d85"
 )
+UNPACKED = {  # md5 of the archive's members
+    "meta": "7973b15100ade9c7d40fb424638fde48",
+    "train": "16019d7e3df5f24257cddd939b257f8d",
+    "test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
+}
+RECORD = 2 + 3 * 32 * 32  # bytes of an image in the binary version: coarse label, fine label, planes of red, green, blue
+IMAGES = 60_000
+HINT = (
+    f"Without a network, put {PYTHON}.tar.gz, or cifar100.zip with train/<class>/<image> and test/<class>/<image>, into a "
+    "folder and set PRUNESCOPE_MIRROR to it."
+)
+Rows = tuple[list[tuple[str, int, int]], np.ndarray, list[str]]  # (name, label, split code) and pixels (N, 3072); classes
 
 
 def find(place: Place) -> Listing:
-    """List CIFAR-100 as the mirror holds it, else from the download; PrunescopeError says what is missing or broken."""
-    [(name, (url, size, md5))] = OFFICIAL.items()
-    if mirror := checked_mirror(place):
-        archive = mirror / name
-        if archive.is_file():
-            if (found := digests(archive)[1]) != md5:
-                raise PrunescopeError(f"{archive} has md5 {found}, wanted {md5}. Copy it again. {HINT}")
-            return _archive(archive, md5)
-        for folders in (mirror / "cifar100.zip", mirror / "cifar100"):
-            if folders.exists():
-                # Named as in the official archive, but for the suffix: both forms give the same rows.
-                return class_folders(folders, place, name=folders.name, suffix=False)
-    return _archive(fetch(url, place.cache / name, size=size, md5=md5, hint=HINT), md5)
+    """List CIFAR-100 as the mirror holds it, else from the download; PrunescopeError says what is missing or broken.
+
+    All forms but the binary one, which has no file names, give the same names and so the same splits.
+    """
+    mirror = checked_mirror(place)
+    forms: dict[str, Callable[[Path], Listing]] = {
+        f"{PYTHON}.tar.gz": _python,
+        PYTHON: _python,
+        "cifar100.zip": lambda path: class_folders(path, place, name=path.name, suffix=False),
+        "cifar100": lambda path: class_folders(path, place, name=path.name, suffix=False),
+        f"{BINARY}.tar.gz": _binary,
+        BINARY: _binary,
+    }
+    if form := next((name for name in forms if mirror is not None and (mirror / name).exists()), None):
+        assert mirror is not None
+        path = mirror / form
+    else:
+        form = f"{PYTHON}.tar.gz"
+        [path] = fetch_all({form: ARCHIVE}, place.cache, hint=HINT)
+    listing = forms[form](path)
+    if len(listing.names) != IMAGES:
+        raise PrunescopeError(f"found {len(listing.names):,} images in {path}, wanted CIFAR-100's {IMAGES:,}. {HINT}")
+    return listing
 
 
-def _archive(path: Path, md5: str) -> Listing:
+def _python(path: Path) -> Listing:
+    """The version of pickles, which are read only where their checksums are right, and even so by a reader that cannot act."""
+    wanted = {path / name: md5 for name, md5 in UNPACKED.items()} if path.is_dir() else {path: ARCHIVE.md5}
+    for file, md5 in wanted.items():
+        if not file.is_file() or (found := digests(file)[1]) != md5:
+            raise PrunescopeError(f"{file} {f'has md5 {found}' if file.is_file() else 'is missing'}, wanted md5 {md5}. {HINT}")
+    return _listing(path, _unpickled)
+
+
+def _binary(path: Path) -> Listing:
+    return _listing(path, _records)
+
+
+def _listing(path: Path, read: Callable[[Callable[[str], bytes]], Rows]) -> Listing:
+    """List what `read` finds with a function that gives it the bytes of a file, out of an archive or a folder."""
     try:
-        with tarfile.open(path) as tar:
-            meta, train, test = (_unpickle(tar, f"cifar-100-python/{part}") for part in ("meta", "train", "test"))
-        classes = [str(name) for name in meta["fine_label_names"]]
-        pixels = np.concatenate([train["data"], test["data"]])
-        rows = [
-            (f"{split}/{classes[label]}/{PurePosixPath(file).stem}", label, SPLITS.index(split))
-            for split, part in (("train", train), ("test", test))
-            for file, label in zip(part["filenames"], part["fine_labels"], strict=True)
-        ]
+        if path.is_dir():
+            rows, pixels, classes = read(lambda name: (path / name).read_bytes())
+        else:
+            with tarfile.open(path) as tar:
+                rows, pixels, classes = read(lambda name: _member(tar, f"{path.name.removesuffix('.tar.gz')}/{name}"))
         if pixels.dtype != np.uint8 or pixels.shape != (len(rows), 3 * 32 * 32):
             raise ValueError(f"found {len(rows)} names and pixels {pixels.shape} {pixels.dtype}")
+        if not all(0 <= label < len(classes) for _, label, _ in rows):
+            raise ValueError(f"found labels that are not those of {len(classes)} classes")
     except (tarfile.TarError, pickle.UnpicklingError, OSError, EOFError, LookupError, TypeError, ValueError) as error:
-        raise PrunescopeError(f"{path} is not CIFAR-100's archive ({type(error).__name__}: {error}).") from error
+        raise PrunescopeError(f"{path} is not CIFAR-100 ({type(error).__name__}: {error}). {HINT}") from error
     order = sorted(range(len(rows)), key=rows.__getitem__)
-    names, labels, given = zip(*(rows[row] for row in order), strict=True)
     return Listing(
-        names=list(names),
-        labels=list(labels),
+        names=[rows[row][0] for row in order],
+        labels=[rows[row][1] for row in order],
         classes=classes,
-        files=[record(path, md5=md5)],
-        load=lambda row: Image.fromarray(np.ascontiguousarray(pixels[order[row]].reshape(3, 32, 32).transpose(1, 2, 0))),
-        given=list(given),
+        files=[record(file, ARCHIVE) for file in (sorted(path.iterdir()) if path.is_dir() else [path]) if file.is_file()],
+        read=lambda row: Image.fromarray(np.ascontiguousarray(pixels[order[row]].reshape(3, 32, 32).transpose(1, 2, 0))),
+        given=[rows[row][2] for row in order],
     )
 
 
-def _unpickle(tar: tarfile.TarFile, name: str) -> dict[str, Any]:
+def _member(tar: tarfile.TarFile, name: str) -> bytes:
     file = tar.extractfile(name)
     if file is None:
         raise tarfile.TarError(f"{name} is no file")
     with file:
-        return _Plain(file, encoding="latin1").load()  # written by Python 2
+        return file.read()
+
+
+def _unpickled(read: Callable[[str], bytes]) -> Rows:
+    meta, train, test = (_Plain(io.BytesIO(read(name)), encoding="latin1").load() for name in ("meta", "train", "test"))
+    classes = [str(name) for name in meta["fine_label_names"]]
+    rows = [
+        (f"{split}/{classes[label]}/{PurePosixPath(file).stem}", label, SPLITS.index(split))
+        for split, part in (("train", train), ("test", test))
+        for file, label in zip(part["filenames"], part["fine_labels"], strict=True)
+    ]
+    return rows, np.concatenate([train["data"], test["data"]]), classes
+
+
+def _records(read: Callable[[str], bytes]) -> Rows:
+    classes = read("fine_label_names.txt").decode("ascii").split()
+    rows, pixels = [], []
+    for split in ("train", "test"):
+        records = np.frombuffer(read(f"{split}.bin"), dtype=np.uint8).reshape(-1, RECORD)
+        labels = records[:, 1].tolist()
+        rows += [(f"{split}/{classes[label]}/{row:05}", label, SPLITS.index(split)) for row, label in enumerate(labels)]
+        pixels.append(records[:, 2:])
+    return rows, np.concatenate(pixels), classes
 
 
 class _Plain(pickle.Unpickler):

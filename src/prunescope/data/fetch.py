@@ -1,24 +1,21 @@
-"""Files: downloads that resume and appear only when whole and checked; what is inside archives; checksums; progress."""
+"""Downloads that resume, and appear only when whole and checked."""
 
-import contextlib
-import hashlib
 import os
 import shutil
 import sys
 import time
-import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import requests
-from tqdm import tqdm
+from filelock import FileLock, Timeout
 
+from prunescope.data.bar import progress
+from prunescope.data.checksums import Official, digests
 from prunescope.errors import PrunescopeError
 
-CHUNK = 1 << 20  # bytes of a file read at a time
 PACKET = 1 << 16  # bytes of a download taken at a time: what a dropped connection loses at most
+SPARE = 16 << 20  # bytes that must stay free beside a download
 TIMEOUT = (10, 60)  # seconds to connect, seconds without a byte
 RETRIED = {408, 425, 429, 500, 502, 503, 504}  # statuses that may pass when asked again
 
@@ -31,74 +28,65 @@ class _Failed(Exception):
         self.wait = wait
 
 
-@contextlib.contextmanager
-def progress(title: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
-    """Yield a function that takes how many more are done: a bar on a terminal, else a plain line every tenth."""
-    if sys.stderr.isatty():
-        with tqdm(total=total, desc=title, unit=unit, unit_scale=True) as bar:
+def fetch_all(
+    wanted: Mapping[str, Official], folder: Path, *, hint: str = "", attempts: int = 5, wait: float = 1.0
+) -> list[Path]:
+    """Download what is not yet in `folder` under its name of `wanted`, and return all paths in that order.
 
-            def move(more: int) -> None:
-                bar.update(more)
-
-            yield move
-        return
-    done, tenth = 0, 0
-
-    def advance(more: int) -> None:
-        nonlocal done, tenth
-        done += more
-        if total > 0 and done * 10 // total > tenth:
-            tenth = done * 10 // total
-            print(f"{title}: {done:,} of {total:,} {unit} ({100 * done // total} %)", file=sys.stderr, flush=True)
-
-    yield advance
-
-
-def digests(path: Path) -> tuple[int, str, str]:
-    """Return (bytes, md5, sha256) of a file, read once in bounded memory."""
-    # md5 only recognises the official files, whose publishers give no other sum; sha256 is what provenance records.
-    md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
-    size = 0
-    with path.open("rb") as file:
-        while block := file.read(CHUNK):
-            md5.update(block)
-            sha256.update(block)
-            size += len(block)
-    return size, md5.hexdigest(), sha256.hexdigest()
+    The bytes go to `<name>.part`, which an interrupted download leaves for the next call to resume (HTTP Range); a file
+    takes its name only with the right size and MD5. After `attempts` failures in a row that brought nothing new, each
+    followed by twice the `wait` (seconds), it is a PrunescopeError that ends with `hint`; a disk that cannot take all of
+    them is one before the first byte. One process at a time: others wait, and find the files there.
+    """
+    paths = [folder / name for name in wanted]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _only_one(folder / ".lock"):
+            missing = [
+                (path, of)
+                for path, of in zip(paths, wanted.values(), strict=True)
+                if not path.is_file() or digests(path)[:2] != (of.size, of.md5)
+            ]
+            _need_space(folder, missing)
+            for path, of in missing:
+                _fetch(of, path, hint, attempts, wait)
+    except OSError as error:
+        raise PrunescopeError(f"could not download into {folder}: {error}.") from error
+    return paths
 
 
-def need_space(folder: Path, needed: int, *, purpose: str) -> None:
-    """Raise PrunescopeError unless `needed` bytes (and a little) are free where `folder` is."""
+def _only_one(path: Path) -> FileLock:
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+        lock.release()
+    except Timeout:
+        print(f"another process downloads into {path.parent}; waiting for it", file=sys.stderr, flush=True)
+    return lock
+
+
+def _need_space(folder: Path, missing: list[tuple[Path, Official]]) -> None:
+    needed = sum(max(0, of.size - _length(_part(path))) for path, of in missing)
     free = shutil.disk_usage(folder).free
-    if free < needed + (16 << 20):
+    if missing and free < needed + SPARE:
         raise PrunescopeError(
-            f"{purpose} needs {needed / 1e6:,.0f} MB in {folder}, found {free / 1e6:,.0f} MB free. Free some space or "
-            "choose another folder."
+            f"the download of {', '.join(path.name for path, _ in missing)} needs {needed / 1e6:,.0f} MB in {folder}, found "
+            f"{free / 1e6:,.0f} MB free. Free some space."
         )
 
 
-def fetch(url: str, path: Path, *, size: int, md5: str, hint: str = "", attempts: int = 5, wait: float = 1.0) -> Path:
-    """Download `url` to `path` unless the right file is there already, and return `path`.
-
-    The bytes go to `<path>.part`, which an interrupted download leaves for the next call to resume (HTTP Range); the
-    file takes its name only with the right `size` (bytes) and `md5`. After `attempts` failures in a row that brought
-    nothing new, each followed by twice the `wait` (seconds), it is a PrunescopeError that ends with `hint`.
-    """
-    if path.is_file() and digests(path)[:2] == (size, md5):
-        return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
+def _fetch(wanted: Official, path: Path, hint: str, attempts: int, wait: float) -> None:
+    part = _part(path)
     most, failures = _length(part), 0
-    need_space(path.parent, max(0, size - most), purpose=f"the download of {path.name}")
     while True:
-        resumed = 0 < _length(part) <= size
+        resumed = 0 < _length(part) <= wanted.size
         try:
-            _continue(url, part, size, hint)
-            found = digests(part)[:2]
-            if found == (size, md5):
+            _continue(wanted, part, hint)
+            size, md5, _ = digests(part)
+            if (size, md5) == (wanted.size, wanted.md5):
                 break
             part.unlink()
-            what = f"{url} sent {found[0]:,} bytes with md5 {found[1]}, wanted {size:,} bytes with md5 {md5}"
+            what = f"{wanted.address} sent {size:,} bytes with md5 {md5}, wanted {wanted.size:,} bytes with md5 {wanted.md5}"
             if not resumed:  # a second download of the same wrong file would be wrong again
                 raise PrunescopeError(f"{what}. Nothing was kept. {hint}".strip())
             raise _Failed(what)  # what was there before may have been the wrong half
@@ -108,87 +96,66 @@ def fetch(url: str, path: Path, *, size: int, md5: str, hint: str = "", attempts
             most = max(most, reached)
             if failures >= attempts:
                 kept = " What arrived is kept for the next run." if reached else ""
-                raise PrunescopeError(f"could not download {url}: {failure}.{kept} {hint}".strip()) from failure
+                raise PrunescopeError(f"could not download {wanted.address}: {failure}.{kept} {hint}".strip()) from failure
             time.sleep(max(min(failure.wait, 60.0), wait * 2 ** (failures - 1)))
     with part.open("rb+") as file:
         os.fsync(file.fileno())
     part.replace(path)
-    return path
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
 
 
 def _length(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _continue(url: str, part: Path, size: int, hint: str) -> None:
-    """Append what is still missing of `size` bytes to `part`; _Failed when it may be asked again."""
+def _continue(wanted: Official, part: Path, hint: str) -> None:
+    """Append what is still missing to `part`; _Failed when it may be asked again."""
     have = _length(part)
-    if have == size:
+    if have == wanted.size:
         return
-    if have > size:  # left by a download of another file
+    if have > wanted.size:  # left by a download of another file
         part.unlink()
         have = 0
     # Content encodings are switched off: a byte range of a compressed body is no range of the file.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     try:
-        with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+        with requests.get(wanted.address, headers=headers, stream=True, timeout=TIMEOUT) as response:
             resumed = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
             if response.status_code == 416 or (response.status_code == 206 and not resumed):
                 part.unlink(missing_ok=True)  # it does not fit what the server has: the next attempt starts anew
                 raise _Failed(f"HTTP status {response.status_code}, but not for the range asked for")
-            _check_status(response, url, hint)
+            _check_status(response, wanted, hint)
             if response.status_code == 200:
                 have = 0  # the server ignored the range and sends everything
-            with part.open("ab" if have else "wb") as file, progress(part.stem, size, "B") as advance:
+                _check_offer(response, wanted)
+            with part.open("ab" if have else "wb") as file, progress(part.stem, wanted.size, "B") as advance:
                 advance(have)
                 for block in response.iter_content(PACKET):
                     file.write(block)
                     advance(len(block))
                     have += len(block)
-                    if have > size:
+                    if have > wanted.size:
                         break
     except requests.RequestException as error:
         raise _Failed(f"{type(error).__name__}: {error}") from error
-    except OSError as error:  # after its subclass above, so this is the disk
-        raise PrunescopeError(f"could not write {part}: {error}.") from error
-    if have < size:
-        raise _Failed(f"the connection ended after {have:,} of {size:,} bytes")
+    if have < wanted.size:
+        raise _Failed(f"the connection ended after {have:,} of {wanted.size:,} bytes")
 
 
-def _check_status(response: requests.Response, url: str, hint: str) -> None:
+def _check_status(response: requests.Response, wanted: Official, hint: str) -> None:
     if response.status_code in RETRIED:
         after = response.headers.get("Retry-After", "")
         raise _Failed(f"HTTP status {response.status_code}", float(after) if after.isdigit() else 0.0)
     if response.status_code not in (200, 206):
-        raise PrunescopeError(f"could not download {url}: HTTP status {response.status_code}. {hint}".strip())
+        raise PrunescopeError(f"could not download {wanted.address}: HTTP status {response.status_code}. {hint}".strip())
 
 
-def members(path: Path, stack: contextlib.ExitStack) -> dict[str, Callable[[], bytes]]:
-    """Return the files inside a folder or zip as name (with /) -> function that reads it; nothing is unpacked.
-
-    `stack` closes the zip. Reading is safe from many threads and checks the zip's sums. PrunescopeError for no zip.
-    """
-    if path.is_dir():
-        files = (file for file in sorted(path.rglob("*")) if file.is_file())
-        return {file.relative_to(path).as_posix(): file.read_bytes for file in files}
-    try:
-        archive = stack.enter_context(zipfile.ZipFile(path))
-    except (OSError, zipfile.BadZipFile) as error:
-        raise PrunescopeError(f"{path} is not a whole zip archive ({error}). Copy or download it again.") from error
-    return {info.filename: partial(archive.read, info) for info in archive.infolist() if not info.is_dir()}
-
-
-def record(path: Path, *, md5: str | None = None) -> dict[str, Any]:
-    """Return a file's provenance: name, bytes, sha256, and whether its `md5` is the publisher's."""
-    size, found, sha256 = digests(path)
-    return {"name": path.name, "bytes": size, "sha256": sha256, "official": found == md5}
-
-
-def record_all(name: str, contents: Mapping[str, Callable[[], bytes]]) -> dict[str, Any]:
-    """Return the provenance of many files as one: the sha256 of their sorted lines "<sha256>  <name>"."""
-    total, lines = 0, hashlib.sha256()
-    for member in sorted(contents):
-        content = contents[member]()
-        total += len(content)
-        lines.update(f"{hashlib.sha256(content).hexdigest()}  {member}\n".encode("utf-8", "surrogateescape"))
-    return {"name": name, "files": len(contents), "bytes": total, "sha256": lines.hexdigest(), "official": False}
+def _check_offer(response: requests.Response, wanted: Official) -> None:
+    """A page of a portal, say, in place of the file must not overwrite what has arrived."""
+    offered = response.headers.get("Content-Length", "")
+    if offered.isdigit() and int(offered) != wanted.size:
+        kind = response.headers.get("Content-Type", "no type")
+        raise _Failed(f"the server offers {int(offered):,} bytes ({kind}), wanted {wanted.size:,}")

@@ -1,49 +1,127 @@
-"""Images in a folder or zip with one folder per class."""
+"""The user's own images: class folders, a zip of them, or a table of files and labels."""
 
+import sys
+from collections import Counter
 from pathlib import Path, PurePosixPath
 
-from prunescope.data.fetch import members, record, record_all
-from prunescope.data.images import open_image
-from prunescope.data.listing import Listing, Place
+from prunescope.data.archives import is_clutter, members
+from prunescope.data.checksums import record
+from prunescope.data.listing import Listing, Place, checked_classes
 from prunescope.data.splits import SPLITS
+from prunescope.data.tables import Row, read_table
 from prunescope.errors import PrunescopeError
+
+SHAPE = (
+    f"wanted only images, as <class>/<image>, or as <split>/<class>/<image> with the splits {', '.join(SPLITS)}, under "
+    "names of printable characters. Move or rename it, or name files and classes in a table (.csv)"
+)
 
 
 def find(place: Place) -> Listing:
-    """List the user's own folder of class folders; PrunescopeError says what in it is not one."""
-    assert place.path is not None
-    if not place.path.is_dir():
-        raise PrunescopeError(f"found no folder {place.path}, wanted one with a folder of images per class.")
-    return class_folders(place.path, place, name="class folders", suffix=True)
-
-
-def class_folders(path: Path, place: Place, *, name: str, suffix: bool) -> Listing:
-    """List <class>/<image>, or <split>/<class>/<image> with splits train, val and test, in a folder or zip."""
-    contents = {PurePosixPath(member): content for member, content in members(path, place.stack).items()}
-    found = [file for file in sorted(contents, key=str) if not any(_is_clutter(part) for part in file.parts)]
-    with_splits = bool(found) and {file.parts[0] for file in found} <= set(SPLITS)
-    for file in found:
-        if len(file.parts) != (3 if with_splits else 2) or not str(file).isprintable() or ".." in file.parts:
-            raise PrunescopeError(
-                f"found {str(file)!r} in {path}; wanted only images, as <class>/<image>, or as <split>/<class>/<image> "
-                f"with the splits {', '.join(SPLITS)}, under names of printable characters. Move or rename it."
-            )
-    classes = sorted({file.parts[-2] for file in found})
-    if len(classes) < 2:
-        raise PrunescopeError(
-            f"found {len(found)} images of {len(classes)} classes in {path}, wanted a folder for each of two or more."
-        )
-    return Listing(
-        names=[str(file if suffix else file.with_suffix("")) for file in found],
-        labels=[classes.index(file.parts[-2]) for file in found],
-        classes=classes,
-        files=[record_all(name, {str(file): contents[file] for file in found}) if path.is_dir() else record(path)],
-        load=lambda row: open_image(contents[found[row]]),
-        places=[f"{file} in {path}" for file in found],
-        given=[SPLITS.index(file.parts[0]) for file in found] if with_splits else None,
+    """List the user's class folders, zip or table; PrunescopeError says what in them is not as wanted."""
+    path = place.path
+    assert path is not None
+    if path.is_dir():
+        return class_folders(path, place, name="class folders", suffix=True)
+    if path.is_file() and path.suffix.lower() == ".zip":
+        return class_folders(path, place, name=path.name, suffix=True)
+    if path.is_file() and path.suffix.lower() == ".csv":
+        return table(path)
+    raise PrunescopeError(
+        f"found {'a file' if path.exists() else 'nothing'} at {path}, wanted a folder with a folder of images per class, a zip "
+        "of such folders, or a .csv with the columns file,label[,group][,split]."
     )
 
 
-def _is_clutter(part: str) -> bool:
-    """Whether a part of a name is hidden or what file managers leave behind."""
-    return (part.startswith(".") and part != "..") or part in ("__MACOSX", "Thumbs.db", "desktop.ini")
+def class_folders(path: Path, place: Place, *, name: str, suffix: bool) -> Listing:
+    """List <class>/<image>, or <split>/<class>/<image> with splits train, val and test, in a folder or zip.
+
+    Folders around all of them are left out of the names. Without `suffix` the names end before the last dot.
+    """
+    contents = members(path, place.stack)
+    paths = [PurePosixPath(member) for member in contents]
+    around = _around(paths)
+    files = sorted((file.relative_to(around) for file in paths), key=str)
+    heads = {file.parts[0] for file in files}
+    with_splits = bool(files) and heads <= set(SPLITS)
+    if heads & set(SPLITS) and not with_splits and all(len(file.parts) == 3 for file in files):
+        raise PrunescopeError(
+            f"found folders {', '.join(sorted(heads))} in {path}, wanted no other splits than {', '.join(SPLITS)}."
+        )
+    for file in files:
+        if len(file.parts) != (3 if with_splits else 2) or not str(file).isprintable():
+            raise PrunescopeError(f"found {str(file)!r} in {path}; {SHAPE}.")
+    classes = checked_classes((file.parts[-2] for file in files), where=str(path))
+    number = {of: label for label, of in enumerate(classes)}
+    names = [str(file if suffix else file.with_suffix("")) for file in files]
+    if twice := [name for name, times in Counter(names).items() if times > 1]:
+        raise PrunescopeError(f"found the image {twice[0]} in {path} under two suffixes, wanted it once.")
+    return Listing(
+        names=names,
+        labels=[number[file.parts[-2]] for file in files],
+        classes=classes,
+        files=[] if path.is_dir() else [record(path)],
+        read=lambda row: contents[str(around / files[row])](),
+        loose=name if path.is_dir() else None,
+        places=[f"{file} in {path}" for file in files],
+        given=[SPLITS.index(file.parts[0]) for file in files] if with_splits else None,
+    )
+
+
+def table(path: Path) -> Listing:
+    """List the images of a CSV with the columns file (relative to the table), label and, if wanted, group and split."""
+    content = path.read_bytes()
+    rows = read_table(str(path), content, required=["file", "label"], key="file")
+    present = [column for column in ("group", "split") if column in rows[0].cells]
+    rows = sorted(read_table(str(path), content, required=["file", "label", *present], key="file"), key=_file)
+    for row in rows:
+        _check_file(row, path.parent)
+        if "split" in present and row.cells["split"] not in SPLITS:
+            raise PrunescopeError(f"{row.place}: found split {row.cells['split']!r}, wanted {', '.join(SPLITS)}.")
+    _mention_unlisted(path, {_file(row) for row in rows})
+    classes = checked_classes((row.cells["label"] for row in rows), where=str(path))
+    number = {of: label for label, of in enumerate(classes)}
+    return Listing(
+        names=[_file(row) for row in rows],
+        labels=[number[row.cells["label"]] for row in rows],
+        classes=classes,
+        files=[record(path)],
+        read=lambda row: (path.parent / _file(rows[row])).read_bytes(),
+        loose="images of the table",
+        places=[f"{_file(row)} ({row.place})" for row in rows],
+        groups=[row.cells["group"] for row in rows] if "group" in present else None,
+        given=[SPLITS.index(row.cells["split"]) for row in rows] if "split" in present else None,
+    )
+
+
+def _around(paths: list[PurePosixPath]) -> PurePosixPath:
+    """The folders that all files lie in, but for class and split."""
+    around = PurePosixPath()
+    while paths and all(len(path.parts) > len(around.parts) + 2 for path in paths):
+        heads = {path.parts[len(around.parts)] for path in paths}
+        if len(heads) > 1 or heads <= set(SPLITS):
+            break
+        around /= heads.pop()
+    return around
+
+
+def _file(row: Row) -> str:
+    return row.cells["file"]
+
+
+def _check_file(row: Row, folder: Path) -> None:
+    file = PurePosixPath(_file(row))
+    if file.is_absolute() or ".." in file.parts or "\\" in _file(row) or str(file) != _file(row):
+        raise PrunescopeError(
+            f"{row.place}: found file {_file(row)!r}, wanted its plain path below the table's folder, with / between the parts."
+        )
+    if not (folder / file).is_file():
+        raise PrunescopeError(f"{row.place}: found no file {folder / file}. Add it, or remove the row.")
+
+
+def _mention_unlisted(path: Path, listed: set[str]) -> None:
+    """A table may choose some of the images; say so, as a forgotten half would look the same."""
+    suffixes = {PurePosixPath(file).suffix.lower() for file in listed}
+    below = (file.relative_to(path.parent).as_posix() for file in path.parent.rglob("*") if file.suffix.lower() in suffixes)
+    if unlisted := sum(name not in listed and not is_clutter(name) for name in below):
+        print(f"note: {unlisted:,} images beside {path} are not in it and are left out", file=sys.stderr)

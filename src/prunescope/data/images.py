@@ -1,51 +1,125 @@
-"""Images of any kind, size and mode become squares of RGB, many at a time."""
+"""Images of any kind, size and mode become squares of RGB, many at a time, in bounded memory."""
 
 import concurrent.futures
+import contextlib
+import hashlib
 import io
-from collections.abc import Callable
+import threading
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from prunescope.data.fetch import progress
+from prunescope.data.bar import progress
 from prunescope.data.listing import Listing
 from prunescope.errors import PrunescopeError
 
-CHUNK = 128  # images a worker decodes in one go
+CHUNK = 128, 32 << 20  # what a worker decodes in one go: images at most, and bytes of squares at most
+ROOM = 48_000_000  # pixels of originals that are decoded at one time, of all workers: some hundred megabytes
+NAMED = 10  # broken images that an error lists
 # Named, as Pillow would start foreign programs for some other formats (PostScript).
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+OTHERS = {  # what files that Pillow does not take as one of these begin with: (offset, bytes)
+    "a broken JPEG image": (0, b"\xff\xd8"),
+    "a broken PNG image": (0, b"\x89PNG"),
+    "a broken GIF image": (0, b"GIF8"),
+    "a broken BMP image": (0, b"BM"),
+    "a broken WebP image": (8, b"WEBP"),
+    "a broken TIFF image": (0, b"II*\0"),
+    "a zip archive": (0, b"PK"),
+    "a gzip archive": (0, b"\x1f\x8b"),
+    "a PDF": (0, b"%PDF"),
+    "a DICOM file": (128, b"DICM"),
+    "a HEIC or AVIF image": (4, b"ftyp"),
+    "an SVG or XML file": (0, b"<"),
+    "a PostScript file": (0, b"%!PS"),
+    "a Photoshop file": (0, b"8BPS"),
+}
 # The triangle filter, which Pillow widens to the scale (a weighted area mean): unlike LANCZOS it cannot ring, unlike
 # BOX it shifts no edges at uneven scales, and torchvision's transforms, with which ImageNet weights were made, use it.
 RESIZED = "shorter side to image_size by Pillow's antialiased bilinear filter, centre square; right sizes are untouched"
 
 
-def fill_(array: np.ndarray, listing: Listing, *, workers: int, title: str) -> None:
-    """Decode all images of `listing` into `array`, (N, size, size, 3) uint8, in place and in parallel."""
+@dataclass
+class Decoded:
+    """What decoding tells of N images beside their pixels."""
 
-    def work(start: int) -> int:
-        rows = range(start, min(start + CHUNK, len(array)))
+    converted: Counter[str] = field(default_factory=Counter)  # kind -> images that were not plain upright RGB
+    pixels: list[bytes] = field(default_factory=list)  # digest of each square
+    files: list[tuple[int, str]] = field(default_factory=list)  # (bytes, sha256) of each encoded image
+
+
+def decode(
+    listing: Listing, size: int, put: Callable[[int, np.ndarray], None], *, workers: int, title: str, loose: bool = False
+) -> Decoded:
+    """Decode all images of `listing`, in parallel, and give them as squares to `put(first row, (n, size, size, 3) uint8)`.
+
+    `put` is called from many threads. With `loose` the encoded bytes are hashed too. All images are tried before
+    PrunescopeError names those that cannot be read.
+    """
+    count = len(listing.names)
+    step = max(1, min(CHUNK[0], CHUNK[1] // (3 * size * size)))
+    decoded = Decoded(pixels=[b""] * count, files=[(0, "")] * count if loose else [])
+    broken: dict[int, str] = {}
+    room = _Room(ROOM)
+
+    def work(start: int) -> tuple[int, Counter[str]]:
+        rows = range(start, min(start + step, count))
+        block = np.zeros((len(rows), size, size, 3), dtype=np.uint8)
+        kinds: Counter[str] = Counter()
         for row in rows:
             try:
-                array[row] = fit(listing.load(row), array.shape[1])
+                found = listing.read(row)
+                if isinstance(found, bytes) and loose:
+                    decoded.files[row] = (len(found), hashlib.sha256(found).hexdigest())
+                image = open_image(found) if isinstance(found, bytes) else found
+                with room.of(image.width * image.height):
+                    block[row - start], of_image = fit(image, size)
+                kinds.update(of_image)
             except Exception as error:  # decoders raise whatever they like on broken bytes
-                place = (listing.places or listing.names)[row]
-                raise PrunescopeError(f"cannot read the image {place}: {error}. Replace it or remove it.") from error
-        return len(rows)
+                broken[row] = f"{(listing.places or listing.names)[row]}: {error}"
+            decoded.pixels[row] = hashlib.blake2b(block[row - start], digest_size=16).digest()
+        if not broken:
+            put(start, block)
+        return len(rows), kinds
 
     Image.init()  # loads Pillow's plugins here and not in many threads at once
     # Threads suffice: decoding, resizing and unzipping release the interpreter's lock, and nothing has to be sent.
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool, progress(title, len(array), "images") as advance:
-        for done in pool.map(work, range(0, len(array), CHUNK)):
-            advance(done)
+    with (
+        warnings.catch_warnings(),
+        concurrent.futures.ThreadPoolExecutor(workers) as pool,
+        progress(title, count, "images") as bar,
+    ):
+        warnings.simplefilter("ignore")  # Pillow's, of sizes that are refused here and of oddities that it mends
+        for done, kinds in pool.map(work, range(0, count, step)):
+            decoded.converted += kinds
+            bar(done)
+    if broken:
+        named = "; ".join(broken[row] for row in sorted(broken)[:NAMED]) + ("; ..." if len(broken) > NAMED else "")
+        raise PrunescopeError(f"cannot read {len(broken):,} of {count:,} images: {named}. Replace or remove them.")
+    return decoded
 
 
-def fit(image: Image.Image, size: int) -> np.ndarray:
-    """Return the centre square of an image, upright, as RGB on white, at `size` pixels: (size, size, 3) uint8."""
+def fit(image: Image.Image, size: int) -> tuple[np.ndarray, list[str]]:
+    """Return the centre square of an image, upright, as RGB on white, at `size` pixels, and in what it was not plain RGB.
+
+    The square is (size, size, 3) uint8. ValueError for what has more pixels than Pillow's limit, several frames, or
+    values of unknown range.
+    """
     if image.width * image.height > (Image.MAX_IMAGE_PIXELS or 1 << 27):
         raise ValueError(f"{image.width} x {image.height} pixels are too many")
+    if (frames := getattr(image, "n_frames", 1)) > 1 and image.format != "MPO":  # a photograph with its preview
+        raise ValueError(f"it has {frames} frames or pages, wanted one image a file")
+    kinds = _kinds(image)
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion would clip it at 255
-        image = Image.fromarray((np.clip(np.asarray(image).astype(np.int64), 0, 65535) // 257).astype(np.uint8))
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() > 65535:
+            raise ValueError("its pixels are 32-bit numbers of unknown range")
+        image = Image.fromarray((values // 257).astype(np.uint8))
     elif image.mode == "F":
         raise ValueError("its pixels are floating point numbers of unknown range")
     elif image.has_transparency_data:
@@ -55,9 +129,47 @@ def fit(image: Image.Image, size: int) -> np.ndarray:
         side = min(image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 2
         image = image.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
-    return np.asarray(image)
+    return np.asarray(image), kinds
 
 
-def open_image(content: Callable[[], bytes]) -> Image.Image:
-    """Open the image whose encoded bytes `content` returns, lazily, if its format is one of FORMATS."""
-    return Image.open(io.BytesIO(content()), formats=FORMATS)
+def open_image(content: bytes) -> Image.Image:
+    """Open an encoded image, lazily, if its format is one of FORMATS; ValueError says what it is otherwise."""
+    if not content:
+        raise ValueError("the file is empty")
+    try:
+        return Image.open(io.BytesIO(content), formats=FORMATS)
+    except UnidentifiedImageError as error:
+        what = next((name for name, (at, begin) in OTHERS.items() if content[at:].startswith(begin)), None)
+        found = f"it is {what}" if what else f"it begins with {content[:8]!r}"
+        raise ValueError(f"{found}, wanted an image as {', '.join(FORMATS)}") from error
+
+
+def _kinds(image: Image.Image) -> list[str]:
+    """In what an image is not plain upright RGB of 8 bits."""
+    modes = {"1": "grayscale", "L": "grayscale", "LA": "grayscale", "I": "grayscale", "P": "palette", "PA": "palette"}
+    mode = "grayscale" if image.mode.startswith("I;") else modes.get(image.mode, image.mode)
+    return [
+        *([mode] if mode not in ("RGB", "RGBA") else []),
+        *(["transparency"] if image.has_transparency_data else []),
+        *(["16 bit"] if image.mode.startswith("I") or ";16" in repr(getattr(image, "tile", "")) else []),
+        *(["turned by EXIF"] if image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9) else []),
+    ]
+
+
+class _Room:
+    """Admits so many pixels at one time, and a single larger image alone."""
+
+    def __init__(self, limit: int):
+        self.limit, self.used, self.changed = limit, 0, threading.Condition()
+
+    @contextlib.contextmanager
+    def of(self, pixels: int) -> Iterator[None]:
+        with self.changed:
+            self.changed.wait_for(lambda: self.used == 0 or self.used + pixels <= self.limit)
+            self.used += pixels
+        try:
+            yield
+        finally:
+            with self.changed:
+                self.used -= pixels
+                self.changed.notify_all()

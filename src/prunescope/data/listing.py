@@ -1,7 +1,7 @@
 """What finding a source takes and gives: where to look, and what was found, before a pixel is decoded."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,13 @@ from prunescope.errors import PrunescopeError
 
 @dataclass(frozen=True)
 class Place:
-    """Where a source may look: a mirror folder or None, the folder for downloads, the user's own folder or None."""
+    """Where a source may look: a mirror folder or None, the folder for downloads, the user's own path or None."""
 
     mirror: Path | None
     cache: Path
     path: Path | None
     stack: contextlib.ExitStack  # closes archives once the images are read
+    official_test: bool = True  # whether a test split that the source offers is wanted
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,9 @@ class Listing:
     names: list[str]
     labels: list[int]
     classes: list[str]
-    files: list[dict[str, Any]]  # provenance, see fetch.record
-    load: Callable[[int], Image.Image]  # row -> image of any size and mode; called from many threads
+    files: list[dict[str, Any]]  # provenance of archives and tables, see checksums.record
+    read: Callable[[int], bytes | Image.Image]  # row -> encoded bytes, or an image of any mode; called from many threads
+    loose: str | None = None  # images that lie as files of their own: under which name provenance sums them up
     places: list[str] | None = None  # how errors name the image, where its name is not enough
     groups: list[str] | None = None  # None: each image is its own
     given: list[int] | None = None  # split codes where the source has splits
@@ -40,3 +42,26 @@ def checked_mirror(place: Place) -> Path | None:
     if place.mirror is not None and not place.mirror.is_dir():
         raise PrunescopeError(f"PRUNESCOPE_MIRROR: found no folder {place.mirror}. Correct or unset it.")
     return place.mirror
+
+
+def checked_classes(names: Iterable[str], *, where: str) -> list[str]:
+    """Return the sorted class names; PrunescopeError for fewer than two, and for names that read alike.
+
+    Alike are names that differ by case or by spaces only: nearly always one class written in two ways.
+    """
+    classes = sorted(set(names))
+    if len(classes) < 2:
+        found = f"only the class {classes[0]!r}" if classes else "no images"
+        raise PrunescopeError(f"{where}: found {found}, wanted images of two or more classes.")
+    alike: dict[str, str] = {}
+    for name in classes:
+        if name != name.strip() or not name.isprintable():
+            raise PrunescopeError(f"{where}: found class {name!r}, wanted printable characters without spaces around them.")
+        plain = "".join(name.split()).casefold()
+        if plain in alike:
+            raise PrunescopeError(
+                f"{where}: found classes {alike[plain]!r} and {name!r}, which differ by case or spaces only. If they are one "
+                "class, write it in one way; if not, give one another name."
+            )
+        alike[plain] = name
+    return classes

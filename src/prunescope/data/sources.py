@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,18 +13,19 @@ import numpy as np
 from PIL import Image
 
 from prunescope.data import cifar100, folders, ham10000, store
-from prunescope.data.images import RESIZED, fill_
+from prunescope.data.checksums import record_all
+from prunescope.data.duplicates import duplicates, warn
+from prunescope.data.images import RESIZED, decode
 from prunescope.data.listing import Listing, Place
-from prunescope.data.splits import check_test_fraction, complete, counts
-from prunescope.errors import PrunescopeError
+from prunescope.data.requested import check_request
+from prunescope.data.splits import complete, counts
 
 
 @dataclass(frozen=True)
 class Source:
-    """How to list a source and what must be said of it; `official_test` None: that depends on the folder."""
+    """How to list a source, and what must be said of it; `requested` says what may be asked of it."""
 
     find: Callable[[Place], Listing]
-    official_test: bool | None
     licence: str
     citation: str
     resized: str = RESIZED
@@ -45,27 +47,33 @@ def prepare(
     """Write the prepared store of `source` to the folder `out`, whole or not at all, and return its `splits.counts`.
 
     `image_size` in pixels; fractions are of images (see `splits.complete`), `test_fraction` None keeps the official
-    test split. Files are looked up in `mirror`, else downloaded into `cache`; `path` is the folder of source "folder".
+    test split. Files are looked up in `mirror`, else downloaded into `cache`; `path` is what source "folder" reads.
     `workers` threads decode (None: one per core); their number changes no byte. PrunescopeError says what is missing or
     broken.
     """
-    if source not in SOURCES:
-        raise PrunescopeError(f"found source {source!r}, wanted one of {', '.join(SOURCES)}.")
+    check_request(source, path, test_fraction)
     about = SOURCES[source]
-    if (path is not None) != (source == "folder"):
-        raise PrunescopeError(f'source {source}: found path {path!r}; source "folder" needs one, the others take none.')
-    if about.official_test is not None:  # said before gigabytes are downloaded
-        check_test_fraction(about.official_test, test_fraction)
+    shares = {"val_fraction": val_fraction, "test_fraction": test_fraction}
+    own = Path(path).expanduser() if path is not None else None
     with contextlib.ExitStack() as stack:
-        listing = about.find(Place(mirror, cache, Path(path) if path is not None else None, stack))
+        listing = about.find(Place(mirror, cache, own, stack, official_test=test_fraction is None))
         labels = np.array(listing.labels, dtype=np.int64)
         groups = np.array(listing.groups or listing.names, dtype=np.str_)
         given = None if listing.given is None else np.array(listing.given, dtype=np.uint8)
-        shares = {"val_fraction": val_fraction, "test_fraction": test_fraction}
         codes = complete(labels, groups, given, **shares, seed=split_seed, classes=listing.classes)
+        metrics = counts(labels, groups, codes, listing.classes)
+
+        def images(put: store.Put) -> dict[str, Any]:
+            """Decode into the store; what was decoded goes into the metrics, and the files' provenance is returned."""
+            loose = listing.loose is not None
+            found = decode(listing, image_size, put, workers=workers or _cores(), title=source, loose=loose)
+            metrics.update(converted_images=dict(sorted(found.converted.items())), **duplicates(found.pixels, labels, codes))
+            files = ((name, *of) for name, of in zip(listing.names, found.files, strict=True)) if loose else ()
+            return {"files": [*listing.files, *([record_all(listing.loose, files)] if listing.loose is not None else [])]}
+
         store.write(
             out,
-            images=lambda array: fill_(array, listing, workers=workers or _cores(), title=source),
+            images=images,
             labels=labels,
             splits=codes,
             names=listing.names,
@@ -74,7 +82,6 @@ def prepare(
             source=source,
             image_size=image_size,
             provenance={
-                "files": listing.files,
                 "licence": about.licence,
                 "citation": about.citation,
                 "resized": about.resized,
@@ -82,7 +89,15 @@ def prepare(
                 **shares,
             },
         )
-    return counts(labels, groups, codes, listing.classes)
+    _say(source, metrics)
+    return metrics
+
+
+def _say(source: str, metrics: dict[str, Any]) -> None:
+    if metrics["converted_images"]:
+        kinds = ", ".join(f"{images:,} {kind}" for kind, images in metrics["converted_images"].items())
+        print(f"{source}: converted to upright RGB of 8 bits: {kinds}", file=sys.stderr)
+    warn(source, metrics)
 
 
 def _cores() -> int:
@@ -102,29 +117,26 @@ def _find_digits(place: Place) -> Listing:
         labels=np.asarray(labels).tolist(),
         classes=[str(digit) for digit in range(10)],
         files=[{"name": "sklearn.datasets.load_digits", "bytes": grey.size, "sha256": sha256, "official": True}],
-        load=lambda row: Image.fromarray(grey[row]),
+        read=lambda row: Image.fromarray(grey[row]),
     )
 
 
 SOURCES: dict[str, Source] = {
     "digits": Source(
         find=_find_digits,
-        official_test=False,
         licence="CC BY 4.0 (UCI Machine Learning Repository), distributed within scikit-learn",
         citation="Alpaydin, Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998",
         resized="8x8 grey 0..16 scaled to 0..255, rounded, three equal channels, enlarged by Pillow's bilinear filter",
     ),
     "cifar100": Source(
         find=cifar100.find,
-        official_test=True,
         licence="none stated",
         citation="Krizhevsky, Learning multiple layers of features from tiny images, 2009",
     ),
     "ham10000": Source(
         find=ham10000.find,
-        official_test=False,
         licence="CC BY-NC 4.0",
         citation="Tschandl, Rosendahl, Kittler, The HAM10000 dataset, Sci. Data 5:180161, 2018",
     ),
-    "folder": Source(find=folders.find, official_test=None, licence="as the owner says", citation=""),
+    "folder": Source(find=folders.find, licence="as the owner says", citation=""),
 }

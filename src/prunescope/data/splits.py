@@ -8,6 +8,7 @@ import numpy as np
 from prunescope.errors import PrunescopeError
 
 SPLITS = ("train", "val", "test")  # a split code is an index into this
+NAMED = 10  # classes that an error lists
 
 
 def split(
@@ -32,12 +33,15 @@ def split(
         )
     labels = np.asarray(labels, dtype=np.int64)
     number, home, sizes = _groups(labels, groups)
+    few = {label: int((home == label).sum()) for label in np.unique(labels).tolist() if (home == label).sum() <= len(fractions)}
+    if few:
+        raise _too_few(
+            {_name(classes, label): f"{groups} groups of images" for label, groups in few.items()}, ["train", *fractions]
+        )
     code_of_group = np.zeros(len(sizes), dtype=np.uint8)
     for label in np.unique(labels).tolist():
         members = np.flatnonzero(home == label)
         wanted = [(SPLITS.index(name), fractions[name]) for name in ("test", "val") if name in fractions]
-        if len(members) <= len(wanted):
-            raise _too_few(_name(classes, label), len(members), ["train", *fractions])
         # Raw PCG64 words as sort keys: numpy promises that stream for all versions, but not that of Generator.shuffle.
         keys = np.random.PCG64([seed, label]).random_raw(len(members))
         order = members[np.argsort(keys, kind="stable")]
@@ -108,7 +112,7 @@ def check(
         present = np.unique(labels[codes == SPLITS.index(name)])
         missing = np.setdiff1d(np.unique(labels), present)
         if len(missing):
-            raise _too_few(_name(classes, int(missing[0])), 0, wanted, f"no image of it is in {name}")
+            raise _too_few({_name(classes, label): f"none in {name}" for label in missing.tolist()}, wanted)
     shared = shared_groups(groups, codes)
     if len(shared):
         raise PrunescopeError(
@@ -181,8 +185,13 @@ def _name(classes: Sequence[str] | None, label: int) -> str:
     return repr(str(classes[label])) if classes is not None else f"number {label}"
 
 
-def _too_few(name: str, found: int, wanted: Sequence[str], what: str = "") -> PrunescopeError:
+def _too_few(found: Mapping[str, str], wanted: Sequence[str]) -> PrunescopeError:
+    """Name each class with what it has too few of."""
+    named = "; ".join(f"{name}: found {what}" for name, what in list(found.items())[:NAMED]) + (
+        "; ..." if len(found) > NAMED else ""
+    )
     return PrunescopeError(
-        f"class {name} has too few images to split: {what or f'found {found} groups of images'}, wanted at least one "
-        f"group in each of {', '.join(wanted)}. Add images of this class, merge it with another one, or leave it out."
+        f"{len(found)} classes have too few images to split ({named}); wanted at least one group of images (one image, where "
+        f"there are no groups) in each of {', '.join(wanted)}. Add images of these classes, merge them with others, or leave "
+        "them out."
     )

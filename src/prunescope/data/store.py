@@ -24,6 +24,7 @@ from prunescope.files import write_csv, write_json
 
 FORMAT = "prunescope store 1"
 BLOCK = 8 << 20  # bytes of images looked at in one go, which bounds the memory that statistics take
+Put = Callable[[int, np.ndarray], None]  # takes the number of the first row and a block of images
 
 __all__ = ["FORMAT", "SPLITS", "Store", "channel_statistics", "read", "write"]
 
@@ -57,7 +58,7 @@ class Store:
 def write(
     folder: Path,
     *,
-    images: np.ndarray | Callable[[np.ndarray], None],
+    images: np.ndarray | Callable[[Put], dict[str, Any]],
     labels: np.ndarray,
     splits: np.ndarray,
     names: Sequence[str],
@@ -69,24 +70,35 @@ def write(
 ) -> None:
     """Write a store as `folder`, whole or not at all; a folder of that name is replaced.
 
-    `images` is the array (N, image_size, image_size, 3) uint8, or a function that fills such an array, which lies on
-    disk: so a dataset larger than the memory can be written. PrunescopeError when the parts do not fit each other (see
-    `read`) or the disk is full.
+    `images` is the array (N, image_size, image_size, 3) uint8, or a function that gives such an array in pieces of any
+    order, from any thread, so that a dataset may be larger than the memory; what it returns is added to `provenance`.
+    PrunescopeError when the parts do not fit each other (see `read`) or the disk is full.
     """
     shape = (len(labels), image_size, image_size, 3)
     _check(shape, labels, splits, names, groups, classes, place=folder)
     with _replacing_folder(folder) as temporary:
-        out = np.lib.format.open_memmap(temporary / "images.npy", mode="w+", dtype=np.uint8, shape=shape)
-        _reserve(temporary / "images.npy")
+        pixels = temporary / "images.npy"
+        one = 3 * image_size * image_size
+        with pixels.open("wb") as file:
+            header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.uint8)), "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            begin = file.tell()
+            file.truncate(begin + len(labels) * one)
+        _reserve(pixels)
+
+        def put(start: int, block: np.ndarray) -> None:
+            with pixels.open("rb+") as file:  # written and not mapped, which would fill the memory with what is done
+                file.seek(begin + start * one)
+                file.write(np.ascontiguousarray(block).data)
+
         if callable(images):
-            images(out)
+            provenance = provenance | images(put)
         elif images.shape != shape or images.dtype != np.uint8:
             raise PrunescopeError(f"found images {images.shape} {images.dtype}, wanted {shape} uint8.")
         else:
-            out[:] = images
-        mean, std = channel_statistics(out, np.flatnonzero(np.asarray(splits) == 0))
-        out.flush()
-        del out
+            put(0, images)
+        train = np.flatnonzero(np.asarray(splits) == SPLITS.index("train"))
+        mean, std = channel_statistics(pixels, train)
         np.save(temporary / "labels.npy", np.asarray(labels, dtype=np.int64))
         np.save(temporary / "splits.npy", np.asarray(splits, dtype=np.uint8))
         write_csv(temporary / "index.csv", ["name", "group"], zip(names, groups, strict=True))
@@ -125,16 +137,17 @@ def read(folder: Path) -> Store:
     return Store(images, labels, splits, groups, names, classes, mean, std, size, provenance)
 
 
-def channel_statistics(images: np.ndarray, rows: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return mean and standard deviation per channel of images[rows], (N, H, W, 3) uint8, as fractions of 255.
+def channel_statistics(path: Path, rows: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and standard deviation per channel of the rows of an images.npy, (N, H, W, 3) uint8, as fractions of 255.
 
     Exact: pixel values are counted, the sums are integers of any size, and only the results are rounded. So neither
     order nor block size nor machine can change a digit. A channel that never changes gets 1/255, for division's sake.
     """
     counts = np.zeros((3, 256), dtype=np.int64)
-    step = max(1, BLOCK // max(1, int(np.prod(images.shape[1:]))))
+    size = int(np.prod(np.load(path, mmap_mode="r").shape[1:]))
+    step = max(1, BLOCK // size)
     for start in range(0, len(rows), step):
-        block = images[rows[start : start + step]]
+        block = np.load(path, mmap_mode="r")[rows[start : start + step]]  # mapped anew, so that what was read is let go
         for channel in range(3):
             counts[channel] += np.bincount(block[..., channel].reshape(-1), minlength=256)
     mean, std = [], []

@@ -11,6 +11,11 @@ from prunescope.report.tables import NOT_RUN, NOTHING
 
 ENVIRONMENT = ("device", "processor", "threads", "precision", "torch", "torchvision", "python", "platform")
 
+DUPLICATES = {
+    "duplicates_across_splits": "val, test images as in another split",
+    "duplicates_across_classes": "images as in another class",
+}
+
 
 def data_table(metrics: Path, study: Study) -> pd.DataFrame:
     """Sizes of each data set's splits; groups (lesions) and the leak of a random split where the file gives them."""
@@ -29,12 +34,29 @@ def data_table(metrics: Path, study: Study) -> pd.DataFrame:
             if isinstance(groups, int) and groups < sum(size or 0 for size in sizes.values()):
                 row["groups (lesions)"] = _integer(groups)
             leak = known.get("random_split_leak")
-            if isinstance(leak, dict):
-                leak = leak.get("all")
             if isinstance(leak, int | float):
                 row["leak of a random split %"] = f"{leak * 100:.1f}"
+            converted = known.get("converted_images")
+            if isinstance(converted, dict) and converted:
+                row["converted to RGB"] = ", ".join(f"{images:,} {kind}" for kind, images in converted.items())
+            row |= {name: _integer(known[key]) for key, name in DUPLICATES.items() if known.get(key)}
         rows.append(row)
     return pd.DataFrame(rows).fillna(NOTHING)
+
+
+def class_table(metrics: Path, study: Study) -> pd.DataFrame:
+    """Images of each class in each split, or one row where all classes of a data set have as many."""
+    rows = []
+    for dataset in study.datasets:
+        per_split = (read_json(metrics / "download" / f"{dataset}.json") or {}).get("images_per_class")
+        if not isinstance(per_split, dict) or not per_split:
+            continue
+        names = list(next(iter(per_split.values())))
+        sizes = {name: {f"{split} images": _integer(of.get(name)) for split, of in per_split.items()} for name in names}
+        if all(size == sizes[names[0]] for size in sizes.values()):
+            sizes = {f"each of {len(names)}": sizes[names[0]]}
+        rows += [{"data": dataset, "class": name} | size for name, size in sizes.items()]
+    return pd.DataFrame(rows)
 
 
 def _integer(value: Any) -> str:

@@ -177,7 +177,11 @@ def _data(study: Study, metrics: Path) -> Iterator[Block]:
     groups = " Images of one group (lesion) never lie in two splits." if leak else ""
     if "leak of a random split %" in table.columns:
         groups += " The leak is the share of test images whose lesion a random split would also have put into training."
+    if set(facts.DUPLICATES.values()) & set(table.columns):
+        groups += " Images as in another split or class have the same pixels as one there."
     yield Table(table, f"Images per split.{groups} Source: metrics/download.", labels=1)
+    if len(classes := facts.class_table(metrics, study)):
+        yield Table(classes, "Images per class and split. Source: metrics/download.", labels=2)
 
 
 def _similarity(study: Study, metrics: Path) -> Iterator[Block]:
