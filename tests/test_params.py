@@ -123,8 +123,9 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"data__digits__prepare__source": "web"}, "data.digits.prepare.source: found 'web', wanted one of digits, cif"),
     ({"runtime__device": "gpu"}, "runtime.device: found 'gpu', wanted auto, cpu, cuda, cuda:N or mps"),
     # what does not go together
+    ({"prune__a b": CONTENT["prune"]["random"]}, "prune.a b: found a name with other characters than letters"),
     ({"data__digits__prepare__path": "x"}, "data.digits.prepare: source digits: found path 'x'; source \"folder\" needs one"),
-    ({"data__digits__prepare__test_fraction": None}, "data.digits.prepare: found a test fraction of null (the official test"),
+    ({"data__digits__prepare__test_fraction": None}, "data.digits.prepare: found test_fraction null (the source's own test"),
     ({"study__other_methods": ["oneshot"]}, "study.other_methods: found ['oneshot'], wanted []: the study.methods without"),
     ({"prune__layerwise": GONE}, "prune.layerwise: missing; the stage prune-layerwise needs this row"),
     ({"sparsity": 0.8, "data__digits__finetune__epochs": 3, "data__digits__epochs_per_round": 0.5},
@@ -139,7 +140,7 @@ def test_a_wrong_key_is_named_with_what_was_found_and_wanted(problems, changes, 
 
 
 def test_the_number_of_cases() -> None:
-    assert len(CASES) == 49
+    assert len(CASES) == 50
 
 
 @pytest.mark.parametrize("changes", [

@@ -4,6 +4,7 @@ Like params, this only refuses: no stage lists it in `deps`.
 """
 
 import itertools
+import re
 import typing
 
 from prunescope.architectures import ARCHITECTURES
@@ -39,6 +40,12 @@ def _check_names(params: "Params", problems: list[str]) -> None:
     known("method", [params.method], study.methods, "study.methods")
     known("distill.teachers", distill.teachers, study.models, "study.models (or none: [])")
     known("distill.student", [distill.student], ARCHITECTURES, "torchvision's classifiers")
+    for key, names in (("data", params.data), ("prune", params.prune)):
+        problems.extend(
+            f"{key}.{name}: found a name with other characters than letters, digits, - and _, wanted only these: it names files"
+            for name in names
+            if not re.fullmatch(r"[A-Za-z0-9_-]+", name)
+        )
     others = tuple(name for name in study.methods if name not in PAPER_METHODS)
     if study.other_methods != others:
         problems.append(

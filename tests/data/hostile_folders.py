@@ -66,13 +66,14 @@ FOLDERS = {
     "only hidden files": tree({".keep": b"", "__MACOSX/apple/0.png": PNG}, "mine: found no images"),
     "only images, no classes": tree({f"{number}.png": PNG for number in range(5)}, r"found '0\.png' in"),
     "one class": tree({f"apple/{n}.png": PNG for n in range(5)}, "found only the class 'apple', wanted images of two"),
-    "a class of one image": tree(class_tree() | {"rare/x.png": PNG}, "'rare': found 1 groups .*wanted at least one group"),
+    "a class of one image": tree(class_tree() | {"rare/x.png": PNG}, "in 1 of 4 classes .'rare': 1 images.; wanted at least one"),
     "two classes of few images": tree(
-        class_tree() | {f"rare-{n}/{m}.png": PNG for n in range(2) for m in range(2)}, "2 classes .*'rare-0': found 2 .*'rare-1'"
+        class_tree() | {f"rare-{n}/{m}.png": PNG for n in range(2) for m in range(2)},
+        "2 of 5 classes .'rare-0': 2 images, 'rare-1': 2 images",
     ),
     "an image beside the classes": tree(class_tree() | {"x.png": b""}, r"found 'x\.png' in"),
     "a folder in a class": tree(class_tree() | {"apple/more/x.png": b""}, r"found 'apple/more/x\.png' in .*table"),
-    "notes beside the classes": tree(class_tree() | {"README.md": b""}, r"found 'README\.md' in"),
+    "an own folder of notes": tree(class_tree() | {"notes/all/README.md": b""}, r"found 'notes/all/README\.md' in"),
     "a line break in a name": tree(class_tree() | {"apple/a\nb.png": PNG}, r"found 'apple/a\\nb\.png'.*printable"),
     "a line break in a class": tree(class_tree() | {"ap\nple/b.png": PNG}, r"found 'ap\\nple/b\.png'.*printable"),
     "a control character in a name": tree(class_tree() | {"apple/\x1b[31m.png": PNG}, r"found 'apple/\\x1b\[31m"),
@@ -81,7 +82,7 @@ FOLDERS = {
         class_tree() | {f"Bear/{n}.png": PNG for n in range(8)}, "classes 'Bear' and 'bear', which differ by case"
     ),
     "classes that differ by spaces": tree(
-        class_tree() | {f"be ar/{n}.png": PNG for n in range(8)}, "'be ar' and 'bear', which differ by case or spaces"
+        class_tree() | {f"be ar/{n}.png": PNG for n in range(8)}, "'be ar' and 'bear', which differ by case, spaces"
     ),
     "a class with a space at its end": tree(class_tree() | {"dog /0.png": PNG}, "found class 'dog ', wanted"),
     "a link in a circle": made(
@@ -94,13 +95,22 @@ FOLDERS = {
     "a pipe": made(lambda mine: os.mkfifo(mine / "apple/x.png"), r"x\.png' is neither a file nor a folder"),
     "a file that may not be read": Case("folder", unreadable, r"cannot read 1 of 24 images: bear/0\.png .*Permission denied"),
     "a folder that may not be read": Case("folder", unreadable_folder, "cannot read the folder '.*bear': Permission denied"),
-    "splits without a class in val": tree(without(SPLIT, "val/bear"), "'bear': found none in val", test_fraction=None),
-    "splits without a class in train": tree(without(SPLIT, "train/bear"), "'bear': found none in train", test_fraction=None),
-    "splits and a test fraction": tree(SPLIT, "has an official test split.*test fraction to null"),
-    "no test split and no test fraction": tree(class_tree(), "this source has none; set a fraction", test_fraction=None),
+    "splits without a class in val": tree(without(SPLIT, "val/bear"), "found no images in val of 'bear'", test_fraction=None),
+    "splits without a class in train": tree(
+        without(SPLIT, "train/bear"), "found no images in train of 'bear'", test_fraction=None
+    ),
+    "splits and a test fraction": tree(SPLIT, "has a test split.*test_fraction to null"),
+    "no test split and no test fraction": tree(
+        class_tree(), "this source has none; set prepare.test_fraction", test_fraction=None
+    ),
+    "an image beside the splits": tree(SPLIT | {"more/x.png": PNG}, "found 'more/x.png' in", test_fraction=None),
+    "accents in two codings": tree(
+        class_tree() | {f"{name}/{n}.png": PNG for name in ("Bär", "Ba\u0308r") for n in range(4)}, "the coding of accents"
+    ),
+    "an empty path": Case("folder", lambda folder, _: {"path": ""}, "found path ''; source \"folder\" needs one"),
     "a split under another name": tree(
         {name.replace("val/", "valid/"): content for name, content in SPLIT.items()},
-        "found folders test, train, valid in .*no other splits than",
+        "found 'valid/apple/0.png' in .*with the splits train, val, test",
         test_fraction=None,
     ),
     "several broken images": tree(

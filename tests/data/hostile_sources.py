@@ -146,7 +146,7 @@ HAM = {
     ),
     "HAM10000 with two lesions of a class": ham_with(
         lambda i, t: (i, "".join(x if x[:7] in ("HAM_022", "HAM_023") else x.replace(",mel,", ",nv,") for x in lines(t))),
-        "'mel': found 2 groups",
+        "'mel': 2 groups",
     ),
     "HAM10000 without its table": ham_without("HAM10000_metadata.csv"),
     "HAM10000 without its second part": ham_without("HAM10000_images_part_2.zip"),

@@ -10,15 +10,21 @@ SPLIT = [f"{name},{name.split('/')[0]},p{number},{SPLITS[number % 8]}\n" for num
 BOTH = [line.replace(",p6,", ",p0,") for line in SPLIT]
 
 CASES = {
-    "a table of nothing": listed("", "table.csv: found columns '', wanted also file, label"),
+    "a table of nothing": listed("", r"table.csv: found columns \[\], wanted also file, label"),
     "a table of a header": listed(HEAD, "found no rows under the header"),
-    "a table without labels": listed("file,class\n{rows}", "found columns 'file, class', wanted also label"),
-    "columns in another case": listed("File,Label\n{rows}", "found columns 'File, Label', wanted also file, label"),
+    "a table without labels": listed("file,class\n{rows}", "found columns .'file', 'class'., wanted also label"),
+    "columns in another case": listed(
+        "File,Label\n{rows}", "found columns .'File', 'Label'., wanted also file, label, written so"
+    ),
     "a column twice": listed("file,label,label\napple/0.png,apple,bear\n", "found the column 'label' twice"),
     "semicolons": listed("file;label\napple/0.png;apple\n", "divided by semicolons: save it with commas"),
     "tabulators": listed("file\tlabel\napple/0.png\tapple\n", "divided by tabulators: save it with commas"),
     "a table that is not UTF-8": listed("file,label\nä.png,ä\n".encode("latin-1"), r"not UTF-8 text \(byte 11\)"),
-    "a table of UTF-16": listed((HEAD + "a,b\n").encode("utf-16"), "not UTF-8 text"),
+    "a table of UTF-16": listed((HEAD + "a,b\n").encode("utf-16"), "is UTF-16 text"),
+    "an Excel workbook": listed(b"PK\x03\x04\xff", "is an Excel workbook or a zip"),
+    "a group that is not called so": listed("file,label,Group\n" + GROUPED, "found the column 'Group', wanted 'group'"),
+    "a patient and no group": listed("file,label,patient_id\n" + GROUPED, "'patient_id' and no column 'group'"),
+    "a table of another folder": listed(HEAD + "".join(f"x{name},a\n" for name in class_tree()), "of 24 files 24 are missing"),
     "a table with a zero byte": listed(b"file,label\napple/0.png,ap\0ple\n", "line 2: .*(NUL|printable)"),
     "too many cells": listed(HEAD + "{rows}apple/x.png,apple,bear\n", "line 26: found 3 cells, wanted 2"),
     "too few cells": listed(HEAD + "{rows}apple/x.png\n", "line 26: found 1 cells, wanted 2"),
@@ -37,7 +43,7 @@ CASES = {
     "a path of Windows": listed(HEAD + "{rows}apple\\0.png,apple\n", "with / between the parts"),
     "a path in two ways": listed(HEAD + "{rows}./apple/0.png,apple\n", r"found file '\./apple/0\.png', wanted its plain"),
     "one label": listed(HEAD + "apple/0.png,apple\napple/1.png,apple\n", "found only the class 'apple'"),
-    "a label of one image": listed(HEAD + "{rows}table.csv,rare\n", "'rare': found 1 groups"),
+    "a label of one image": listed(HEAD + "{rows}table.csv,rare\n", "'rare': 1 images"),
     "a row that is no image": listed(HEAD + "{rows}table.csv,bear\n", r"table\.csv \(.*line 26\): it begins with b'file,lab'"),
     "an unknown split": listed(
         "file,label,group,split\n" + "".join(SPLIT).replace(",val\n", ",dev\n"), "split 'dev', wanted train"
@@ -48,9 +54,10 @@ CASES = {
         "file,label,group,split\n" + "".join(BOTH), r"1 groups with images in two splits \(the first: 'p0'\)", test_fraction=None
     ),
     "one group of a class": listed(
-        "file,label,group\n" + "".join(f"{name},{name[0]},{name[0]}\n" for name in class_tree()), "'a': found 1 groups"
+        "file,label,group\n" + "".join(f"{name},{name[0]},{name[0]}\n" for name in class_tree()), "'a': 1 groups, 'b': 1 groups"
     ),
     "two classes in all groups": listed(
-        "file,label,group\n" + "".join(f"{name},{name[0]},p{name[-5]}\n" for name in class_tree()), "classes have too few images"
+        "file,label,group\n" + "".join(f"{name},{name[0]},p{name[-5]}\n" for name in class_tree()),
+        "in 2 of 3 classes .'b': 0 groups, 'c': 0 groups.; .*most of its images",
     ),
 }

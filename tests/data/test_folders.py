@@ -28,7 +28,7 @@ def test_own_folders_with_splits_are_kept(tmp_path):
     write_tree(tmp_path / "mine", tree)
     found = run("folder", tmp_path / "out", path=str(tmp_path / "mine"), test_fraction=None)
     assert [found[f"{split}_images"] for split in store.SPLITS] == [9, 3, 18]
-    with pytest.raises(PrunescopeError, match="has an official test split"):
+    with pytest.raises(PrunescopeError, match="has a test split"):
         run("folder", tmp_path / "again", path=str(tmp_path / "mine"), test_fraction=0.2)
     write_tree(tmp_path / "mine", {f"val/{name}": data for name, data in class_tree(2).items()})
     found = run("folder", tmp_path / "out", path=str(tmp_path / "mine"), test_fraction=None)

@@ -57,7 +57,7 @@ def test_what_cannot_be_asked_is_said_first(tmp_path):
     for source, fraction, message in (
         ("digits", None, "this source has none"),
         ("ham10000", None, "asks for the test set of ISIC 2018"),
-        ("cifar100", 0.2, "has an official test split"),
+        ("cifar100", 0.2, "has a test split"),
         ("mnist", 0.2, "found source 'mnist', wanted one of digits, cifar100, ham10000, folder"),
         ("folder", 0.2, 'source "folder" needs one'),
     ):

@@ -147,7 +147,7 @@ WRONG_PARTS = {
     "two or more, each once": {"classes": ["cat", "cat"]},
     "each of the 3 classes": {"classes": ["cat", "dog", "hen"]},
     "found split codes": {"splits": np.repeat([0, 1, 3], [6, 2, 4])},
-    "found none in val": {"splits": np.repeat([0, 2], [6, 6])},
+    "found no images in val of 'cat', 'dog'": {"splits": np.repeat([0, 2], [6, 6])},
     "in two splits": {"groups": ["one"] * 12},
     "wanted (12, 4, 4, 3) uint8": {"images": np.zeros((12, 4, 4, 3))},
 }

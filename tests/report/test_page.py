@@ -157,7 +157,7 @@ def test_classes_conversions_and_duplicates_of_the_data_are_said(tmp_path):
     _, markdown = make(tmp_path, study)
     assert "| cifar100-small | 1,077 | 360 | 360 | 10 | 450 | 1 CMYK, 1,200 grayscale | 12 |" in markdown
     assert "| digits | 1,077 | 360 | 360 | 10 | 101 to 110 | – | – |" in markdown
-    assert "| cifar100-small | each of 3 | 450 | 50 | 1,100 |" in markdown
+    assert "| cifar100-small | each of 3: a, b, c | 450 | 50 | 1,100 |" in markdown
     assert "| digits | 0 | 101 | 34 | 36 |\n| digits | 1 | 110 | 36 | 36 |" in markdown
     assert "have the same pixels as one there" in markdown
 

@@ -39,10 +39,22 @@ def members(path: Path, stack: contextlib.ExitStack) -> dict[str, Callable[[], b
 
 def is_clutter(name: str) -> bool:
     """Return whether a file of this name (with /) is hidden or what file managers and archivers leave behind."""
-    return any((part.startswith(".") and part != "..") or part in _CLUTTER for part in name.split("/"))
+    return any(
+        (part.startswith((".", "~$")) and part != "..") or part.lower() in _CLUTTER or part.endswith(":Zone.Identifier")
+        for part in name.split("/")
+    )
 
 
-_CLUTTER = {"__MACOSX", "Thumbs.db", "desktop.ini"}
+_CLUTTER = {
+    "__macosx",
+    "thumbs.db",
+    "ehthumbs.db",
+    "desktop.ini",
+    "icon\r",
+    "@eadir",
+    "$recycle.bin",
+    "system volume information",
+}
 
 
 def _walk(folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[tuple[str, Path]]:

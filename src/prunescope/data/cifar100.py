@@ -13,7 +13,7 @@ from PIL import Image
 from prunescope.data.checksums import Official, digests, record
 from prunescope.data.fetch import fetch_all
 from prunescope.data.folders import class_folders
-from prunescope.data.listing import Listing, Place, checked_mirror
+from prunescope.data.listing import Listing, Place, checked_mirror, mention_lacking
 from prunescope.data.splits import SPLITS
 from prunescope.errors import PrunescopeError
 
@@ -54,6 +54,7 @@ def find(place: Place) -> Listing:
         path = mirror / form
     else:
         form = f"{PYTHON}.tar.gz"
+        mention_lacking(mirror, forms)
         [path] = fetch_all({form: ARCHIVE}, place.cache, hint=HINT)
     listing = forms[form](path)
     if len(listing.names) != IMAGES:

@@ -12,9 +12,12 @@ from prunescope.data.tables import Row, read_table
 from prunescope.errors import PrunescopeError
 
 SHAPE = (
-    f"wanted only images, as <class>/<image>, or as <split>/<class>/<image> with the splits {', '.join(SPLITS)}, under "
-    "names of printable characters. Move or rename it, or name files and classes in a table (.csv)"
+    f"wanted only images, all as <class>/<image>, or all as <split>/<class>/<image> with the splits {', '.join(SPLITS)} (in "
+    "these words), under names of printable characters. Move or rename it, or name files and classes in a table (.csv)"
 )
+COLUMNS = ("file", "label", "group", "split")
+NOTES = (".csv", ".json", ".md", ".pdf", ".txt", ".xml", "")  # suffixes of what may lie beside class folders
+GROUPS = ("patient", "lesion", "subject", "person", "case")  # what a column of groups may be called elsewhere
 
 
 def find(place: Place) -> Listing:
@@ -39,18 +42,10 @@ def class_folders(path: Path, place: Place, *, name: str, suffix: bool) -> Listi
     Folders around all of them are left out of the names. Without `suffix` the names end before the last dot.
     """
     contents = members(path, place.stack)
-    paths = [PurePosixPath(member) for member in contents]
-    around = _around(paths)
-    files = sorted((file.relative_to(around) for file in paths), key=str)
-    heads = {file.parts[0] for file in files}
-    with_splits = bool(files) and heads <= set(SPLITS)
-    if heads & set(SPLITS) and not with_splits and all(len(file.parts) == 3 for file in files):
-        raise PrunescopeError(
-            f"found folders {', '.join(sorted(heads))} in {path}, wanted no other splits than {', '.join(SPLITS)}."
-        )
-    for file in files:
-        if len(file.parts) != (3 if with_splits else 2) or not str(file).isprintable():
-            raise PrunescopeError(f"found {str(file)!r} in {path}; {SHAPE}.")
+    around = _around([PurePosixPath(member) for member in contents])
+    files = sorted((PurePosixPath(member).relative_to(around) for member in contents), key=str)
+    files = _without_notes(files, path)
+    with_splits = _check_shape(files, path)
     classes = checked_classes((file.parts[-2] for file in files), where=str(path))
     number = {of: label for label, of in enumerate(classes)}
     names = [str(file if suffix else file.with_suffix("")) for file in files]
@@ -73,9 +68,16 @@ def table(path: Path) -> Listing:
     content = path.read_bytes()
     rows = read_table(str(path), content, required=["file", "label"], key="file")
     present = [column for column in ("group", "split") if column in rows[0].cells]
+    _check_columns(path, list(rows[0].cells))
     rows = sorted(read_table(str(path), content, required=["file", "label", *present], key="file"), key=_file)
     for row in rows:
-        _check_file(row, path.parent)
+        _check_path(row)
+    if missing := [row for row in rows if not (path.parent / _file(row)).is_file()]:
+        raise PrunescopeError(
+            f"{missing[0].place}: found no file {path.parent / _file(missing[0])}; of {len(rows):,} files {len(missing):,} are "
+            "missing. Wanted paths from the table's folder: add the files, or remove the rows."
+        )
+    for row in rows:
         if "split" in present and row.cells["split"] not in SPLITS:
             raise PrunescopeError(f"{row.place}: found split {row.cells['split']!r}, wanted {', '.join(SPLITS)}.")
     _mention_unlisted(path, {_file(row) for row in rows})
@@ -105,18 +107,46 @@ def _around(paths: list[PurePosixPath]) -> PurePosixPath:
     return around
 
 
+def _without_notes(files: list[PurePosixPath], path: Path) -> list[PurePosixPath]:
+    notes = [file for file in files if len(file.parts) == 1 and file.suffix.lower() in NOTES]
+    if notes:
+        print(f"note: {', '.join(map(str, notes[:5]))} in {path} is no image and left out", file=sys.stderr)
+    return [file for file in files if file not in notes]
+
+
+def _check_shape(files: list[PurePosixPath], path: Path) -> bool:
+    """Whether the files lie in splits; PrunescopeError names the first that does not lie as the others."""
+    in_splits = [len(file.parts) == 3 and file.parts[0] in SPLITS for file in files]
+    with_splits = 2 * sum(in_splits) > len(files)
+    for file, in_split in zip(files, in_splits, strict=True):
+        if not (in_split if with_splits else len(file.parts) == 2) or not str(file).isprintable():
+            raise PrunescopeError(f"found {str(file)!r} in {path}; {SHAPE}.")
+    return with_splits
+
+
 def _file(row: Row) -> str:
     return row.cells["file"]
 
 
-def _check_file(row: Row, folder: Path) -> None:
+def _check_path(row: Row) -> None:
     file = PurePosixPath(_file(row))
     if file.is_absolute() or ".." in file.parts or "\\" in _file(row) or str(file) != _file(row):
         raise PrunescopeError(
             f"{row.place}: found file {_file(row)!r}, wanted its plain path below the table's folder, with / between the parts."
         )
-    if not (folder / file).is_file():
-        raise PrunescopeError(f"{row.place}: found no file {folder / file}. Add it, or remove the row.")
+
+
+def _check_columns(path: Path, columns: list[str]) -> None:
+    """Refuse columns that nearly have a meaning; to ignore them could let groups leak."""
+    for column in columns:
+        plain = column.strip().lower()
+        if column not in COLUMNS and plain in COLUMNS:
+            raise PrunescopeError(f"{path}: found the column {column!r}, wanted {plain!r}. Rename it.")
+        if "group" not in columns and plain.removesuffix("s").removesuffix("_id").removesuffix("id") in GROUPS:
+            raise PrunescopeError(
+                f"{path}: found the column {column!r} and no column 'group'. If images of one {column} belong together, rename "
+                "it to group; if not, give it another name or leave it out."
+            )
 
 
 def _mention_unlisted(path: Path, listed: set[str]) -> None:

@@ -9,7 +9,7 @@ from prunescope.data.archives import members
 from prunescope.data.checksums import Official, record
 from prunescope.data.fetch import fetch_all
 from prunescope.data.isic import TEST_SET, check_counterparts, images_in, read_challenge, read_diagnoses
-from prunescope.data.listing import Listing, Place, checked_mirror
+from prunescope.data.listing import Listing, Place, checked_mirror, mention_lacking
 from prunescope.data.splits import SPLITS
 from prunescope.errors import PrunescopeError
 
@@ -72,6 +72,8 @@ def _locate(mirror: Path | None, cache: Path) -> tuple[list[Path], Path]:
     extracted = mirror is not None and set(ARCHIVES) <= set(wanted) and next(mirror.rglob("ISIC_*.[jJ]*"), None) is not None
     if extracted:
         wanted = {name: of for name, of in wanted.items() if name == TABLE}
+    if wanted:
+        mention_lacking(mirror, wanted)
     fetched = dict(zip(wanted, fetch_all(wanted, cache, hint=HINT), strict=True)) if wanted else {}
     found = {name: fetched[name] if name in fetched else (mirror or cache) / name for name in OFFICIAL}
     return [mirror] if mirror is not None and extracted else [found[name] for name in ARCHIVES], found[TABLE]

@@ -33,7 +33,7 @@ OTHERS = {  # what files that Pillow does not take as one of these begin with: (
     "a gzip archive": (0, b"\x1f\x8b"),
     "a PDF": (0, b"%PDF"),
     "a DICOM file": (128, b"DICM"),
-    "a HEIC or AVIF image": (4, b"ftyp"),
+    "a HEIC or AVIF image, or a video": (4, b"ftyp"),
     "an SVG or XML file": (0, b"<"),
     "a PostScript file": (0, b"%!PS"),
     "a Photoshop file": (0, b"8BPS"),
@@ -80,7 +80,7 @@ def decode(
                     block[row - start], of_image = fit(image, size)
                 kinds.update(of_image)
             except Exception as error:  # decoders raise whatever they like on broken bytes
-                broken[row] = f"{(listing.places or listing.names)[row]}: {error}"
+                broken[row] = f"{(listing.places or listing.names)[row]}: {str(error).rstrip('.')}"
             decoded.pixels[row] = hashlib.blake2b(block[row - start], digest_size=16).digest()
         if not broken:
             put(start, block)

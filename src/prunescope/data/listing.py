@@ -1,6 +1,8 @@
 """What finding a source takes and gives: where to look, and what was found, before a pixel is decoded."""
 
 import contextlib
+import sys
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,10 +46,16 @@ def checked_mirror(place: Place) -> Path | None:
     return place.mirror
 
 
+def mention_lacking(mirror: Path | None, wanted: Iterable[str]) -> None:
+    """Say that a mirror lacks files that are downloaded instead."""
+    if mirror is not None:
+        print(f"note: found none of {', '.join(wanted)} in {mirror}; downloading", file=sys.stderr, flush=True)
+
+
 def checked_classes(names: Iterable[str], *, where: str) -> list[str]:
     """Return the sorted class names; PrunescopeError for fewer than two, and for names that read alike.
 
-    Alike are names that differ by case or by spaces only: nearly always one class written in two ways.
+    Alike are names that differ by case, by spaces or by how an accent is coded: nearly always one class written in two ways.
     """
     classes = sorted(set(names))
     if len(classes) < 2:
@@ -57,11 +65,11 @@ def checked_classes(names: Iterable[str], *, where: str) -> list[str]:
     for name in classes:
         if name != name.strip() or not name.isprintable():
             raise PrunescopeError(f"{where}: found class {name!r}, wanted printable characters without spaces around them.")
-        plain = "".join(name.split()).casefold()
+        plain = unicodedata.normalize("NFC", "".join(name.split()).casefold())
         if plain in alike:
             raise PrunescopeError(
-                f"{where}: found classes {alike[plain]!r} and {name!r}, which differ by case or spaces only. If they are one "
-                "class, write it in one way; if not, give one another name."
+                f"{where}: found classes {alike[plain]!r} and {name!r}, which differ by case, spaces or the coding "
+                "of accents only. If they are one class, write it in one way; if not, give one another name."
             )
         alike[plain] = name
     return classes

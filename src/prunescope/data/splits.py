@@ -35,8 +35,12 @@ def split(
     number, home, sizes = _groups(labels, groups)
     few = {label: int((home == label).sum()) for label in np.unique(labels).tolist() if (home == label).sum() <= len(fractions)}
     if few:
-        raise _too_few(
-            {_name(classes, label): f"{groups} groups of images" for label, groups in few.items()}, ["train", *fractions]
+        unit = "images" if len(sizes) == len(labels) else "groups"
+        named = _named([f"{_name(classes, label)}: {found} {unit}" for label, found in few.items()])
+        raise PrunescopeError(
+            f"found too few images to split in {len(few)} of {len(np.unique(labels))} classes ({named}); wanted at least one of "
+            f"each class in each of train, {', '.join(fractions)} (a group counts for the class of most of its images). Add "
+            "images of these classes, merge them with others, or leave them out."
         )
     code_of_group = np.zeros(len(sizes), dtype=np.uint8)
     for label in np.unique(labels).tolist():
@@ -90,12 +94,13 @@ def check_test_fraction(has_test: bool, test_fraction: float | None) -> None:
     """Raise PrunescopeError unless exactly one of them says which images are for testing."""
     if has_test and test_fraction is not None:
         raise PrunescopeError(
-            f"found a test fraction of {test_fraction}, but this source has an official test split, which is kept; set "
-            "the test fraction to null."
+            f"found test_fraction {test_fraction}, but this source has a test split, which is kept; set prepare.test_fraction to "
+            "null."
         )
     if not has_test and test_fraction is None:
         raise PrunescopeError(
-            "found a test fraction of null (the official test split), but this source has none; set a fraction, for instance 0.2."
+            "found test_fraction null (the source's own test split), but this source has none; set prepare.test_fraction to a "
+            "fraction, for instance 0.2."
         )
 
 
@@ -112,12 +117,16 @@ def check(
         present = np.unique(labels[codes == SPLITS.index(name)])
         missing = np.setdiff1d(np.unique(labels), present)
         if len(missing):
-            raise _too_few({_name(classes, label): f"none in {name}" for label in missing.tolist()}, wanted)
+            raise PrunescopeError(
+                f"found no images in {name} of {_named([_name(classes, label) for label in missing.tolist()])}; wanted images of "
+                f"every class in {', '.join(wanted)}."
+            )
     shared = shared_groups(groups, codes)
     if len(shared):
         raise PrunescopeError(
             f"found {len(shared)} groups with images in two splits (the first: {shared[0]!r}); a test on images of a "
-            "group that was trained on measures memory. Wanted each group in one split: prepare the data again."
+            "group that was trained on measures memory. Wanted each group in one split: in a table, give all its rows the same "
+            "split, or leave the column split out."
         )
 
 
@@ -185,13 +194,5 @@ def _name(classes: Sequence[str] | None, label: int) -> str:
     return repr(str(classes[label])) if classes is not None else f"number {label}"
 
 
-def _too_few(found: Mapping[str, str], wanted: Sequence[str]) -> PrunescopeError:
-    """Name each class with what it has too few of."""
-    named = "; ".join(f"{name}: found {what}" for name, what in list(found.items())[:NAMED]) + (
-        "; ..." if len(found) > NAMED else ""
-    )
-    return PrunescopeError(
-        f"{len(found)} classes have too few images to split ({named}); wanted at least one group of images (one image, where "
-        f"there are no groups) in each of {', '.join(wanted)}. Add images of these classes, merge them with others, or leave "
-        "them out."
-    )
+def _named(names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")

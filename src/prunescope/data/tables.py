@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from prunescope.errors import PrunescopeError
 
+OTHERS = {b"PK": "an Excel workbook or a zip", b"\xff\xfe": "UTF-16 text", b"\xfe\xff": "UTF-16 text"}  # by their first bytes
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabulators", "|": "bars"}
 
 
@@ -47,7 +48,8 @@ def _rows(place: str, content: bytes, required: Sequence[str], delimiter: str) -
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise PrunescopeError(f"{place} is not UTF-8 text (byte {error.start}). Save it as CSV with UTF-8 encoding.") from error
+        found = next((what for begin, what in OTHERS.items() if content.startswith(begin)), "not UTF-8 text")
+        raise PrunescopeError(f"{place} is {found} (byte {error.start}). Save it as CSV with UTF-8 encoding.") from error
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         header = next(reader, [])
@@ -66,6 +68,6 @@ def _check_header(place: str, header: Sequence[str], required: Sequence[str], de
     if missing := [column for column in required if column not in header]:
         others = [name for sign, name in DELIMITERS.items() if sign != delimiter and len(header) == 1 and sign in header[0]]
         advice = f" Its cells are divided by {others[0]}: save it with {DELIMITERS[delimiter]}." if others else ""
-        raise PrunescopeError(f"{place}: found columns {', '.join(header)!r}, wanted also {', '.join(missing)}.{advice}")
+        raise PrunescopeError(f"{place}: found columns {header}, wanted also {', '.join(missing)}, written so.{advice}")
     if twice := sorted({column for column in header if header.count(column) > 1 and column}):
         raise PrunescopeError(f"{place}: found the column {twice[0]!r} twice, wanted each once.")

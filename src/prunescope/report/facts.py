@@ -54,7 +54,8 @@ def class_table(metrics: Path, study: Study) -> pd.DataFrame:
         names = list(next(iter(per_split.values())))
         sizes = {name: {f"{split} images": _integer(of.get(name)) for split, of in per_split.items()} for name in names}
         if all(size == sizes[names[0]] for size in sizes.values()):
-            sizes = {f"each of {len(names)}": sizes[names[0]]}
+            listed = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+            sizes = {f"each of {len(names)}: {listed}": sizes[names[0]]}
         rows += [{"data": dataset, "class": name} | size for name, size in sizes.items()]
     return pd.DataFrame(rows)
 
