@@ -169,6 +169,8 @@ def test_balanced_epochs_have_each_class_and_in_it_each_image_equally_often(make
         times = np.bincount(seen, minlength=60)
         assert [int(times[store.labels == k].sum()) for k in range(3)] == [20, 20, 20]
         assert times[:41].max() == 1 and set(times[41:57].tolist()) == {1, 2} and set(times[57:].tolist()) == {6, 7}
+        batches_of_classes = np.array(store.labels[seen]).reshape(10, 6)
+        assert sum(len(set(row)) > 1 for row in batches_of_classes.tolist()) >= 9, "batches of one class"
         orders.append(seen)
     assert orders[0] != orders[1] and set(orders[0]) != set(orders[1])
     uneven = make_store(train=61, val=0, test=0, size=4)

@@ -233,7 +233,7 @@ def test_plan_that_does_not_fit_stops_before_pretraining(study, tmp_path, monkey
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     where = ("--checkpoint", "c", "--metrics", "m", "--history", "h")
-    cell = ("--model", "vgg11", "--dataset", "digits", "--seed", "0", "--store", str(folder / "data/digits"))
+    cell = ("--model", "vgg11", "--dataset", "digits", "--seed", "0", "--store", str(folder / "prepared/digits"))
     monkeypatch.setattr(sys, "argv", ["pretrain", *cell, *where])
     with pytest.raises(PrunescopeError, match="layerwise: recovery_share"):
         load_stage("pretrain").recipe()

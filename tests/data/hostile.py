@@ -135,6 +135,13 @@ def with_method(archive: bytes, method: int) -> bytes:
     return bytes(data)
 
 
+def with_version(archive: bytes, version: int) -> bytes:
+    """A zip whose first member needs another version of zip."""
+    data = bytearray(archive)
+    data[data.index(b"PK\x01\x02") + 6] = version
+    return bytes(data)
+
+
 def twice(archive: bytes) -> bytes:
     """A zip with its first member again."""
     stream = io.BytesIO(archive)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile import Case, flipped, made, tree, twice, with_flag, with_method, with_size, zipped
+from hostile import Case, flipped, made, tree, twice, with_flag, with_method, with_size, with_version, zipped
 from source_fakes import class_tree, encoded, picture, write_tree
 
 PNG = encoded(picture(5), "PNG")
@@ -113,6 +113,15 @@ FOLDERS = {
         "found 'valid/apple/0.png' in .*with the splits train, val, test",
         test_fraction=None,
     ),
+    "a deep chain of folders": made(
+        lambda mine: (mine / "/".join(["apple", *"abcdefghijklmnopqrstuvwxyz"])).mkdir(parents=True), "more than 20 folders deep"
+    ),
+    "images where the store goes": Case(
+        "folder", lambda folder, _: {"path": str(folder.parent / "out/store")}, "found the images at .*, where the prepared store"
+    ),
+    "a store in the folder of images": Case("folder", lambda folder, _: {"path": str(folder.parent)}, "found the images at"),
+    "a path with a line break": Case("folder", lambda folder, _: {"path": "a\nb"}, r"found path 'a\\nb', wanted printable"),
+    "a path of nobody": Case("folder", lambda folder, _: {"path": "~nobody-of-this-name/x"}, "found path '~nobody"),
     "several broken images": tree(
         class_tree() | {f"apple/x{n:02}.png": b"" for n in range(12)},
         r"cannot read 12 of 36 images: apple/x00\.png.*x09.*; \.\.\.",
@@ -135,6 +144,7 @@ ZIPS = {
     "a zip with a member twice": zipped(twice, r"the member 'apple/0\.png' is there twice"),
     "a zip bomb": zipped(lambda data: with_size(data, 1 << 30), r"unpacks to 1,073,741,824 bytes, wanted at most"),
     "a zip of another compression": zipped(lambda data: with_method(data, 99), r"apple/0\.png in .*compression"),
+    "a zip of a later version": zipped(lambda data: with_version(data, 99), "is not a whole zip archive .zip file version"),
     "a zip in a zip": zipped({"apple/more.zip": b"PK\x05\x06" + bytes(18)}, r"apple/more\.zip in .*it is a zip archive"),
     "a line break in a member": zipped({"apple/a\nb.png": PNG}, r"found 'apple/a\\nb\.png'"),
     "a zip of zips only": zipped({"deep/er/still/x.png": PNG}, "found 'deep/er/still/x.png' in"),

@@ -5,6 +5,7 @@ import zlib
 
 import numpy as np
 from hostile import cut, flipped, frames, of_array, one_image, png
+from PIL import Image
 from source_fakes import encoded, picture
 
 PNG = encoded(picture(5), "PNG")
@@ -15,6 +16,7 @@ HUGE_JPEG = JPEG.replace(b"\x00\x20\x00\x20", b"\xff\xdc\xff\xdc", 1)  # height 
 CASES = {
     "JPEG cut in its header": one_image(cut("JPEG", 0.1), "Truncated File Read", "jpg"),
     "JPEG cut in its pixels": one_image(cut("JPEG", 0.7), "truncated", "jpg"),
+    "JPEG filled up with zeros": one_image(cut("JPEG", 0.7) + bytes(900), "the JPEG has no end", "jpg"),
     "PNG cut in its pixels": one_image(cut("PNG", 0.7), "truncated"),
     "GIF cut in its pixels": one_image(cut("GIF", 0.7), "truncated", "gif"),
     "WebP cut in its pixels": one_image(cut("WEBP", 0.7, lossless=True), "", "webp"),
@@ -46,5 +48,10 @@ CASES = {
     "TIFF of several pages": one_image(frames("TIFF"), "3 frames or pages", "tiff"),
     "TIFF of floating point numbers": one_image(of_array(np.ones((9, 9), np.float32), "TIFF"), "floating point", "tiff"),
     "TIFF of 32-bit numbers": one_image(of_array(np.full((9, 9), 1 << 20, np.int32), "TIFF"), "unknown range", "tiff"),
+    "TIFF of 32-bit numbers below 256": one_image(of_array(np.full((9, 9), 200, np.int32), "TIFF"), "unknown range", "tiff"),
+    "PNG of 12 bits in 16": one_image(of_array(np.full((9, 9), 4000, np.uint16), "PNG"), "no value above 4,000: scale it"),
+    "PNG of 16 bits with a transparent value": one_image(
+        encoded(Image.fromarray(np.full((9, 9), 50_000, np.uint16)), "PNG", transparency=500), "with a transparent value"
+    ),
     "TIFF of negative numbers": one_image(of_array(np.full((9, 9), -5, np.int32), "TIFF"), "unknown range", "tiff"),
 }

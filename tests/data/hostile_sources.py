@@ -57,11 +57,12 @@ def offline(url: str, **_: Any) -> None:
     raise fetch.requests.ConnectionError("offline")
 
 
-def tested(change: Change, message: str) -> Case:
+def tested(change: Change, message: str, count: int = 24) -> Case:
     """HAM10000 with ISIC 2018's test set."""
 
     def make(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         monkeypatch.setattr(ham10000, "IMAGES", 36)
+        monkeypatch.setattr(ham10000, "TEST_IMAGES", (count,))
         write_ham(folder, *ham())
         images, table = change(*truth())
         if images:
@@ -69,6 +70,19 @@ def tested(change: Change, message: str) -> Case:
         return {"mirror": folder, "test_fraction": None}
 
     return Case("ham10000", make, message)
+
+
+def broken_truth() -> Case:
+    """The challenge's zip of its table with a bit turned over."""
+
+    def make(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+        write_ham(folder, *ham())
+        write_test_set(folder, *truth())
+        path = folder / "ISIC2018_Task3_Test_GroundTruth.zip"
+        path.write_bytes(flipped((data := path.read_bytes()), data.index(b"MEL")))
+        return {"mirror": folder, "test_fraction": None}
+
+    return Case("ham10000", make, "cannot read ISIC2018_Task3_Test_GroundTruth/.*: Bad CRC-32")
 
 
 def cifar_pickled(replaced: Callable[[], dict[str, bytes]], message: str) -> Case:
@@ -81,10 +95,11 @@ def cifar_pickled(replaced: Callable[[], dict[str, bytes]], message: str) -> Cas
     return Case("cifar100", make, message)
 
 
-def cifar(write: Callable[[Path], object], message: str, images: int = 24) -> Case:
+def cifar(write: Callable[[Path], object], message: str, train: int = 6) -> Case:
     def make(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         write(folder)
-        monkeypatch.setattr(cifar100, "IMAGES", images)
+        for name, count in (("CLASSES", 3), ("TRAIN", train), ("TEST", 2)):
+            monkeypatch.setattr(cifar100, name, count)
         return {"mirror": folder, "test_fraction": None}
 
     return Case("cifar100", make, message)
@@ -95,9 +110,9 @@ def unpacked(folder: Path) -> None:
         tar.extractall(folder, filter="data")
 
 
-def renamed(folder: Path) -> None:
-    unpacked(folder)
-    (folder / "cifar-100-python/test").unlink()
+def packed_binary(folder: Path) -> None:
+    with tarfile.open(folder / "cifar-100-binary.tar.gz", "w:gz") as tar:
+        tar.add(binary(folder / "there"), "cifar-100-binary")
 
 
 def on_disk(change: Callable[[Path, pytest.MonkeyPatch], dict[str, Any]], message: str) -> Case:
@@ -158,6 +173,16 @@ HAM = {
         lambda i, t: (i, t.replace("1.0,0.0", "1.0,1.0", 1)), "line .*wanted 1 in one column and 0 in the others"
     ),
     "a test set of other columns": tested(lambda i, t: (i, t.replace("MEL", "XYZ", 1)), "wanted also MEL"),
+    "a test set that is not whole": tested(lambda i, t: (i, t), "found 24 images, wanted ISIC 2018's 25", count=25),
+    "a test set with an empty table": tested(lambda i, t: (i, ""), "found columns"),
+    "a test set with a broken zip": broken_truth(),
+    "a lesion of two diagnoses": ham_with(
+        lambda i, t: (i, t.replace("HAM_023", "HAM_001")), "found lesion HAM_001 with dx .* after .*, wanted one diagnosis"
+    ),
+    "two images of one id": ham_with(
+        lambda i, t: (i | {"more/ISIC_0000005.jpg": i["ISIC_0000006.jpg"]}, t),
+        "found two different images of one id",
+    ),
     "a test set from the training images": tested(
         lambda i, t: ({n.replace("ISIC_1", "ISIC_0"): c for n, c in i.items()}, t.replace("ISIC_1", "ISIC_0")),
         "24 images in HAM10000 and in ISIC 2018's test set",
@@ -182,13 +207,18 @@ CIFAR = {
     "an archive of no pickle": cifar_pickled(lambda: {"train": b"no pickle"}, "is not CIFAR-100 .UnpicklingError"),
     "an archive of a list": cifar_pickled(lambda: {"train": pickle.dumps([])}, "is not CIFAR-100 .TypeError"),
     "an unpacked archive with other bytes": cifar(unpacked, r"cifar-100-python/meta has md5 .*, wanted md5 7973b15100"),
-    "an unpacked archive that is not whole": cifar(renamed, "cifar-100-python/meta has md5"),
+    "an unpacked archive that is not whole": cifar(
+        lambda folder: (folder / "cifar-100-python").mkdir(), "cifar-100-python/meta is missing"
+    ),
+    "a binary archive with other bytes": cifar(packed_binary, "cifar-100-binary.tar.gz has md5 .*, wanted md5 03b5dce01913d631"),
     "binary records that are cut": cifar(lambda folder: binary(folder, lambda data: data[:-1]), "is not CIFAR-100 .ValueError"),
     "binary records of another class": cifar(
         lambda folder: binary(folder, lambda data: data[:1] + b"\x63" + data[2:]), "is not CIFAR-100 .IndexError"
     ),
     "a part of CIFAR-100": cifar(
-        lambda folder: write_zip(folder / "cifar100.zip", cifar_tree()), "found 24 images .*60,000", 60_000
+        lambda folder: write_zip(folder / "cifar100.zip", cifar_tree()),
+        "found 24 images of 3 classes .*classes of 500 images to train",
+        500,
     ),
     "CIFAR-100 without its test": cifar(
         lambda folder: write_zip(folder / "cifar100.zip", {n: c for n, c in cifar_tree().items() if n.startswith("train")}),

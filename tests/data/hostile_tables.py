@@ -45,6 +45,7 @@ CASES = {
     "one label": listed(HEAD + "apple/0.png,apple\napple/1.png,apple\n", "found only the class 'apple'"),
     "a label of one image": listed(HEAD + "{rows}table.csv,rare\n", "'rare': 1 images"),
     "a row that is no image": listed(HEAD + "{rows}table.csv,bear\n", r"table\.csv \(.*line 26\): it begins with b'file,lab'"),
+    "groups that differ by case": listed("file,label,group\n" + GROUPED.replace(",p3\n", ",P4\n"), "found groups 'P4' and 'p4'"),
     "an unknown split": listed(
         "file,label,group,split\n" + "".join(SPLIT).replace(",val\n", ",dev\n"), "split 'dev', wanted train"
     ),

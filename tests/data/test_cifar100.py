@@ -1,7 +1,6 @@
 """CIFAR-100 in every form it may come in."""
 
 import hashlib
-import io
 import tarfile
 from pathlib import Path
 
@@ -30,7 +29,10 @@ def mirrors(tmp_path, monkeypatch) -> dict[str, Path]:
     binary(places["binary"])
     with tarfile.open(places["binary archive"] / "cifar-100-binary.tar.gz", "w:gz") as tar:
         tar.add(places["binary"] / "cifar-100-binary", "cifar-100-binary")
-    monkeypatch.setattr(cifar100, "IMAGES", 24)
+    for name, count in (("CLASSES", 3), ("TRAIN", 6), ("TEST", 2)):
+        monkeypatch.setattr(cifar100, name, count)
+    binary_archive = places["binary archive"] / "cifar-100-binary.tar.gz"
+    monkeypatch.setattr(cifar100, "BINARY_MD5", md5(binary_archive))
     monkeypatch.setattr(cifar100, "ARCHIVE", Official("https://archive", official.stat().st_size, md5(official)))
     unpacked = places["unpacked"] / "cifar-100-python"
     monkeypatch.setattr(cifar100, "UNPACKED", {path.name: md5(path) for path in unpacked.iterdir()})
@@ -74,10 +76,13 @@ def test_the_binary_version_has_the_same_images_and_splits_under_numbers(tmp_pat
     assert [read.classes[label] for label in read.labels] == [name.split("/")[1] for name in read.names]
 
 
-def test_arrays_pickled_by_python_2_are_read():
-    # What Python 2 with numpy 1.x writes (protocol 2) for {"data": np.arange(3, dtype="u1")}, assembled by hand.
-    text = b"}U\x04datacnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01K\x03\x85"
-    kind = b"cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
-    python2 = b"\x80\x02" + text + kind + b"\x89U\x03\x00\x01\xfetbs."
-    found = cifar100._Plain(io.BytesIO(python2), encoding="latin1").load()
-    assert list(found) == ["data"] and found["data"].dtype == np.uint8 and found["data"].tolist() == [0, 1, 254]
+def test_what_python_2_pickled_is_read():
+    # As Python 2 with numpy 1.x writes it (protocol 2), assembled by hand: text as bytes, an array of 1, 254 and so on.
+    array = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01K\x01K\x03\x86"
+    array += b"cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+    array += b"\x89U\x03\x00\x01\xfetb"
+    part = b"\x80\x02}(U\x09filenames]U\x05a.pngaU\x0bfine_labels]K\x00aU\x04data" + array + b"u."
+    files = {"meta": b"\x80\x02}U\x10fine_label_names]U\x05appleas.", "train": part, "test": part}
+    rows, pixels, classes = cifar100._unpickled(files.__getitem__)
+    assert (rows, classes) == ([("train/apple/a", 0, 0), ("test/apple/a", 0, 2)], ["apple"])
+    assert pixels.dtype == np.uint8 and pixels.tolist() == [[0, 1, 254]] * 2

@@ -1,5 +1,6 @@
 """HAM10000 in every form it may come in, with and without ISIC 2018's test set."""
 
+import hashlib
 import io
 
 import numpy as np
@@ -14,6 +15,7 @@ from prunescope.data import ham10000, store
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     monkeypatch.setattr(ham10000, "IMAGES", 36)
+    monkeypatch.setattr(ham10000, "TEST_IMAGES", (24,))
 
 
 def test_all_forms_of_ham_give_the_same_images_and_no_lesion_leaks(tmp_path):
@@ -56,8 +58,9 @@ def test_the_test_set_of_isic_2018_in_all_its_forms(tmp_path):
     write_test_set(tmp_path / "challenge" / "ham10000", images, table)
     write_zip(tmp_path / "dataverse/ham10000" / f"{name}_Images.zip", images)
     (tmp_path / "dataverse/ham10000" / f"{name}_GroundTruth.tab").write_text(dataverse(table, "\t"))
-    write_tree(tmp_path / "files/ham10000" / f"{name}_Images", images)
-    (tmp_path / "files/ham10000" / f"{name}_GroundTruth.csv").write_text(dataverse(table, ","))
+    write_tree(tmp_path / "files/ham10000" / f"{name}_Images" / f"{name}_Images", images)
+    (tmp_path / "files/ham10000" / f"{name}_GroundTruth").mkdir()
+    (tmp_path / "files/ham10000" / f"{name}_GroundTruth" / f"{name}_GroundTruth.csv").write_text(dataverse(table, ","))
     kept = []
     for form in ("challenge", "dataverse", "files"):
         found = run("ham10000", tmp_path / f"out-{form}", mirror=tmp_path / form, test_fraction=None)
@@ -69,7 +72,24 @@ def test_the_test_set_of_isic_2018_in_all_its_forms(tmp_path):
     test = read.indices("test")
     assert read.names[test].tolist() == sorted(file[:-4] for file in images)
     assert read.groups[test][0] == "HAMTEST_0000000"
+    files = store.read(tmp_path / "out-files").provenance["files"]
+    assert [(file["name"], file.get("files")) for file in files] == [
+        ("HAM10000_images_part_1.zip", None), ("HAM10000_images_part_2.zip", None), ("HAM10000_metadata.csv", None),
+        (f"{name}_GroundTruth.csv", None), ("JPEG files", 24),
+    ]  # fmt: skip
     # Without being asked for, it changes nothing, even where it lies among the images.
     write_tree(tmp_path / "loose/ham10000", ham()[0] | {"HAM10000_metadata.csv": ham()[1].encode()})
     write_tree(tmp_path / "loose/ham10000" / f"{name}_Input", images)
     assert run("ham10000", tmp_path / "out", mirror=tmp_path / "loose")["groups"] == 24
+
+
+@pytest.mark.parametrize("name", ["HAM10000_metadata.tab", "HAM10000_metadata"])
+def test_the_table_as_dataverse_reexports_it(tmp_path, name):
+    images, table = ham()
+    write_tree(tmp_path / "mirror/ham10000/any", {file.replace(".jpg", ".JPEG"): data for file, data in images.items()})
+    (tmp_path / "mirror/ham10000" / name).write_text(table.replace(",", "\t"))
+    assert run("ham10000", tmp_path / "out", mirror=tmp_path / "mirror")["groups"] == 24
+    first, second = store.read(tmp_path / "out").provenance["files"]
+    assert (first["name"], second["name"], second["files"]) == (name, "JPEG files", 36)
+    lines = "".join(f"{hashlib.sha256(data).hexdigest()}  {file[:-4]}\n" for file, data in sorted(images.items()))
+    assert second["sha256"] == hashlib.sha256(lines.encode()).hexdigest()

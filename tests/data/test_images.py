@@ -1,7 +1,9 @@
 """Images: any size, mode and orientation becomes the same squares of RGB, however many workers there are."""
 
 import io
+import struct
 import time
+import zlib
 
 import numpy as np
 import pytest
@@ -45,8 +47,22 @@ def test_every_kind_of_image_becomes_rgb():
     for mode in ("P", "CMYK", "L", "1", "LA"):
         assert square(Image.fromarray(red).convert(mode), 4).shape == (4, 4, 3)
     assert square(Image.fromarray(red).convert("P"), 4)[0, 0].tolist() == [255, 0, 0]
-    deep = Image.open(io.BytesIO(encoded(Image.fromarray(np.full((4, 4), 0x8080, dtype=np.uint16)), "PNG")))
-    assert (square(deep, 4) == 0x80).all()
+    deep = Image.open(io.BytesIO(encoded(Image.fromarray(np.full((4, 4), 0xFF00, dtype=np.uint16)), "PNG")))
+    assert (square(deep, 4) == 254).all()  # 65,280 / 257
+    palette = Image.fromarray(red).convert("P")
+    see_through = Image.open(io.BytesIO(encoded(palette, "PNG", transparency=palette.getpixel((0, 0)))))
+    assert square(see_through, 4)[0, 0].tolist() == [255, 255, 255]
+    stereo = Image.open(io.BytesIO(encoded(picture(1), "MPO", save_all=True, append_images=[picture(2)])))
+    assert getattr(stereo, "n_frames", 1) == 2 and np.abs(square(stereo, 32).astype(int) - np.asarray(picture(1))).mean() < 20  # the first
+    wide = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(part)) + kind + part + struct.pack(">I", zlib.crc32(kind + part))
+        for kind, part in (
+            (b"IHDR", struct.pack(">IIBBBBB", 2, 2, 16, 2, 0, 0, 0)),
+            (b"IDAT", zlib.compress((b"\0" + b"\x80\x00" * 6) * 2)),
+            (b"IEND", b""),
+        )
+    )
+    assert fit(Image.open(io.BytesIO(wide)), 2)[1] == ["16 bit"]
     with pytest.raises(ValueError, match="floating point"):
         square(Image.fromarray(np.zeros((4, 4), dtype=np.float32)), 4)
 

@@ -6,11 +6,12 @@ import stat
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from prunescope.errors import PrunescopeError
 
-LARGEST = 1 << 29  # bytes that one member of an archive may unpack to
+LARGEST = 1 << 28  # bytes of one file, unpacked
+DEEPEST = 20  # folders in each other
 ENCRYPTED = 0x1  # bit of a zip member's flags
 
 
@@ -23,15 +24,18 @@ def members(path: Path, stack: contextlib.ExitStack) -> dict[str, Callable[[], b
     neither file nor folder.
     """
     if path.is_dir():
-        return {name: file.read_bytes for name, file in sorted(_walk(path, "", frozenset()))}
+        return {name: partial(_read, file) for name, file in sorted(_walk(path, "", frozenset()))}
     try:
         archive = stack.enter_context(zipfile.ZipFile(path))
-    except (OSError, zipfile.BadZipFile) as error:
+    except Exception as error:  # versions, flags and encodings that zipfile does not know raise whatever they like
         raise PrunescopeError(f"{path} is not a whole zip archive ({error}). Copy or download it again.") from error
     found: dict[str, Callable[[], bytes]] = {}
     for info in archive.infolist():
         name = info.filename.replace("\\", "/")  # some Windows programs write these
-        if not info.is_dir() and not is_clutter(name):
+        if name.endswith("/"):
+            continue
+        name = str(PurePosixPath(name))
+        if not is_clutter(name):
             _check_member(info, name, path, known=name in found)
             found[name] = partial(archive.read, info)
     return dict(sorted(found.items()))
@@ -40,7 +44,9 @@ def members(path: Path, stack: contextlib.ExitStack) -> dict[str, Callable[[], b
 def is_clutter(name: str) -> bool:
     """Return whether a file of this name (with /) is hidden or what file managers and archivers leave behind."""
     return any(
-        (part.startswith((".", "~$")) and part != "..") or part.lower() in _CLUTTER or part.endswith(":Zone.Identifier")
+        (part.startswith((".", "~$")) and part not in (".", ".."))
+        or part.lower() in _CLUTTER
+        or part.endswith(":Zone.Identifier")
         for part in name.split("/")
     )
 
@@ -57,6 +63,12 @@ _CLUTTER = {
 }
 
 
+def _read(file: Path) -> bytes:
+    if (size := file.stat().st_size) > LARGEST:
+        raise ValueError(f"it has {size:,} bytes, wanted at most {LARGEST:,}")
+    return file.read_bytes()
+
+
 def _walk(folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[tuple[str, Path]]:
     """Yield (name, file) of every file below `folder`; `above` are the folders it lies in, by device and inode."""
     try:
@@ -65,6 +77,8 @@ def _walk(folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Itera
     except OSError as error:
         raise PrunescopeError(f"cannot read the folder {str(folder)!r}: {error.strerror}.") from error
     here = (about.st_dev, about.st_ino)
+    if len(above) == DEEPEST:
+        raise PrunescopeError(f"{str(folder)!r} lies more than {DEEPEST} folders deep. Is it what you meant?")
     if here in above:
         raise PrunescopeError(f"{str(folder)!r} is a link to a folder that it lies in itself. Remove it.")
     for entry in entries:

@@ -3,6 +3,8 @@
 import io
 import pickle
 import tarfile
+import zlib
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -26,8 +28,9 @@ UNPACKED = {  # md5 of the archive's members
     "train": "16019d7e3df5f24257cddd939b257f8d",
     "test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
 }
+BINARY_MD5 = "03b5dce01913d631647c71ecec9e9cb8"  # of the archive of plain bytes
 RECORD = 2 + 3 * 32 * 32  # bytes of an image in the binary version: coarse label, fine label, planes of red, green, blue
-IMAGES = 60_000
+CLASSES, TRAIN, TEST = 100, 500, 100  # classes, and images of each
 HINT = (
     f"Without a network, put {PYTHON}.tar.gz, or cifar100.zip with train/<class>/<image> and test/<class>/<image>, into a "
     "folder and set PRUNESCOPE_MIRROR to it."
@@ -49,16 +52,18 @@ def find(place: Place) -> Listing:
         f"{BINARY}.tar.gz": _binary,
         BINARY: _binary,
     }
-    if form := next((name for name in forms if mirror is not None and (mirror / name).exists()), None):
-        assert mirror is not None
-        path = mirror / form
-    else:
-        form = f"{PYTHON}.tar.gz"
+    folders = () if mirror is None else (mirror / "cifar100", mirror)
+    path = next((folder / name for name in forms for folder in folders if (folder / name).exists()), None)
+    if path is None:
         mention_lacking(mirror, forms)
-        [path] = fetch_all({form: ARCHIVE}, place.cache, hint=HINT)
-    listing = forms[form](path)
-    if len(listing.names) != IMAGES:
-        raise PrunescopeError(f"found {len(listing.names):,} images in {path}, wanted CIFAR-100's {IMAGES:,}. {HINT}")
+        [path] = fetch_all({f"{PYTHON}.tar.gz": ARCHIVE}, place.cache, hint=HINT)
+    listing = forms[path.name](path)
+    found = Counter(zip(listing.labels, listing.given or (), strict=False))
+    if len(listing.classes) != CLASSES or any((found[k, 0], found[k, 2]) != (TRAIN, TEST) for k in range(CLASSES)):
+        raise PrunescopeError(
+            f"found {len(listing.names):,} images of {len(listing.classes)} classes in {path}, wanted CIFAR-100's {CLASSES} "
+            f"classes of {TRAIN} images to train and {TEST} to test. {HINT}"
+        )
     return listing
 
 
@@ -68,15 +73,17 @@ def _python(path: Path) -> Listing:
     for file, md5 in wanted.items():
         if not file.is_file() or (found := digests(file)[1]) != md5:
             raise PrunescopeError(f"{file} {f'has md5 {found}' if file.is_file() else 'is missing'}, wanted md5 {md5}. {HINT}")
-    return _listing(path, _unpickled)
+    return _listing(path, _unpickled, list(UNPACKED))
 
 
 def _binary(path: Path) -> Listing:
-    return _listing(path, _records)
+    if path.is_file() and (found := digests(path)[1]) != BINARY_MD5:
+        raise PrunescopeError(f"{path} has md5 {found}, wanted md5 {BINARY_MD5}. {HINT}")
+    return _listing(path, _records, ["train.bin", "test.bin", "fine_label_names.txt"])
 
 
-def _listing(path: Path, read: Callable[[Callable[[str], bytes]], Rows]) -> Listing:
-    """List what `read` finds with a function that gives it the bytes of a file, out of an archive or a folder."""
+def _listing(path: Path, read: Callable[[Callable[[str], bytes]], Rows], members: list[str]) -> Listing:
+    """List what `read` finds with a function that gives it the bytes of a member, out of an archive or a folder."""
     try:
         if path.is_dir():
             rows, pixels, classes = read(lambda name: (path / name).read_bytes())
@@ -87,14 +94,14 @@ def _listing(path: Path, read: Callable[[Callable[[str], bytes]], Rows]) -> List
             raise ValueError(f"found {len(rows)} names and pixels {pixels.shape} {pixels.dtype}")
         if not all(0 <= label < len(classes) for _, label, _ in rows):
             raise ValueError(f"found labels that are not those of {len(classes)} classes")
-    except (tarfile.TarError, pickle.UnpicklingError, OSError, EOFError, LookupError, TypeError, ValueError) as error:
+    except (tarfile.TarError, pickle.UnpicklingError, OSError, EOFError, LookupError, TypeError, ValueError, zlib.error) as error:
         raise PrunescopeError(f"{path} is not CIFAR-100 ({type(error).__name__}: {error}). {HINT}") from error
     order = sorted(range(len(rows)), key=rows.__getitem__)
     return Listing(
         names=[rows[row][0] for row in order],
         labels=[rows[row][1] for row in order],
         classes=classes,
-        files=[record(file, ARCHIVE) for file in (sorted(path.iterdir()) if path.is_dir() else [path]) if file.is_file()],
+        files=[record(file, ARCHIVE) for file in ([path] if path.is_file() else [path / name for name in members])],
         read=lambda row: Image.fromarray(np.ascontiguousarray(pixels[order[row]].reshape(3, 32, 32).transpose(1, 2, 0))),
         given=[rows[row][2] for row in order],
     )

@@ -17,7 +17,7 @@ from prunescope.errors import PrunescopeError
 PACKET = 1 << 16  # bytes of a download taken at a time: what a dropped connection loses at most
 SPARE = 16 << 20  # bytes that must stay free beside a download
 TIMEOUT = (10, 60)  # seconds to connect, seconds without a byte
-RETRIED = {408, 425, 429, 500, 502, 503, 504}  # statuses that may pass when asked again
+RETRIED = {408, 425, 429, 500, 502, 503, 504, *range(520, 525)}  # statuses that may pass when asked again
 
 
 class _Failed(Exception):
@@ -139,7 +139,7 @@ def _continue(wanted: Official, part: Path, hint: str) -> None:
                     have += len(block)
                     if have > wanted.size:
                         break
-    except requests.RequestException as error:
+    except (requests.RequestException, ValueError) as error:  # ValueError: a redirect to no address
         raise _Failed(f"{type(error).__name__}: {error}") from error
     if have < wanted.size:
         raise _Failed(f"the connection ended after {have:,} of {wanted.size:,} bytes")
@@ -148,7 +148,7 @@ def _continue(wanted: Official, part: Path, hint: str) -> None:
 def _check_status(response: requests.Response, wanted: Official, hint: str) -> None:
     if response.status_code in RETRIED:
         after = response.headers.get("Retry-After", "")
-        raise _Failed(f"HTTP status {response.status_code}", float(after) if after.isdigit() else 0.0)
+        raise _Failed(f"HTTP status {response.status_code}", float(after) if after.isdecimal() else 0.0)
     if response.status_code not in (200, 206):
         raise PrunescopeError(f"could not download {wanted.address}: HTTP status {response.status_code}. {hint}".strip())
 

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from prunescope.data.archives import is_clutter, members
 from prunescope.data.checksums import record
-from prunescope.data.listing import Listing, Place, checked_classes
+from prunescope.data.listing import Listing, Place, check_alike, checked_classes
 from prunescope.data.splits import SPLITS
 from prunescope.data.tables import Row, read_table
 from prunescope.errors import PrunescopeError
@@ -57,7 +57,7 @@ def class_folders(path: Path, place: Place, *, name: str, suffix: bool) -> Listi
         classes=classes,
         files=[] if path.is_dir() else [record(path)],
         read=lambda row: contents[str(around / files[row])](),
-        loose=name if path.is_dir() else None,
+        loose=[name] * len(files) if path.is_dir() else None,
         places=[f"{file} in {path}" for file in files],
         given=[SPLITS.index(file.parts[0]) for file in files] if with_splits else None,
     )
@@ -82,6 +82,8 @@ def table(path: Path) -> Listing:
             raise PrunescopeError(f"{row.place}: found split {row.cells['split']!r}, wanted {', '.join(SPLITS)}.")
     _mention_unlisted(path, {_file(row) for row in rows})
     classes = checked_classes((row.cells["label"] for row in rows), where=str(path))
+    if "group" in present:
+        check_alike({row.cells["group"] for row in rows}, "groups", where=str(path))
     number = {of: label for label, of in enumerate(classes)}
     return Listing(
         names=[_file(row) for row in rows],
@@ -89,7 +91,7 @@ def table(path: Path) -> Listing:
         classes=classes,
         files=[record(path)],
         read=lambda row: (path.parent / _file(rows[row])).read_bytes(),
-        loose="images of the table",
+        loose=["images of the table"] * len(rows),
         places=[f"{_file(row)} ({row.place})" for row in rows],
         groups=[row.cells["group"] for row in rows] if "group" in present else None,
         given=[SPLITS.index(row.cells["split"]) for row in rows] if "split" in present else None,

@@ -1,14 +1,14 @@
 """HAM10000: its images as zips or as files, the table of lesions and diagnoses, and ISIC 2018's test set where it is given."""
 
 import contextlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from prunescope.data.archives import members
 from prunescope.data.checksums import Official, record
 from prunescope.data.fetch import fetch_all
-from prunescope.data.isic import TEST_SET, check_counterparts, images_in, read_challenge, read_diagnoses
+from prunescope.data.isic import TEST_SET, Photograph, check_counterparts, photographs, read_challenge, read_diagnoses
 from prunescope.data.listing import Listing, Place, checked_mirror, mention_lacking
 from prunescope.data.splits import SPLITS
 from prunescope.errors import PrunescopeError
@@ -20,10 +20,23 @@ OFFICIAL = {  # without format=original the metadata comes as a re-exported tabl
     "HAM10000_metadata.csv": Official(f"{DATAVERSE}/4338392?format=original", 690_218, "8f85fb1aa29d80a2797247e434deb79d"),
 }
 *ARCHIVES, TABLE = OFFICIAL
-IMAGES = 10_015
-TEST_IMAGES = tuple(f"{TEST_SET}_{kind}{form}" for kind in ("Images", "Input") for form in (".zip", ""))
-TEST_TABLES = tuple(f"{TEST_SET}_GroundTruth{form}" for form in (".csv", ".tab", ".zip"))
+IMAGES, TEST_IMAGES = 10_015, (1_511, 1_512)  # of the test set, Dataverse has one less than the challenge
+TABLES = (TABLE, "HAM10000_metadata.tab", "HAM10000_metadata")  # as it is called where it was fetched from Dataverse
+TEST_HOLDERS = tuple(f"{TEST_SET}_{kind}{form}" for kind in ("Images", "Input") for form in (".zip", ""))
+TEST_TABLES = (
+    *(f"{TEST_SET}_GroundTruth{form}" for form in (".csv", ".tab", ".zip")),
+    f"{TEST_SET}_GroundTruth/{TEST_SET}_GroundTruth.csv",
+)
 HINT = f"Without a network, put {', '.join(OFFICIAL)} into a folder ham10000 and set PRUNESCOPE_MIRROR to the folder above it."
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Images with their lesions and diagnoses, and the files that they are from."""
+
+    diagnoses: dict[str, tuple[str, str]]
+    images: dict[str, Photograph]
+    files: list[dict[str, Any]]
 
 
 def find(place: Place) -> Listing:
@@ -34,78 +47,84 @@ def find(place: Place) -> Listing:
     mirror = checked_mirror(place)
     if mirror is not None and (mirror / "ham10000").is_dir():
         mirror = mirror / "ham10000"
-    test = _test_set(mirror or place.cache, place.stack) if place.official_test else None  # first: it is never downloaded
-    archives, metadata = _locate(mirror, place.cache)
-    diagnoses = read_diagnoses(str(metadata), metadata.read_bytes())
-    images = images_in(archives, place.stack)
-    check_counterparts(diagnoses, images, str(metadata))
-    if len(diagnoses) != IMAGES:
-        raise PrunescopeError(
-            f"found {len(diagnoses):,} images and rows in {metadata.parent}, wanted HAM10000's {IMAGES:,}. Copy or download the "
-            'files again; for a part of HAM10000, take source "folder" with a table of files, labels and groups.'
-        )
-    files = [record(file, OFFICIAL.get(file.name)) for file in [*archives, metadata] if file.is_file()]
-    given = dict.fromkeys(diagnoses, SPLITS.index("train"))
-    if test is not None:
-        if both := sorted(set(diagnoses) & set(test.diagnoses)):
-            raise PrunescopeError(f"found {len(both)} images in HAM10000 and in ISIC 2018's test set, the first is {both[0]}.")
-        given |= dict.fromkeys(test.diagnoses, SPLITS.index("test"))
-        diagnoses, images, files = diagnoses | test.diagnoses, images | test.images, files + test.files
+    # First, as it is never downloaded.
+    test = _test_set(mirror or place.cache, place.stack) if place.official_test else _Part({}, {}, [])
+    train = _training_set(mirror, place)
+    if both := sorted(set(train.diagnoses) & set(test.diagnoses)):
+        raise PrunescopeError(f"found {len(both)} images in HAM10000 and in ISIC 2018's test set, the first is {both[0]}.")
+    diagnoses, images = train.diagnoses | test.diagnoses, train.images | test.images
     names = sorted(diagnoses)
     classes = sorted({diagnosis for _, diagnosis in diagnoses.values()})
     return Listing(
         names=names,
         labels=[classes.index(diagnoses[name][1]) for name in names],
         classes=classes,
-        files=files,
-        read=lambda row: images[names[row]][1](),
-        loose="JPEG files" if any(holder.is_dir() for holder in archives) else None,
-        places=[images[name][0] for name in names],
+        files=[*train.files, *test.files],
+        read=lambda row: images[names[row]].read(),
+        loose=["JPEG files" if images[name].loose else None for name in names],
+        places=[images[name].place for name in names],
         groups=[diagnoses[name][0] for name in names],
-        given=[given[name] for name in names] if test is not None else None,
+        given=[SPLITS.index("test" if name in test.diagnoses else "train") for name in names] if test.diagnoses else None,
     )
 
 
-def _locate(mirror: Path | None, cache: Path) -> tuple[list[Path], Path]:
+def _training_set(mirror: Path | None, place: Place) -> _Part:
+    archives, table = _locate(mirror, place)
+    diagnoses = read_diagnoses(str(table), table.read_bytes())
+    images = photographs(archives, place.stack)
+    check_counterparts(diagnoses, images, str(table))
+    if len(diagnoses) != IMAGES:
+        raise PrunescopeError(
+            f"found {len(diagnoses):,} images and rows in {table.parent}, wanted HAM10000's {IMAGES:,}. Copy or download the "
+            'files again; for a part of HAM10000, take source "folder" with a table of files, labels and groups.'
+        )
+    files = [(file, OFFICIAL.get(file.name)) for file in archives if file.is_file()] + [(table, OFFICIAL[TABLE])]
+    return _Part(diagnoses, images, [record(file, of) for file, of in files])
+
+
+def _locate(mirror: Path | None, place: Place) -> tuple[list[Path], Path]:
     """Where the images (zips, or a folder) and the table lie; downloads what the mirror lacks."""
-    wanted = {name: of for name, of in OFFICIAL.items() if mirror is None or not (mirror / name).is_file()}
-    extracted = mirror is not None and set(ARCHIVES) <= set(wanted) and next(mirror.rglob("ISIC_*.[jJ]*"), None) is not None
-    if extracted:
-        wanted = {name: of for name, of in wanted.items() if name == TABLE}
+    found: dict[str, Path] = {}
+    if mirror is not None:
+        found = {name: mirror / name for name in ARCHIVES if (mirror / name).is_file()}
+        if table := next((mirror / name for name in TABLES if (mirror / name).is_file()), None):
+            found[TABLE] = table
+    extracted = mirror is not None and not set(ARCHIVES) & set(found) and bool(photographs([mirror], place.stack))
+    wanted = {name: of for name, of in OFFICIAL.items() if name not in found and not (extracted and name in ARCHIVES)}
     if wanted:
         mention_lacking(mirror, wanted)
-    fetched = dict(zip(wanted, fetch_all(wanted, cache, hint=HINT), strict=True)) if wanted else {}
-    found = {name: fetched[name] if name in fetched else (mirror or cache) / name for name in OFFICIAL}
+        found |= dict(zip(wanted, fetch_all(wanted, place.cache, hint=HINT), strict=True))
     return [mirror] if mirror is not None and extracted else [found[name] for name in ARCHIVES], found[TABLE]
-
-
-@dataclass(frozen=True)
-class _Part:
-    diagnoses: dict[str, tuple[str, str]]
-    images: dict[str, tuple[str, Callable[[], bytes]]]
-    files: list[dict]
 
 
 def _test_set(folder: Path, stack: contextlib.ExitStack) -> _Part:
     """ISIC 2018's test set (task 3), in the form of Dataverse or of the challenge's site."""
-    images = next((folder / name for name in TEST_IMAGES if (folder / name).exists()), None)
-    table = next((folder / name for name in TEST_TABLES if (folder / name).exists()), None)
-    if images is None or table is None:
+    holder = next((folder / name for name in TEST_HOLDERS if (folder / name).exists()), None)
+    table = next((folder / name for name in TEST_TABLES if (folder / name).is_file()), None)
+    if holder is None or table is None:
         raise PrunescopeError(
             f"test_fraction null asks for the test set of ISIC 2018, but {folder} lacks it. Put its images there, as "
             f"{TEST_SET}_Images.zip or {TEST_SET}_Input.zip, and its table, as {' or '.join(TEST_TABLES)}, from "
             "doi:10.7910/DVN/DBW86T or challenge.isic-archive.com/data; or set test_fraction to a fraction, for instance 0.2."
         )
-    place, content = str(table), table.read_bytes()
-    if table.suffix == ".zip":
-        tables = {name: read for name, read in members(table, stack).items() if name.endswith(f"{TEST_SET}_GroundTruth.csv")}
-        if len(tables) != 1:
-            raise PrunescopeError(f"found {len(tables)} tables in {table}, wanted {TEST_SET}_GroundTruth.csv.")
-        place, content = f"{next(iter(tables))} in {table}", next(iter(tables.values()))()
-    if b"image_id" in content.splitlines()[:1][0]:
-        diagnoses = read_diagnoses(place, content, delimiter="\t" if table.suffix == ".tab" else ",")
-    else:
-        diagnoses = read_challenge(place, content)
-    found = images_in([images], stack)
-    check_counterparts(diagnoses, found, place)
-    return _Part(diagnoses, found, [record(file) for file in (images, table) if file.is_file()])
+    place, content = _truth(table, stack) if table.suffix == ".zip" else (str(table), table.read_bytes())
+    read = read_diagnoses if b"image_id" in content.partition(b"\n")[0] else read_challenge
+    diagnoses, images = read(place, content), photographs([holder], stack)
+    check_counterparts(diagnoses, images, place)
+    if len(diagnoses) not in TEST_IMAGES:
+        raise PrunescopeError(
+            f"{place}: found {len(diagnoses):,} images, wanted ISIC 2018's {' or '.join(map(str, TEST_IMAGES))}."
+        )
+    return _Part(diagnoses, images, [record(file) for file in (holder, table) if file.is_file()])
+
+
+def _truth(table: Path, stack: contextlib.ExitStack) -> tuple[str, bytes]:
+    """The table in the challenge's zip of it, and how errors name it."""
+    tables = {name: read for name, read in members(table, stack).items() if name.endswith(f"{TEST_SET}_GroundTruth.csv")}
+    if len(tables) != 1:
+        raise PrunescopeError(f"found {len(tables)} tables in {table}, wanted {TEST_SET}_GroundTruth.csv.")
+    [(name, read)] = tables.items()
+    try:
+        return f"{name} in {table}", read()
+    except Exception as error:  # zipfile and zlib raise whatever they like on broken bytes
+        raise PrunescopeError(f"cannot read {name} in {table}: {error}. Download it again.") from error

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import ctypes
 import hashlib
 import io
 import threading
@@ -18,7 +19,8 @@ from prunescope.data.listing import Listing
 from prunescope.errors import PrunescopeError
 
 CHUNK = 128, 32 << 20  # what a worker decodes in one go: images at most, and bytes of squares at most
-ROOM = 48_000_000  # pixels of originals that are decoded at one time, of all workers: some hundred megabytes
+ROOM = 48_000_000  # pixels of originals that are decoded at one time, of all workers: half a gigabyte with their conversions
+WORKERS = 16  # threads at most: each holds a chunk of squares, an encoded file and what its decoder takes
 NAMED = 10  # broken images that an error lists
 # Named, as Pillow would start foreign programs for some other formats (PostScript).
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
@@ -49,20 +51,18 @@ class Decoded:
 
     converted: Counter[str] = field(default_factory=Counter)  # kind -> images that were not plain upright RGB
     pixels: list[bytes] = field(default_factory=list)  # digest of each square
-    files: list[tuple[int, str]] = field(default_factory=list)  # (bytes, sha256) of each encoded image
+    files: list[tuple[int, str]] = field(default_factory=list)  # (bytes, sha256) of each image that lies loose
 
 
-def decode(
-    listing: Listing, size: int, put: Callable[[int, np.ndarray], None], *, workers: int, title: str, loose: bool = False
-) -> Decoded:
+def decode(listing: Listing, size: int, put: Callable[[int, np.ndarray], None], *, workers: int, title: str) -> Decoded:
     """Decode all images of `listing`, in parallel, and give them as squares to `put(first row, (n, size, size, 3) uint8)`.
 
-    `put` is called from many threads. With `loose` the encoded bytes are hashed too. All images are tried before
-    PrunescopeError names those that cannot be read.
+    `put` is called from many threads. Images that lie loose are hashed too. All images are tried before PrunescopeError
+    names those that cannot be read.
     """
     count = len(listing.names)
     step = max(1, min(CHUNK[0], CHUNK[1] // (3 * size * size)))
-    decoded = Decoded(pixels=[b""] * count, files=[(0, "")] * count if loose else [])
+    decoded = Decoded(pixels=[b""] * count, files=[(0, "")] * count)
     broken: dict[int, str] = {}
     room = _Room(ROOM)
 
@@ -73,24 +73,25 @@ def decode(
         for row in rows:
             try:
                 found = listing.read(row)
-                if isinstance(found, bytes) and loose:
+                if isinstance(found, bytes) and listing.loose and listing.loose[row]:
                     decoded.files[row] = (len(found), hashlib.sha256(found).hexdigest())
                 image = open_image(found) if isinstance(found, bytes) else found
                 with room.of(image.width * image.height):
                     block[row - start], of_image = fit(image, size)
                 kinds.update(of_image)
             except Exception as error:  # decoders raise whatever they like on broken bytes
-                broken[row] = f"{(listing.places or listing.names)[row]}: {str(error).rstrip('.')}"
+                broken[row] = f"{(listing.places or listing.names)[row]}: {str(error).rstrip('.') or type(error).__name__}"
             decoded.pixels[row] = hashlib.blake2b(block[row - start], digest_size=16).digest()
         if not broken:
             put(start, block)
         return len(rows), kinds
 
+    _return_memory()
     Image.init()  # loads Pillow's plugins here and not in many threads at once
     # Threads suffice: decoding, resizing and unzipping release the interpreter's lock, and nothing has to be sent.
     with (
         warnings.catch_warnings(),
-        concurrent.futures.ThreadPoolExecutor(workers) as pool,
+        concurrent.futures.ThreadPoolExecutor(min(workers, WORKERS)) as pool,
         progress(title, count, "images") as bar,
     ):
         warnings.simplefilter("ignore")  # Pillow's, of sizes that are refused here and of oddities that it mends
@@ -116,10 +117,7 @@ def fit(image: Image.Image, size: int) -> tuple[np.ndarray, list[str]]:
     kinds = _kinds(image)
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion would clip it at 255
-        values = np.asarray(image)
-        if values.min() < 0 or values.max() > 65535:
-            raise ValueError("its pixels are 32-bit numbers of unknown range")
-        image = Image.fromarray((values // 257).astype(np.uint8))
+        image = _of_16_bits(image)
     elif image.mode == "F":
         raise ValueError("its pixels are floating point numbers of unknown range")
     elif image.has_transparency_data:
@@ -132,14 +130,28 @@ def fit(image: Image.Image, size: int) -> tuple[np.ndarray, list[str]]:
     return np.asarray(image), kinds
 
 
+def _of_16_bits(image: Image.Image) -> Image.Image:
+    """Grey of 16 bits as grey of 8; ValueError where white is not at 65,535, so far as one can see."""
+    if image.mode == "I" and image.format not in ("PNG", "PPM"):
+        raise ValueError("its pixels are 32-bit numbers of unknown range")
+    if "transparency" in image.info:
+        raise ValueError("it is grey of 16 bits with a transparent value; save it with 8 bits")
+    values = np.asarray(image)
+    if 0 < values.max() < 4096:
+        raise ValueError(f"it has 16 bits, but no value above {values.max():,}: scale it to 0..65,535, or save it with 8 bits")
+    return Image.fromarray((values // 257).astype(np.uint8))
+
+
 def open_image(content: bytes) -> Image.Image:
     """Open an encoded image, lazily, if its format is one of FORMATS; ValueError says what it is otherwise."""
     if not content:
         raise ValueError("the file is empty")
+    if content.startswith(b"\xff\xd8") and content.rfind(b"\xff\xd9") < content.rfind(b"\xff\xda"):
+        raise ValueError("the JPEG has no end: truncated, or filled up with zeros")  # Pillow would guess the rest
     try:
         return Image.open(io.BytesIO(content), formats=FORMATS)
     except UnidentifiedImageError as error:
-        what = next((name for name, (at, begin) in OTHERS.items() if content[at:].startswith(begin)), None)
+        what = next((name for name, (at, begin) in OTHERS.items() if content.startswith(begin, at)), None)
         found = f"it is {what}" if what else f"it begins with {content[:8]!r}"
         raise ValueError(f"{found}, wanted an image as {', '.join(FORMATS)}") from error
 
@@ -154,6 +166,12 @@ def _kinds(image: Image.Image) -> list[str]:
         *(["16 bit"] if image.mode.startswith("I") or ";16" in repr(getattr(image, "tile", "")) else []),
         *(["turned by EXIF"] if image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9) else []),
     ]
+
+
+def _return_memory() -> None:
+    """Have glibc give large blocks back at once: each thread would keep those that its largest image took."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # another C library
+        ctypes.CDLL(None).mallopt(-3, 1 << 20)  # M_MMAP_THRESHOLD, bytes
 
 
 class _Room:

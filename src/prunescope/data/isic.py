@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from prunescope.data.archives import members
@@ -12,12 +13,23 @@ CLASSES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
 TEST_SET = "ISIC2018_Task3_Test"  # how the names of its files begin
 
 
-def read_diagnoses(place: str, content: bytes, *, delimiter: str = ",") -> dict[str, tuple[str, str]]:
-    """Return image id -> (lesion id, diagnosis) of HAM10000's kind of table, whose other columns differ between copies."""
+def read_diagnoses(place: str, content: bytes) -> dict[str, tuple[str, str]]:
+    """Return image id -> (lesion id, diagnosis) of HAM10000's kind of table, whose other columns differ between copies.
+
+    Its cells are divided by commas, or by tabulators as Dataverse re-exports them.
+    """
+    delimiter = "\t" if b"\t" in content.partition(b"\n")[0] else ","
     rows = read_table(place, content, required=["lesion_id", "image_id", "dx"], key="image_id", delimiter=delimiter)
     for row in rows:
         if row.cells["dx"] not in CLASSES:
             raise PrunescopeError(f"{row.place}: found dx {row.cells['dx']!r}, wanted one of {', '.join(CLASSES)}.")
+    diagnoses: dict[str, str] = {}
+    for row in rows:
+        if (first := diagnoses.setdefault(row.cells["lesion_id"], row.cells["dx"])) != row.cells["dx"]:
+            raise PrunescopeError(
+                f"{row.place}: found lesion {row.cells['lesion_id']} with dx {row.cells['dx']} after {first}, wanted "
+                "one diagnosis."
+            )
     return {row.cells["image_id"]: (row.cells["lesion_id"], row.cells["dx"]) for row in rows}
 
 
@@ -34,20 +46,30 @@ def read_challenge(place: str, content: bytes) -> dict[str, tuple[str, str]]:
     return found
 
 
-def images_in(holders: Iterable[Path], stack: contextlib.ExitStack) -> dict[str, tuple[str, Callable[[], bytes]]]:
-    """Return image id -> (place, function that reads it) of the ISIC images in zips and folders.
+@dataclass(frozen=True)
+class Photograph:
+    """An image of the archive: where it lies, for errors; whether as a file of its own; and how to read it."""
 
-    A folder of the test set within another folder is not looked into.
+    place: str
+    loose: bool
+    read: Callable[[], bytes]
+
+
+def photographs(holders: Iterable[Path], stack: contextlib.ExitStack) -> dict[str, Photograph]:
+    """Return the ISIC images in zips and folders by their ids; some copies hold them twice.
+
+    A folder of the test set within another folder is not looked into. PrunescopeError for one id with two images.
     """
-    images: dict[str, tuple[str, Callable[[], bytes]]] = {}
+    found: dict[str, Photograph] = {}
     for holder in holders:
-        for name, content in members(holder, stack).items():
+        for name, read in members(holder, stack).items():
             file = PurePosixPath(name)
-            beside = holder.is_dir() and any(part.startswith(TEST_SET) for part in file.parts)
+            beside = not holder.name.startswith(TEST_SET) and any(part.startswith(TEST_SET) for part in file.parts)
             if file.stem.startswith("ISIC_") and file.suffix.lower() in (".jpg", ".jpeg") and not beside:
-                # By id and not by count: some copies hold the same folders twice.
-                images.setdefault(file.stem, (f"{name} in {holder}", content))
-    return images
+                photograph = Photograph(f"{name} in {holder}", holder.is_dir(), read)
+                if (first := found.setdefault(file.stem, photograph)) is not photograph and first.read() != read():
+                    raise PrunescopeError(f"found two different images of one id: {first.place}, {photograph.place}.")
+    return found
 
 
 def check_counterparts(diagnoses: Mapping[str, object], images: Mapping[str, object], table: str) -> None:

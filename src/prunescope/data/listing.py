@@ -3,7 +3,7 @@
 import contextlib
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ class Listing:
     classes: list[str]
     files: list[dict[str, Any]]  # provenance of archives and tables, see checksums.record
     read: Callable[[int], bytes | Image.Image]  # row -> encoded bytes, or an image of any mode; called from many threads
-    loose: str | None = None  # images that lie as files of their own: under which name provenance sums them up
+    loose: Sequence[str | None] | None = None  # per image that is a file of its own: under which name provenance sums it up
     places: list[str] | None = None  # how errors name the image, where its name is not enough
     groups: list[str] | None = None  # None: each image is its own
     given: list[int] | None = None  # split codes where the source has splits
@@ -61,15 +61,21 @@ def checked_classes(names: Iterable[str], *, where: str) -> list[str]:
     if len(classes) < 2:
         found = f"only the class {classes[0]!r}" if classes else "no images"
         raise PrunescopeError(f"{where}: found {found}, wanted images of two or more classes.")
-    alike: dict[str, str] = {}
     for name in classes:
         if name != name.strip() or not name.isprintable():
             raise PrunescopeError(f"{where}: found class {name!r}, wanted printable characters without spaces around them.")
+    check_alike(classes, "classes", where=where)
+    return classes
+
+
+def check_alike(names: Iterable[str], kind: str, *, where: str) -> None:
+    """Raise PrunescopeError for two names that differ by case, by spaces or by how an accent is coded."""
+    alike: dict[str, str] = {}
+    for name in sorted(names):
         plain = unicodedata.normalize("NFC", "".join(name.split()).casefold())
         if plain in alike:
             raise PrunescopeError(
-                f"{where}: found classes {alike[plain]!r} and {name!r}, which differ by case, spaces or the coding "
-                "of accents only. If they are one class, write it in one way; if not, give one another name."
+                f"{where}: found {kind} {alike[plain]!r} and {name!r}, which differ by case, spaces or the coding of accents "
+                "only. If they are one, write it in one way; if not, give one another name."
             )
         alike[plain] = name
-    return classes

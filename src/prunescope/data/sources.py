@@ -19,6 +19,7 @@ from prunescope.data.images import RESIZED, decode
 from prunescope.data.listing import Listing, Place
 from prunescope.data.requested import check_request
 from prunescope.data.splits import complete, counts
+from prunescope.errors import PrunescopeError
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def prepare(
     check_request(source, path, test_fraction)
     about = SOURCES[source]
     shares = {"val_fraction": val_fraction, "test_fraction": test_fraction}
-    own = Path(path).expanduser() if path is not None else None
+    own = _own_path(path, out) if path is not None else None
     with contextlib.ExitStack() as stack:
         listing = about.find(Place(mirror, cache, own, stack, official_test=test_fraction is None))
         labels = np.array(listing.labels, dtype=np.int64)
@@ -65,11 +66,13 @@ def prepare(
 
         def images(put: store.Put) -> dict[str, Any]:
             """Decode into the store; what was decoded goes into the metrics, and the files' provenance is returned."""
-            loose = listing.loose is not None
-            found = decode(listing, image_size, put, workers=workers or _cores(), title=source, loose=loose)
+            found = decode(listing, image_size, put, workers=workers or _cores(), title=source)
             metrics.update(converted_images=dict(sorted(found.converted.items())), **duplicates(found.pixels, labels, codes))
-            files = ((name, *of) for name, of in zip(listing.names, found.files, strict=True)) if loose else ()
-            return {"files": [*listing.files, *([record_all(listing.loose, files)] if listing.loose is not None else [])]}
+            loose: dict[str, list[tuple[str, int, str]]] = {}
+            for name, of, under in zip(listing.names, found.files, listing.loose or (), strict=False):
+                if under is not None:
+                    loose.setdefault(under, []).append((name, *of))
+            return {"files": [*listing.files, *(record_all(under, files) for under, files in loose.items())]}
 
         store.write(
             out,
@@ -91,6 +94,20 @@ def prepare(
         )
     _say(source, metrics)
     return metrics
+
+
+def _own_path(path: str, out: Path) -> Path:
+    """The user's path; PrunescopeError where the store would be written over it."""
+    if not path.isprintable():
+        raise PrunescopeError(f"found path {path!r}, wanted printable characters.")
+    try:
+        own = Path(path).expanduser()
+    except RuntimeError as error:
+        raise PrunescopeError(f"found path {path!r}: {error}.") from error
+    store, images = out.resolve(), own.resolve()
+    if store == images or store in images.parents or images in store.parents:
+        raise PrunescopeError(f"found the images at {own}, where the prepared store {out} goes. Move them to another place.")
+    return own
 
 
 def _say(source: str, metrics: dict[str, Any]) -> None:

@@ -124,7 +124,7 @@ def read(folder: Path) -> Store:
         classes, size = tuple(about["classes"]), about["image_size"]
         mean, std = _three(about["mean"]), _three(about["std"])
         provenance = about["provenance"]
-    except (OSError, ValueError, KeyError, IndexError, TypeError, EOFError) as error:
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, EOFError) as error:
         raise PrunescopeError(
             f"{folder} is not a whole prepared store ({type(error).__name__}: {error}). Prepare the data again."
         ) from error
@@ -195,7 +195,7 @@ def _three(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def _reserve(path: Path) -> None:
-    """Take a sparse file's disk space now: a memory map on a full disk dies of a bus error, not of an exception."""
+    """Take a sparse file's disk space now, before hours of decoding."""
     size = path.stat().st_size
     if hasattr(os, "posix_fallocate"):
         try:
@@ -214,6 +214,8 @@ def _replacing_folder(folder: Path) -> Iterator[Path]:
     _remove_orphans(folder)
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    if folder.exists() and not (folder / "store.json").is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise PrunescopeError(f"found something else at {folder}, where the prepared store goes. Move it away.")
     try:
         temporary.mkdir(parents=True)
         yield temporary
@@ -242,6 +244,9 @@ def _remove_orphans(folder: Path) -> None:
         return
     for left in [*folder.parent.glob(f".{folder.name}.*.part"), *folder.parent.glob(f".{folder.name}.*.old")]:
         process = left.name.rsplit(".", 2)[1]
+        if process == str(os.getpid()):  # ours only by number: in a container the first process often has the same one
+            shutil.rmtree(left, ignore_errors=True)
+            continue
         try:
             os.kill(int(process), 0)
         except (ProcessLookupError, ValueError):
