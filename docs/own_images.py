@@ -1,6 +1,6 @@
 """Write some of CIFAR-100's images as PNG files in class folders: an example of own images.
 
-    python docs/own_images.py FOLDER        (from PRUNESCOPE_MIRROR, or by a download of 169 MB)
+python docs/own_images.py FOLDER        (from PRUNESCOPE_MIRROR, or by a download of 169 MB)
 """
 
 import contextlib
