@@ -53,7 +53,9 @@ def test_every_kind_of_image_becomes_rgb():
     see_through = Image.open(io.BytesIO(encoded(palette, "PNG", transparency=palette.getpixel((0, 0)))))
     assert square(see_through, 4)[0, 0].tolist() == [255, 255, 255]
     stereo = Image.open(io.BytesIO(encoded(picture(1), "MPO", save_all=True, append_images=[picture(2)])))
-    assert getattr(stereo, "n_frames", 1) == 2 and np.abs(square(stereo, 32).astype(int) - np.asarray(picture(1))).mean() < 20  # the first
+    assert (
+        getattr(stereo, "n_frames", 1) == 2 and np.abs(square(stereo, 32).astype(int) - np.asarray(picture(1))).mean() < 20
+    )  # the first
     wide = b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(part)) + kind + part + struct.pack(">I", zlib.crc32(kind + part))
         for kind, part in (
