@@ -1,15 +1,20 @@
-"""Layer similarity of a cell: inside each network, between dense and methods, student against teacher."""
+"""Layer similarity of a cell: inside each network, between dense and methods, student against teacher; yardsticks beside it."""
 
+from dataclasses import asdict
 from itertools import combinations
+from typing import Any
 
 import numpy as np
+import torch
 
 from prunescope import checkpoint, runtime
-from prunescope.cka import cka_maps, diagonal, off_diagonal_mean
+from prunescope.cka import cka_maps
 from prunescope.data import store as stores
 from prunescope.data.batches import balanced, in_order
 from prunescope.files import replacing, write_csv, write_json
+from prunescope.models import build
 from prunescope.params import load
+from prunescope.similarity import diagonal, diversity, mask_overlap
 from prunescope.stage import arguments, main
 
 
@@ -20,46 +25,64 @@ def recipe() -> None:
     runtime.prepare(params.runtime.threads, device)
     store = stores.read(args.store)
     methods = params.study.methods
-    students = {m: f"student-{m}" for m in methods} if args.model in params.distill.teachers else {}
-    paths = {"dense": args.dense} | {n: args.finished / f"{n}.safetensors" for n in (*methods, *students.values())}
-    networks = {name: checkpoint.read(path).network().to(device) for name, path in paths.items()}
-    pairs = [(n, n) for n in networks] + list(combinations(("dense", *methods), 2)) + [(s, m) for m, s in students.items()]
+    students = {f"student-{m}": m for m in methods} if args.model in params.distill.teachers else {}
+    paths = {"dense": args.dense} | {n: args.finished / f"{n}.safetensors" for n in (*methods, *students)}
+    found = {name: checkpoint.read(path) for name, path in paths.items()}
+    networks = {name: of.network().to(device) for name, of in found.items()}
+    torch.manual_seed(0)
+    networks["untrained"] = build(found["dense"].architecture).to(device)
 
     probe = balanced(store, "test", params.cka.probe_images)
     count = max(len(probe) // params.cka.batch_size, 1)
     parts = [probe[number::count] for number in range(count)]  # of all classes each, as a store may lie in class order
     batches = (images for part in parts for images, _ in in_order(store, part, batch_size=len(part), device=device))
-    found = cka_maps(networks, batches, pairs=pairs)
+    maps = cka_maps(networks, batches, layers=params.cka.layers, pool=params.cka.pool, bandwidth=params.cka.bandwidth, keep=True)
 
+    between = list(combinations(("dense", *methods), 2))
+    alike = [*between, ("dense", "untrained")]
+    pairs = [(name, name) for name in networks] + alike + list(students.items())
     args.maps.mkdir(parents=True, exist_ok=True)
-    for (first, second), values in found.maps.items():
-        rows = ((layer, *_cells(row)) for layer, row in zip(found.layers[first], values, strict=True))
-        write_csv(args.maps / f"{first}--{second}.csv", ("", *found.layers[second]), rows)
-    arrays = {f"{first}--{second}": values for (first, second), values in found.maps.items()}
-    layers = {f"layers:{name}": np.array(names) for name, names in found.layers.items()}
-    with replacing(args.maps / "maps.npz") as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **arrays, **layers)  # pyright: ignore[reportArgumentType]
+    for first, second in pairs:
+        rows = ((layer, *map(_number, row)) for layer, row in zip(maps.layers[first], maps[first, second].round(6), strict=True))
+        write_csv(args.maps / f"{first}--{second}.csv", ("", *maps.layers[second]), rows)
     write_csv(args.maps / "probe.csv", ("name", "class"), ((store.names[i], store.classes[store.labels[i]]) for i in probe))
+    # From these the networks of other seeds are compared, which never are in memory together.
+    dense = {f"batch{number}": vectors[maps.place("dense")] for number, vectors in enumerate(maps.vectors)}
+    with replacing(args.maps / "dense.npz") as temporary, temporary.open("wb") as file:
+        np.savez(file, **dense)  # pyright: ignore[reportArgumentType]
 
-    inside = {name: _number(off_diagonal_mean(found.maps[name, name])) for name in networks}
-    between = {f"{a}--{b}": _number(_mean(diagonal(found.maps[a, b]))) for a, b in combinations(("dense", *methods), 2)}
-    record = {"probe_images": found.samples, "estimator": "debiased linear CKA", "split": "test"}
-    write_json(args.metrics, record | {"off_diagonal": inside, "diagonal": between})
-
-
-def _cells(row: np.ndarray) -> list[float | None]:
-    """A row of a map for a CSV: a dead layer's NaN becomes an empty cell."""
-    return [_number(round(float(value), 6)) for value in row]
+    depths = {pair: diagonal(maps, *pair) for pair in alike}
+    errors = {pair: maps.error(*pair).diagonal() for pair in alike}
+    rows = (
+        (f"{a}--{b}", number, maps.layers[a][number], *map(_number, (of.value, of.low, of.high, errors[a, b][number])))
+        for (a, b), (layers, _) in depths.items()
+        for number, of in enumerate(layers)
+    )
+    write_csv(args.maps / "depth.csv", ("pair", "position", "layer", "cka", "low", "high", "standard_error"), rows)
+    overlaps = {pair: mask_overlap(found[pair[0]].masks, found[pair[1]].masks) for pair in combinations(methods, 2)}
+    rows = (
+        (f"{a}--{b}", layer, *map(_number, (of.jaccard, of.chance)))
+        for (a, b), (layers, _) in overlaps.items()
+        for layer, of in layers.items()
+    )
+    write_csv(args.maps / "overlap.csv", ("pair", "layer", "jaccard", "chance"), rows)
+    record = {"probe_images": maps.samples, "batches": maps.batches, "estimator": maps.estimator, "split": "test"}
+    write_json(
+        args.metrics,
+        record
+        | {"off_diagonal": {name: _record(diversity(maps, name)) for name in networks}}
+        | {"diagonal": {f"{a}--{b}": _record(mean) for (a, b), (_, mean) in depths.items()}}
+        | {"mask_overlap": {f"{a}--{b}": _record(total) for (a, b), (_, total) in overlaps.items()}},
+    )
 
 
 def _number(value: float) -> float | None:
+    """For files: a dead layer's NaN becomes an empty cell or null."""
     return None if np.isnan(value) else float(value)
 
 
-def _mean(values: np.ndarray) -> float:
-    """The mean of the layers that are alive, NaN where none is."""
-    alive = values[~np.isnan(values)]
-    return float(alive.mean()) if len(alive) else float("nan")
+def _record(values: Any) -> dict[str, float | None]:
+    return {name: _number(value) for name, value in asdict(values).items()}
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from prunescope.errors import PrunescopeError
-from prunescope.features import BLOCK_ELEMENTS, capture, evaluating, gram, layer_names
+from prunescope.features import BLOCK_ELEMENTS, capture, evaluating, flattened, gram, layer_names, pooled
 
 
 class Backwards(nn.Module):
@@ -153,16 +153,26 @@ def test_gram_is_the_product_of_the_centred_features(shape: tuple[int, ...]) -> 
     output = torch.randn(shape, generator=torch.Generator().manual_seed(1)) + 3
     features = output.double().reshape(shape[0], -1)
     features = features - features.mean(0)
-    found = gram(output)
+    found = gram(flattened(output))
     assert found.dtype == torch.float64
     torch.testing.assert_close(found, features @ features.T, rtol=1e-5, atol=1e-5 * float(features.square().sum()))
-    torch.testing.assert_close(gram(output.double()), features @ features.T, rtol=1e-12, atol=1e-9)
+    torch.testing.assert_close(gram(flattened(output.double())), features @ features.T, rtol=1e-12, atol=1e-9)
 
 
-def test_gram_does_not_depend_on_the_memory_format() -> None:
+def test_features_do_not_depend_on_the_memory_format_nor_copy_for_it() -> None:
     output = torch.randn(6, 3, 4, 5, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     for layout in (output.contiguous(memory_format=torch.channels_last), output.transpose(1, 3), output[:, :, ::2]):
-        torch.testing.assert_close(gram(layout), gram(layout.contiguous()))
+        torch.testing.assert_close(gram(flattened(layout)), gram(flattened(layout.contiguous())))
+    for layout in (output, output.contiguous(memory_format=torch.channels_last)):
+        assert flattened(layout).data_ptr() == layout.data_ptr()
+    assert flattened(output.bfloat16()).dtype == torch.float32
+
+
+def test_pooled_features_are_means_over_positions() -> None:
+    output = torch.randn(6, 3, 4, 5, generator=torch.Generator().manual_seed(2))
+    torch.testing.assert_close(pooled(output), output.mean((2, 3)))
+    torch.testing.assert_close(pooled(output[:, :, :, 0]), output[:, :, :, 0].mean(2))
+    assert torch.equal(pooled(output[:, :, 0, 0]), output[:, :, 0, 0])
 
 
 def test_gram_survives_a_large_common_offset() -> None:

@@ -1,70 +1,97 @@
-"""Layer similarity: debiased linear CKA between all layers of any number of networks, in one pass over the images.
+"""Layer similarity (CKA) between all layers of any number of networks, in one pass over the images.
 
     found = cka_maps({"dense": dense, "pruned": pruned}, batches)
-    found.maps["dense", "pruned"][3, 5]  # layer 3 of dense with layer 5 of pruned; their names are in found.layers
+    found["dense", "pruned"][3, 5]  # layer 3 of dense with layer 5 of pruned; their names are in found.layers
 
-Needs nothing of the rest of the workflow: any torch modules, any iterable of input batches.
+Needs nothing of the rest of the workflow: any torch modules, any iterable of input batches. `prunescope.similarity` makes
+numbers with intervals out of it, `prunescope.hsic` has the same for features that are at hand as matrices.
 """
 
+import contextlib
 import warnings
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from itertools import combinations_with_replacement
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import accumulate
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from prunescope.errors import PrunescopeError
-from prunescope.features import capture, evaluating, gram, home, layer_names
+from prunescope.features import capture, evaluating, flattened, gram, home, layer_names, pooled, product
+from prunescope.hsic import LEAST, Totals, rbf, triangles
 
-Pair = tuple[str, str]
+COMMON = 0.9  # share of a layer's energy that all samples may have in common before float32 needs the features centred
 
 
 @dataclass(frozen=True)
 class Maps:
-    """What `cka_maps` found: the layer names of each network in forward order, and a map (La, Lb) per pair of networks.
+    """What `cka_maps` found.
 
-    `maps[a, b][i, j]` is the CKA of layer `layers[a][i]` and layer `layers[b][j]`: rows are a. Never above 1 (but for
-    rounding), slightly negative where layers are unrelated (nothing is clamped), NaN where one of them is dead.
+    `found[a, b]` is the map (La, Lb), float64, of networks a (rows) and b (columns): never above 1 (but for rounding),
+    slightly negative where layers are unrelated (nothing is clamped), NaN where one of them is dead.
+    `found.error(a, b)` is its standard error over the batches, NaN with a single batch.
     """
 
-    layers: dict[str, list[str]]
-    maps: dict[Pair, NDArray[np.float64]]
+    layers: dict[str, list[str]]  # names of each network's layers in forward order
+    values: NDArray[np.float64]  # (T, T): all layers of all networks, in that order
+    errors: NDArray[np.float64]
     samples: int
     batches: int
+    estimator: str  # in words
+    vectors: list[NDArray[np.float32]] = field(default_factory=list)  # kept ones, (T, n (n - 1) / 2) per batch
+
+    def __getitem__(self, pair: tuple[str, str]) -> NDArray[np.float64]:
+        return self.values[self.place(pair[0]), self.place(pair[1])]
+
+    def error(self, a: str, b: str) -> NDArray[np.float64]:
+        return self.errors[self.place(a), self.place(b)]
+
+    def place(self, name: str) -> slice:
+        """Where the layers of a network lie in `values` and in `vectors`."""
+        if name not in self.layers:
+            raise PrunescopeError(f"found no network {name!r}; wanted one of: {', '.join(self.layers)}")
+        ends = dict(zip(self.layers, accumulate(map(len, self.layers.values())), strict=True))
+        return slice(ends[name] - len(self.layers[name]), ends[name])
 
 
 def cka_maps(
     networks: Mapping[str, nn.Module],
     batches: Iterable[Tensor],
     *,
-    pairs: Iterable[Pair] | None = None,
     layers: str = "all",
+    estimator: str = "debiased",
+    bandwidth: float | None = None,
+    pool: bool = False,
+    keep: bool = False,
     device: torch.device | str | None = None,
     on_batch: Callable[[int], object] | None = None,
 ) -> Maps:
-    """Debiased linear CKA of every layer of one network with every layer of another, for all pairs of networks at once.
+    """CKA of every layer of every network with every other, from one forward pass of each network over the batches.
 
     networks: modules by name, with parameters in float32 (or float64) whatever they were trained in. They run in eval
         mode without autocast and gradients, and are left in the mode and on the device they had, without hooks.
     batches: input tensors (n, ...) with n >= 4, read once, in order; every network sees the same ones. No augmentation.
-    pairs: the maps to compute, by default all, each network with itself included. (b, a) is the transpose of (a, b) and
-        costs nothing more. Networks in no pair do not run.
     layers: "all" convolution and linear modules, "blocks", or a regular expression: see `features.layer_names`.
+    estimator: "debiased" (unbiased HSIC_1), or "biased" (HSIC_0; for comparison with older numbers: it grows towards 1
+        with features over samples, in small batches most).
+    bandwidth: Gaussian kernels of this fraction of the median distance, instead of linear ones; the median is each batch's.
+    pool: convolution outputs as means over their positions, (n, channels), instead of flattened.
+    keep: keep the centred kernels of all batches (float32, above the diagonal) for `similarity`'s intervals: layers x
+        samples x batch size x 2 bytes. Debiased only.
     device: where the networks run; by default each where it is.
     on_batch: called after each batch with the number of samples seen so far.
 
-    Estimator (Nguyen et al. 2021, arXiv:2010.15327): HSIC_1, unbiased at any n (Song et al. 2012; here as inner product
-    of U-centred Gram matrices, Székely & Rizzo 2014), is averaged over batches, and only the averages are divided:
+    Estimator (Nguyen et al. 2021, arXiv:2010.15327): HSIC_1 is averaged over batches, and only the averages are divided:
     CKA = HSIC_1(K, L) / sqrt(HSIC_1(K, K) HSIC_1(L, L)).
 
     Unequal batches: a batch weighs as many as it has unordered pairs of samples, n (n - 1) / 2, so that every compared
-    pair counts the same. Any weights are unbiased; the choice is about noise. The variance of HSIC_1 falls as 1/n^2 if
-    features are many or unrelated (pairs are then the best weights), and as 1/n if few directions relate strongly
-    (samples are then best, by little). Simulated with batches of 64, 64 and 10: on wide features pairs have a fifth
-    less error than samples, on layers of trained networks the two tie, and equal weights have 1.7 times the error.
+    pair counts the same (biased: as many as it has samples). Any weights are unbiased; the choice is about noise. The
+    variance of HSIC_1 falls as 1/n^2 if features are many or unrelated (pairs are then the best weights), and as 1/n if
+    few directions relate strongly (samples are then best, by little). Simulated with batches of 64, 64 and 10: on wide
+    features pairs have a fifth less error than samples, on layers of trained networks the two tie, and equal weights have
+    1.7 times the error.
 
     Memory: each output is reduced to an n x n matrix inside its hook, so no feature outlives its use in the forward
     pass. On a GPU, torch's own settings decide about TF32 in convolutions and products.
@@ -72,169 +99,180 @@ def cka_maps(
     A layer that is constant over the images (as when all weights before it are pruned) or not finite gets NaN in all
     its cells and is named in a warning.
 
-    PrunescopeError: unknown networks in pairs, no layer, no batch, a batch of fewer than 4 samples, parameters below
-    float32, a layer that is called twice in a forward pass, an output whose first dimension is not the n samples.
+    PrunescopeError: no network, no layer, no batch, a batch of fewer than 4 samples, parameters below float32, a layer
+    that is called twice in a forward pass, an output whose first dimension is not the n samples.
     """
-    wanted = _wanted_pairs(networks, pairs)
-    products = [pair for at, pair in enumerate(wanted) if pair[::-1] not in wanted[:at]]
-    used = {name: network for name, network in networks.items() if any(name in pair for pair in wanted)}
-    chosen = {name: layer_names(network, layers) for name, network in used.items()}
-    for name, network in used.items():
-        _check_precision(name, network)
-
-    order: dict[str, list[str]] = {}
-    own: dict[str, Tensor] = {}
-    cross: dict[Pair, Tensor] = {}
-    samples = count = 0
-    with evaluating(used.values(), device):
-        place = home(used[wanted[0][0]])
+    features, totals, kept = pooled if pool else flattened, Totals(estimator), []
+    with evaluating(networks.values(), device), contextlib.ExitStack() as stack:
+        names = _checked_layers(networks, layers, estimator if keep else None)
+        passes = {name: stack.enter_context(_grams(name, networks[name], names[name], features)) for name in networks}
+        order: dict[str, list[str]] = {}
         for batch in batches:
-            n = _check_batch(batch, count)
+            n = _check_batch(batch, totals.batches, LEAST[estimator])
             with torch.inference_mode():
-                vectors = {}
-                for name, network in used.items():
-                    grams = _layer_grams(name, network, chosen[name], batch)
-                    if order.setdefault(name, list(grams)) != list(grams):
+                vectors = []
+                for name, forward in passes.items():
+                    called, grams = forward(batch)
+                    if order.setdefault(name, called) != called:
                         raise PrunescopeError(
-                            f"found other layers of {name}, or another order, in batch {count} than in batch 0; wanted "
+                            f"found other layers of {name}, or another order, in batch {totals.batches} than in batch 0; wanted "
                             "the same: choose layers that every forward pass calls, by a regular expression"
                         )
-                    vectors[name] = _upper_triangles(torch.stack(list(grams.values()))).to(place)
-                # n (n - 1) / 2 pairs times HSIC_1, which is the product of these vectors times 2 / (n (n - 3))
-                weight = (n - 1) / (n - 3)
-                for name, vector in vectors.items():
-                    own[name] = own.get(name, 0) + weight * vector.square().sum(1)
-                for a, b in products:
-                    cross[a, b] = cross.get((a, b), 0) + weight * (vectors[a] @ vectors[b].T)
-            samples, count = samples + n, count + 1
+                    kernels = grams if bandwidth is None else rbf(grams, bandwidth)
+                    vectors.append(triangles(kernels, estimator))
+                together = torch.cat([part.to(vectors[0].device) for part in vectors])
+                totals.add(together, n)
+            if keep:
+                kept.append(together.float().cpu().numpy())
             if on_batch is not None:
-                on_batch(samples)
-    if not count:
-        raise PrunescopeError("found no batch; wanted at least one, of 4 or more samples: an iterator is read only once")
-
-    norms: dict[str, NDArray[np.float64]] = {}
-    for name, total in own.items():
-        squares = total.cpu().double().numpy()
-        dead = ~(np.isfinite(squares) & (squares > 0))
-        norms[name] = np.sqrt(np.where(dead, np.nan, squares))
-        if dead.any():
-            listed = ", ".join(np.array(order[name])[dead])
-            warnings.warn(f"{name}: similarity is NaN for layers constant over the images or not finite: {listed}", stacklevel=2)
-    maps = {}
-    for a, b in wanted:
-        product = cross[a, b] if (a, b) in cross else cross[b, a].T
-        maps[a, b] = product.cpu().double().numpy() / np.outer(norms[a], norms[b])
-    return Maps(layers=order, maps=maps, samples=samples, batches=count)
+                on_batch(totals.samples)
+    return _maps(totals, order, f"{estimator} minibatch {_kernel(bandwidth)} CKA", kept)
 
 
-def linear_cka(x: ArrayLike | Tensor, y: ArrayLike | Tensor, debiased: bool = True) -> float:
-    """Linear CKA of features x (n, p) and y (n, q) of the same n samples at once, in float64; NaN if one is constant.
+def cka_whole(
+    networks: Mapping[str, nn.Module],
+    batches: Iterable[Tensor],
+    *,
+    layers: str = "all",
+    estimator: str = "debiased",
+    bandwidth: float | None = None,
+    pool: bool = False,
+    device: torch.device | str | None = None,
+) -> Maps:
+    """The same from all samples at once, whatever the batches: the full-batch value that minibatches approach.
 
-    Debiased (n >= 4; about 0 for unrelated features, may be negative), or biased as in Kornblith et al. 2019
-    (arXiv:1905.00414), which nears 1 as p / n grows, whatever the features are. PrunescopeError for other shapes.
+    Each layer has one Gram matrix over all samples. All features of all networks stay in memory until the end, and the
+    time grows with the square of the samples: a reference, and an option for small probe sets.
     """
-    first, second = (torch.as_tensor(value, dtype=torch.float64) for value in (x, y))
-    least = 4 if debiased else 2
-    if first.ndim != 2 or second.ndim != 2 or len(first) != len(second) or len(first) < least:
-        raise PrunescopeError(
-            f"found features of shapes {tuple(first.shape)} and {tuple(second.shape)}; wanted (n, p) and (n, q), the "
-            f"same n >= {least}: flatten with x.reshape(len(x), -1)"
-        )
-    k, m = gram(first), gram(second)  # of centred features, so centred themselves
-    if debiased:
-        k, m = u_centred(k), u_centred(m)
-    squares = (k * k).sum() * (m * m).sum()
-    return float((k * m).sum() / squares.sqrt()) if squares > 0 else float("nan")
+    features, totals = pooled if pool else flattened, Totals(estimator)
+    found: dict[str, dict[str, list[Tensor]]] = {name: {} for name in networks}
+    samples = count = 0
+    with evaluating(networks.values(), device):
+        names = _checked_layers(networks, layers)
+        for batch in batches:
+            samples, count = samples + _check_batch(batch, count, 1), count + 1
+            for name, network in networks.items():
+                with capture(network, names[name], lambda layer, output: features(output).clone()) as outputs:
+                    _forward(name, network, batch, outputs)
+                for layer, output in outputs.items():
+                    found[name].setdefault(layer, []).append(output)
+        _check_batch(torch.empty(samples, 0), 0, LEAST[estimator])
+        with torch.inference_mode():
+            grams = _stacked(gram(torch.cat(parts)).cpu() for of in found.values() for parts in of.values())
+            totals.add(triangles(grams if bandwidth is None else rbf(grams, bandwidth), estimator), samples)
+    return _maps(totals, {name: list(of) for name, of in found.items()}, f"{estimator} full-batch {_kernel(bandwidth)} CKA")
 
 
-def u_centred(grams: Tensor) -> Tensor:
-    """U-centre Gram matrices (..., n, n), n >= 3: rows, columns and diagonal sum to zero, the diagonal is zero.
+@contextlib.contextmanager
+def _grams(
+    name: str, network: nn.Module, layers: list[str], features: Callable[[Tensor], Tensor]
+) -> Iterator[Callable[[Tensor], tuple[list[str], Tensor]]]:
+    """Yield a function from a batch to the names and Gram matrices (L, n, n), float64, of the layers in forward order.
 
-    The inner product of two of them over n (n - 3) is HSIC_1 (Székely & Rizzo 2014, arXiv:1310.2926).
+    They are right up to what centring takes away. On a CPU centring costs a third of a product, and float32 needs it only
+    where most of a layer's energy is common to all samples. The first batch shows, layer by layer, where that is so; these
+    layers are centred from then on. Should a later batch show it of another layer, its pass is repeated.
     """
-    n = grams.shape[-1]
-    centred = grams.clone()
-    diagonals = centred.diagonal(dim1=-2, dim2=-1)
-    diagonals.zero_()
-    means = centred.sum(-1) / (n - 2)
-    means -= means.sum(-1, keepdim=True) / (2 * (n - 1))
-    centred -= means.unsqueeze(-1)
-    centred -= means.unsqueeze(-2)
-    diagonals.zero_()
-    return centred
+    shifted: set[str] = set() if home(network).type == "cpu" else set(layers)
+    running, first = False, True  # networks may share modules: a hook is for its own network's pass
+
+    def reduce(layer: str, output: Tensor) -> Tensor | None:
+        if not running:
+            return None
+        rows = features(output)
+        if layer not in shifted:
+            grams = product(rows)
+            if not (first and bool(_common(grams))):
+                return grams
+            shifted.add(layer)
+        return gram(rows)
+
+    def forward(batch: Tensor) -> tuple[list[str], Tensor]:
+        nonlocal running, first
+        while True:
+            running = True
+            _forward(name, network, batch, found)
+            running, first = False, False
+            names, grams = list(found), _stacked(found.values())
+            new = {layer for layer, common in zip(names, _common(grams).tolist(), strict=True) if common} - shifted
+            if not new:
+                return names, grams
+            shifted.update(new)
+
+    with capture(network, layers, reduce) as found:
+        yield forward
 
 
-def off_diagonal_mean(matrix: ArrayLike) -> float:
-    """Mean similarity of different layers of one network, from its map (L, L) with itself; NaN cells are left out.
-
-    NaN if no cell is left; PrunescopeError for a map that is not square.
-    """
-    cells = _square(matrix)
-    cells = cells[~np.eye(len(cells), dtype=bool)]
-    cells = cells[~np.isnan(cells)]
-    return float(cells.mean()) if cells.size else float("nan")
+def _common(grams: Tensor) -> Tensor:
+    """Whether features of Gram matrices (..., n, n) have most of their energy in common, in (...)."""
+    total = grams.diagonal(dim1=-2, dim2=-1).sum(-1)
+    return grams.sum((-1, -2)) > COMMON * grams.shape[-1] * total
 
 
-def diagonal(matrix: ArrayLike) -> NDArray[np.float64]:
-    """Similarity (L,) of the same layer in two networks, by depth, from their map; PrunescopeError if not square."""
-    return _square(matrix).diagonal().copy()
+def _stacked(grams: Iterable[Tensor]) -> Tensor:
+    grams = list(grams)
+    wide = torch.float32 if grams[0].device.type == "mps" else torch.float64
+    return torch.stack([matrix.to(wide) for matrix in grams])
 
 
-def _square(matrix: ArrayLike) -> NDArray[np.float64]:
-    cells = np.asarray(matrix, dtype=np.float64)
-    if cells.ndim != 2 or cells.shape[0] != cells.shape[1]:
-        raise PrunescopeError(f"found a map of shape {cells.shape}; wanted a square one: networks with the same layers")
-    return cells
-
-
-def _wanted_pairs(networks: Mapping[str, nn.Module], pairs: Iterable[Pair] | None) -> list[Pair]:
-    every = combinations_with_replacement(networks, 2)
-    wanted = list(dict.fromkeys((a, b) for a, b in (every if pairs is None else pairs)))
-    unknown = {name for pair in wanted for name in pair} - set(networks)
-    if unknown or not wanted:
-        found = f"unknown networks {sorted(unknown)} in pairs" if unknown else "no pair of networks"
-        raise PrunescopeError(f"found {found}; wanted pairs of: {', '.join(networks) or '(no networks given)'}")
-    return wanted
-
-
-def _check_precision(name: str, network: nn.Module) -> None:
-    low = {str(value.dtype) for value in network.parameters() if value.is_floating_point() and value.dtype.itemsize < 4}
-    if low:
-        raise PrunescopeError(f"found parameters of {name} in {', '.join(low)}; wanted float32: call network.float()")
-
-
-def _check_batch(batch: object, index: int) -> int:
-    if not isinstance(batch, Tensor) or not batch.ndim:
-        raise PrunescopeError(
-            f"found {type(batch).__name__} as batch {index}; wanted a tensor of inputs (n, ...): from a loader of "
-            "images and labels pass (images for images, labels in loader)"
-        )
-    if len(batch) < 4:
-        raise PrunescopeError(
-            f"found {len(batch)} samples in batch {index}; wanted at least 4 (HSIC_1 divides by n - 3): leave that "
-            "batch out (drop_last=True), or choose a number of images and a batch size that leave no such remainder"
-        )
-    return len(batch)
-
-
-def _layer_grams(name: str, network: nn.Module, layers: list[str], batch: Tensor) -> dict[str, Tensor]:
+def _forward(name: str, network: nn.Module, batch: Tensor, found: dict[str, Tensor]) -> None:
+    """Run a network whose outputs are captured into `found`."""
     device = home(network)
     if batch.is_floating_point():
         kinds = (value.dtype for value in network.parameters() if value.is_floating_point())
         batch = batch.to(next(kinds, torch.float32))
-    with torch.autocast(device.type, enabled=False), capture(network, layers, gram) as grams:
+    found.clear()
+    with torch.inference_mode(), torch.autocast(device.type, enabled=False):
         network(batch.to(device))
-    if not grams:
+    if not found:
         raise PrunescopeError(f"found none of the chosen layers of {name} called in its forward pass; wanted some")
-    for layer, matrix in grams.items():
+    for layer, matrix in found.items():
         if len(matrix) != len(batch):
             raise PrunescopeError(
                 f"found {len(matrix)} rows in the output of layer {layer} of {name}; wanted the {len(batch)} samples "
                 "as its first dimension: choose layers without it by a regular expression"
             )
-    return grams
 
 
-def _upper_triangles(grams: Tensor) -> Tensor:
-    rows, columns = torch.triu_indices(*grams.shape[-2:], offset=1, device=grams.device)
-    return u_centred(grams)[:, rows, columns]
+def _kernel(bandwidth: float | None) -> str:
+    return "linear" if bandwidth is None else f"RBF({bandwidth:g})"
+
+
+def _maps(totals: Totals, order: dict[str, list[str]], estimator: str, kept: list[NDArray[np.float32]] | None = None) -> Maps:
+    if not totals.batches:
+        raise PrunescopeError("found no batch; wanted at least one, of 4 or more samples: an iterator is read only once")
+    values, errors = totals.similarity()
+    maps = Maps(order, values, errors, totals.samples, totals.batches, estimator, kept or [])
+    for name, layers in order.items():
+        dead = np.isnan(maps[name, name].diagonal())
+        if dead.any():
+            listed = ", ".join(np.array(layers)[dead])
+            warnings.warn(f"{name}: similarity is NaN for layers constant over the images or not finite: {listed}", stacklevel=3)
+    return maps
+
+
+def _checked_layers(networks: Mapping[str, nn.Module], layers: str, kept: str | None = None) -> dict[str, list[str]]:
+    """The chosen layers of each network; `kept` is the estimator whose vectors are to be kept."""
+    if not networks:
+        raise PrunescopeError("found no networks; wanted at least one")
+    if kept not in (None, "debiased"):
+        raise PrunescopeError(f"found estimator {kept} with keep; wanted debiased: intervals are made for it alone")
+    for name, network in networks.items():
+        low = {str(value.dtype) for value in network.parameters() if value.is_floating_point() and value.dtype.itemsize < 4}
+        if low:
+            raise PrunescopeError(f"found parameters of {name} in {', '.join(low)}; wanted float32: call network.float()")
+    return {name: layer_names(network, layers) for name, network in networks.items()}
+
+
+def _check_batch(batch: object, index: int, least: int) -> int:
+    if not isinstance(batch, Tensor) or not batch.ndim:
+        raise PrunescopeError(
+            f"found {type(batch).__name__} as batch {index}; wanted a tensor of inputs (n, ...): from a loader of "
+            "images and labels pass (images for images, labels in loader)"
+        )
+    if len(batch) < least:
+        raise PrunescopeError(
+            f"found {len(batch)} samples in batch {index}; wanted at least {least} (HSIC_1 divides by n - 3): leave that "
+            "batch out (drop_last=True), or choose a number of images and a batch size that leave no such remainder"
+        )
+    return len(batch)

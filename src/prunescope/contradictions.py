@@ -40,6 +40,10 @@ def _check_names(params: "Params", problems: list[str]) -> None:
     known("method", [params.method], study.methods, "study.methods")
     known("distill.teachers", distill.teachers, study.models, "study.models (or none: [])")
     known("distill.student", [distill.student], ARCHITECTURES, "torchvision's classifiers")
+    try:
+        re.compile(params.cka.layers)
+    except re.error as error:
+        problems.append(f"cka.layers: found {params.cka.layers!r}, no regular expression ({error}); wanted all, blocks or one")
     for key, names in (("data", params.data), ("prune", params.prune)):
         problems.extend(
             f"{key}.{name}: found a name with other characters than letters, digits, - and _, wanted only these: it names files"

@@ -10,8 +10,8 @@ from torch.nn.modules.conv import _ConvNd
 
 from prunescope.errors import PrunescopeError
 
-BLOCK_ELEMENTS = 1 << 20
-"""Values that `gram` centres at a time: 4 MB in float32, which stay in a CPU's cache and do not raise the peak."""
+BLOCK_ELEMENTS = 1 << 18
+"""Values that `gram` centres at a time: 1 MB in float32, which stays in a core's cache and does not raise the peak."""
 
 
 def layer_names(network: nn.Module, layers: str = "all") -> list[str]:
@@ -103,26 +103,29 @@ def evaluating(networks: Iterable[nn.Module], device: torch.device | str | None 
 
 @contextmanager
 def capture(
-    network: nn.Module, names: Sequence[str], reduce: Callable[[Tensor], Tensor] = torch.clone
+    network: nn.Module, names: Sequence[str], reduce: Callable[[str, Tensor], Tensor | None] = lambda name, output: output.clone()
 ) -> Iterator[dict[str, Tensor]]:
-    """Yield a dict that the forward pass inside the block fills, in its order, with `reduce(output)` per module.
+    """Yield a dict that each forward pass inside the block fills, in its order, with `reduce(name, output)` per module.
 
     `reduce` runs inside the hook and returns a tensor of its own: what follows may overwrite the output in place (a
-    `ReLU(inplace=True)`), and a kept output would then be the ReLU's. The hooks are gone after the block, however it
-    ends. A module that is not called (an auxiliary head in eval mode) has no entry. PrunescopeError for a module that
-    is called twice, since one entry cannot stand for two outputs, and for an output that is no tensor.
+    `ReLU(inplace=True)`), and a kept output would then be the ReLU's. Where it returns None nothing is kept. Clear the
+    dict before a further pass. The hooks are gone after the block, however it ends. A module that is not called (an
+    auxiliary head in eval mode) has no entry. PrunescopeError for a module that is called twice, since one entry cannot
+    stand for two outputs, and for an output that is no tensor.
     """
     found: dict[str, Tensor] = {}
 
     def keeper(name: str) -> Callable[[nn.Module, object, object], None]:
         def keep(module: nn.Module, inputs: object, output: object) -> None:
             way_out = "choose layers without it (regular expression)"
-            if name in found:
-                raise PrunescopeError(f"found layer {name} called twice in one forward; wanted once: {way_out}")
             if not isinstance(output, Tensor):
                 kind = type(output).__name__
                 raise PrunescopeError(f"found a {kind} as output of layer {name}; wanted a tensor: {way_out}")
-            found[name] = reduce(output)
+            reduced = reduce(name, output)
+            if reduced is not None and name in found:
+                raise PrunescopeError(f"found layer {name} called twice in one forward; wanted once: {way_out}")
+            if reduced is not None:
+                found[name] = reduced
 
         return keep
 
@@ -136,29 +139,54 @@ def capture(
             handle.remove()
 
 
-def gram(output: Tensor) -> Tensor:
-    """Gram matrix (n, n), float64, of the centred features of one layer's output (n, ...): all but the first dimension.
+def flattened(output: Tensor) -> Tensor:
+    """A layer's output (n, ...) as features (n, p), at least float32, without a copy where its memory allows.
 
-    Centring over the batch comes before the product: for centred similarity an exact no-op, but in float32 an offset
-    that all samples share would eat the digits. Products are taken in the precision of the output (at least float32)
-    block by block and summed in float64 (float32 on a device without it). A layer that does not vary over the batch
-    beyond rounding gives exactly zero: equal rows leave a forward pass with a spread of 1 to 2 units in the last place
-    of their mean (measured in float32 on VGG16, DenseNet169 and ResNet18); below 8 there is nothing to compare.
+    The order of the features is the one in memory (a Gram matrix does not depend on it).
     """
-    n = output.shape[0] if output.ndim else 1
-    # any order of the features gives the same matrix: take the one in memory, so that channels-last makes no copy
-    order = sorted(range(1, output.ndim), key=output.stride, reverse=True)
-    features = (output.permute(0, *order) if order else output).reshape(n, -1)
-    kind = features.dtype if features.dtype == torch.float64 else torch.float32
-    wide = torch.float32 if output.device.type == "mps" else torch.float64
-    total = torch.zeros(n, n, dtype=wide, device=output.device)
-    offset = torch.zeros((), dtype=wide, device=output.device)
+    if output.ndim == 4 and output.is_contiguous(memory_format=torch.channels_last):
+        output = output.permute(0, 2, 3, 1)
+    features = output.reshape(len(output) if output.ndim else 1, -1)
+    return features if features.dtype == torch.float64 else features.float()
+
+
+def pooled(output: Tensor) -> Tensor:
+    """A layer's output (n, channels, ...) as its means over all positions, (n, channels), at least float32."""
+    output = output if output.dtype == torch.float64 else output.float()
+    return output.flatten(2).mean(2) if output.ndim > 2 else output.reshape(len(output) if output.ndim else 1, -1)
+
+
+def product(features: Tensor) -> Tensor:
+    """Gram matrix (n, n) of features (n, p) as they are, in their precision; in pieces that leave a CPU's cache to others."""
+    width = BLOCK_ELEMENTS // (2 * max(1, len(features)))
+    if features.shape[1] <= 2 * width or features.device.type != "cpu":
+        return features @ features.T
+    first, *others = features.split(width, dim=1)
+    total = first @ first.T
+    for block in others:
+        total.addmm_(block, block.T)
+    return total
+
+
+def gram(features: Tensor) -> Tensor:
+    """Gram matrix (n, n), float64, of features (n, p) that are centred over the n samples first.
+
+    For centred similarity an exact no-op, but in float32 an offset that all samples share would eat the digits. Products
+    are taken in the precision of the features block by block and summed in float64 (float32 on a device without it). A
+    layer that does not vary over the batch beyond rounding gives exactly zero: equal rows leave a forward pass with a
+    spread of 1 to 2 units in the last place of their mean (measured in float32 on VGG16, DenseNet169 and ResNet18);
+    below 8 there is nothing to compare.
+    """
+    n = len(features)
+    wide = torch.float32 if features.device.type == "mps" else torch.float64
+    total = torch.zeros(n, n, dtype=wide, device=features.device)
+    offset = torch.zeros((), dtype=wide, device=features.device)
     # an accelerator wants large products; there the block only bounds the memory
-    elements = BLOCK_ELEMENTS if output.device.type == "cpu" else 16 * BLOCK_ELEMENTS
+    elements = BLOCK_ELEMENTS if features.device.type == "cpu" else 64 * BLOCK_ELEMENTS
     for block in features.split(max(1, elements // max(1, n)), dim=1):
-        mean = block.mean(0, dtype=kind)
+        mean = block.mean(0)
         centred = block - mean
         total += centred @ centred.T
         offset += n * mean.dot(mean)
-    resolution = (8 * torch.finfo(kind).eps) ** 2
+    resolution = (8 * torch.finfo(features.dtype).eps) ** 2
     return total * (total.trace() > resolution * offset)

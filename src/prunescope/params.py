@@ -127,6 +127,9 @@ class Distill:
 class Cka:
     probe_images: int = number("a whole number of at least 4", lambda value: value >= 4)
     batch_size: int = number("a whole number of at least 4", lambda value: value >= 4)
+    layers: str
+    pool: bool
+    bandwidth: float | None = number("a number above 0, or null", lambda value: value > 0)
 
 
 @dataclass(frozen=True, kw_only=True)

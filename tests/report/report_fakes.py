@@ -4,10 +4,12 @@ import csv
 import json
 import math
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 LAYERS = {"vgg16": 6, "densenet169": 5}
@@ -166,9 +168,26 @@ def plant_cka(metrics: Path, study: Any, model: str, cell: str, layers: dict[str
     if model in study.teachers:
         for method in study.methods:
             write_matrix(folder, f"student-{method}", method, layer_names("vgg11", layers.get("vgg11", 4)), names)
-    inside = {network: 0.5 + 0.01 * place for place, network in enumerate(networks)}
-    content = {"probe_images": 256, "split": "test", "estimator": "debiased", "mean_off_diagonal": inside}
+    inside = {network: interval(0.5 + 0.01 * place) for place, network in enumerate(networks)}
+    pairs = [*combinations(networks, 2), ("dense", "untrained")]
+    diagonal = {f"{a}--{b}": interval(0.9 - 0.1 * place) for place, (a, b) in enumerate(pairs)}
+    overlap = {f"{a}--{b}": {"jaccard": 0.6, "chance": 0.111} for a, b in combinations(study.methods, 2)}
+    content = {"probe_images": 256, "batches": 4, "split": "test", "estimator": "debiased minibatch linear CKA"}
+    content |= {"off_diagonal": inside, "diagonal": diagonal, "mask_overlap": overlap}
     write_json(metrics / "cka" / f"{cell}.json", content)
+    with (folder / "depth.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["pair", "position", "layer", "cka", "low", "high", "standard_error"])
+        for pair, of in diagonal.items():
+            for position, layer in enumerate(names):
+                writer.writerow([pair, position, layer, *interval(of["value"] - 0.01 * position).values(), 0.01])
+    random = np.random.default_rng(int(cell.rsplit("-", 1)[1]))
+    kept = {"batch0": random.normal(size=(len(names), 28)), "batch1": random.normal(size=(len(names), 21))}
+    np.savez(folder / "dense.npz", batch0=kept["batch0"].astype(np.float32), batch1=kept["batch1"].astype(np.float32))
+
+
+def interval(value: float) -> dict[str, float]:
+    return {"value": value, "low": value - 0.02, "high": value + 0.02}
 
 
 @pytest.fixture

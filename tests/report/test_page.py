@@ -67,7 +67,7 @@ def test_every_picture_has_an_alternative_text_and_every_section_a_target(made):
     _, html, _ = made
     reader = Reader(html)
     images = reader.all("img")
-    assert len(images) == 1 + 2 * 2 + 3  # bars; curves and layers; CKA inside, between, students
+    assert len(images) == 1 + 2 * 2 + 1 + 3  # bars; curves and layers; CKA by depth of one; inside, between, students
     assert all(len(image["alt"] or "") > 20 for image in images)
     targets = {attributes["id"] for attributes in reader.all("h2")}
     assert {"#" + str(target) for target in targets} == {link["href"] for link in reader.all("a")}

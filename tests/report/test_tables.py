@@ -73,10 +73,12 @@ def test_saved_summary_reads_back_the_same(tree, tmp_path):
 def test_similarity_to_dense_comes_from_the_maps(tree):
     metrics, study = tree()
     cell = metrics / "cka" / "vgg16-digits-0.8-0.json"
-    cell.write_text(json.dumps({"diagonal": {"dense--oneshot": 0.75}}), encoding="utf-8")
+    cell.write_text(json.dumps({"diagonal": {"dense--oneshot": {"value": 0.75}}}), encoding="utf-8")
     summary = tables.summarise(metrics, study).set_index(["model", "method"])["cka_to_dense"]
     assert summary["vgg16", "oneshot"] == 0.75
-    assert summary.drop(("vgg16", "oneshot")).isna().all()
+    assert summary["vgg16", "dense"] != summary["vgg16", "dense"], "NaN: nothing says how alike a network is to itself"
+    assert summary.loc["vgg16"].drop("oneshot").isna().all()
+    assert summary["densenet169", "layerwise"] == 0.8
 
 
 def test_selected_is_the_mean_over_seeds_with_the_same_keys_for_every_method(tree):

@@ -1,6 +1,5 @@
 """What the report says beside the arms: data, layer similarity, machine, base checkpoints, equal budgets or not."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,18 +73,6 @@ def _per_class(images: Any) -> str:
     return f"{min(counts):,}" if min(counts) == max(counts) else f"{min(counts):,} to {max(counts):,}"
 
 
-def similarity_table(metrics: Path, study: Study) -> pd.DataFrame:
-    """Every number of metrics/cka/<cell>.json: a row per measure, a column per cell; no rows where cka did not run."""
-    columns = {}
-    for cell in cka_cells(study):
-        known = read_json(metrics / "cka" / f"{cell}.json")
-        if known is not None:
-            columns[cell] = {name: _number(value) for name, value in _leaves(known)}
-    measures = list(dict.fromkeys(name for column in columns.values() for name in column))
-    rows = [{"measure": name} | {cell: column.get(name, NOTHING) for cell, column in columns.items()} for name in measures]
-    return pd.DataFrame(rows)
-
-
 def cka_cells(study: Study, seeds: int | None = None) -> list[str]:
     """The names of the study's cells, of the first `seeds` seeds (of all if None)."""
     return [
@@ -97,24 +84,11 @@ def cka_cells(study: Study, seeds: int | None = None) -> list[str]:
     ]
 
 
-def _leaves(node: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """(name, number) of every number at any depth, in file order."""
-    for key, value in node.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{above}{key} · ")
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            yield f"{above}{key}".replace("_", " "), value
-
-
-def _number(value: float) -> str:
-    return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
-
-
 def probe_note(metrics: Path, cell: str) -> str:
     """What a heat map must say of itself, as far as the cell's file tells: estimator, probe images, split."""
     known = read_json(metrics / "cka" / f"{cell}.json") or {}
-    parts = [f"{known.get('estimator', 'debiased')} linear CKA".replace("linear CKA linear", "linear")]
-    images = next((known[key] for key in ("probe_images", "images", "samples") if isinstance(known.get(key), int)), None)
+    parts = [str(known.get("estimator", "CKA"))]
+    images = known.get("probe_images")
     if images is not None:
         parts.append(f"n = {images:,} probe images")
     if isinstance(known.get("split"), str):

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from PIL.Image import Image
 
 from prunescope.files import write_bytes, write_text
-from prunescope.report import facts, figures, heatmaps, look, tables
-from prunescope.report.arms import Study
+from prunescope.report import depth, facts, figures, heatmaps, likeness, look, tables
+from prunescope.report.arms import Study, levels, pruned_cell
 from prunescope.report.blocks import Block, Commands, Picture, Section, Table, Text, to_html, to_markdown
 from prunescope.report.claims import answer
 
@@ -104,7 +104,22 @@ def _figures(summary: pd.DataFrame, study: Study, metrics: Path) -> Iterator[Blo
                 f"Bars of validation accuracy by number of layers pruned one after another, {where}.",
                 f"{where}: layer after layer. Bars: after that layer's recovery; triangles: right after its pruning.",
             )
+    yield from _depths(study, metrics)
     yield from _heatmaps(study, metrics)
+
+
+def _depths(study: Study, metrics: Path) -> Iterator[Block]:
+    for dataset in study.datasets:
+        for model in study.models:
+            for level in levels(study):
+                cell = pruned_cell(model, dataset, level, study.seeds[0])
+                yield from _picture(
+                    f"cka-depth-{cell}.png",
+                    depth.by_depth(metrics, study, model, dataset, level, study.seeds[0], facts.probe_note(metrics, cell)),
+                    f"Curves of same-layer CKA by depth, {cell}: dense with each method, methods with each other, yardsticks.",
+                    f"{cell}: how alike the same layer is in two networks, from input to output. "
+                    "Source: metrics/cka, depth.csv and dense.npz.",
+                )
 
 
 def _heatmaps(study: Study, metrics: Path) -> Iterator[Block]:
@@ -185,11 +200,24 @@ def _data(study: Study, metrics: Path) -> Iterator[Block]:
 
 
 def _similarity(study: Study, metrics: Path) -> Iterator[Block]:
-    table = facts.similarity_table(metrics, study)
+    table = likeness.similarity_table(metrics, study)
     if table.empty:
         yield Text("Layer similarity (CKA): not run.")
         return
-    yield Table(table, "Numbers out of the similarity matrices, a column per cell. Source: metrics/cka.", labels=1)
+    yield Table(
+        table,
+        "Pairs of networks. CKA: mean over the layers of the similarity of the same layer in both, with its 95 % interval over "
+        "probe images. Yardsticks: an untrained network, and where there are several seeds the dense networks of two. Kept "
+        "weights shared: of those that either keep; in brackets what independent masks of the same densities share. "
+        "Sources: metrics/cka, metrics/evaluate.",
+        labels=2,
+    )
+    yield Table(
+        likeness.inside_table(metrics, study),
+        "Inside one network: mean similarity of its different layers (low: they differ), with the same interval. "
+        "Source: metrics/cka.",
+        labels=1,
+    )
 
 
 def _provenance(study: Study, metrics: Path, provenance: dict[str, str]) -> Iterator[Block]:

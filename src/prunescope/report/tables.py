@@ -81,7 +81,7 @@ def _similarity(metrics: Path, arm: Arm) -> dict[str, float | None]:
     """How alike the arm's layers are to the dense control's; none for the control itself and for students."""
     cell = arm.evaluate.split("/")[1]
     found = read_json(metrics / "cka" / f"{cell}.json") if arm.kind == "pruned" else None
-    return {"cka_to_dense": (found or {}).get("diagonal", {}).get(f"dense--{arm.method}")}
+    return {"cka_to_dense": (found or {}).get("diagonal", {}).get(f"dense--{arm.method}", {}).get("value")}
 
 
 def save(summary: pd.DataFrame, path: Path) -> None:

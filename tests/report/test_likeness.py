@@ -1,0 +1,85 @@
+"""How alike networks are: numbers with their yardsticks, against what stands in the files."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from prunescope.errors import PrunescopeError
+from prunescope.report import depth, likeness
+
+
+def write_predictions(metrics, cell: str, name: str, predicted: str) -> None:
+    path = metrics / "evaluate" / cell / f"{name}-predictions.csv"
+    rows = [f"image-{number},a,{label}" for number, label in enumerate(predicted)]
+    path.write_text("name,actual,predicted\n" + "\n".join(rows) + "\n")
+
+
+def test_pairs_have_intervals_agreement_and_overlap(tree):
+    metrics, study = tree(models=("vgg16",))
+    write_predictions(metrics, "vgg16-digits-0", "dense", "aabb")
+    write_predictions(metrics, "vgg16-digits-0.8-0", "oneshot", "aaba")
+    table = likeness.similarity_table(metrics, study).set_index("networks")
+    row = table.loc["dense and oneshot"]
+    assert str(row["same layers, mean CKA"]) == "0.900 (0.880 to 0.920)"
+    assert str(row["same prediction %"]) == "75.0"
+    assert table.loc["oneshot and layerwise", "kept weights shared (by chance)"] == "0.600 (0.111)"
+    assert table.loc["dense and iterative", "kept weights shared (by chance)"] == "–"
+    assert table.loc["dense and layerwise", "same prediction %"] == "–"
+    assert table.loc["dense and untrained", "same layers, mean CKA"] == "0.300 (0.280 to 0.320)"
+    assert not any("seeds" in name for name in table.index)
+    inside = likeness.inside_table(metrics, study).set_index("network")
+    assert inside.loc["layerwise", "vgg16-digits-0.8-0"] == "0.520 (0.500 to 0.540)"
+
+
+def test_two_seeds_are_a_yardstick(tree):
+    metrics, study = tree(models=("vgg16",), seeds=(0, 1))
+    apart = likeness.seeds_apart(metrics, "vgg16-digits-0.8-0", "vgg16-digits-0.8-1")
+    assert apart is not None
+    x, y = (np.load(metrics / "cka" / f"vgg16-digits-0.8-{seed}" / "dense.npz") for seed in (0, 1))
+    weights = {"batch0": 7 / 5, "batch1": 6 / 4}  # 28 pairs are of 8 images, 21 of 7
+    sums = [sum(w * (a[b] * c[b]).sum(1) for b, w in weights.items()) for a, c in ((x, y), (x, x), (y, y))]
+    np.testing.assert_allclose(apart, sums[0] / np.sqrt(sums[1] * sums[2]), rtol=1e-5)
+    table = likeness.similarity_table(metrics, study)
+    row = table[(table["cell"] == "vgg16-digits-0.8-0") & (table["networks"] == "dense of seeds 0 and 1")]
+    assert row["same layers, mean CKA"].tolist() == [f"{np.mean(apart):.3f}"]
+    np.savez(metrics / "cka" / "vgg16-digits-0.8-1" / "dense.npz", batch0=np.ones((6, 28)))
+    with pytest.raises(PrunescopeError, match="other layers or images"):
+        likeness.seeds_apart(metrics, "vgg16-digits-0.8-0", "vgg16-digits-0.8-1")
+
+
+def test_predictions_of_other_images_are_refused(tree):
+    metrics, _ = tree(models=("vgg16",))
+    write_predictions(metrics, "vgg16-digits-0", "dense", "aab")
+    write_predictions(metrics, "vgg16-digits-0.8-0", "oneshot", "aabb")
+    paths = [
+        metrics / "evaluate/vgg16-digits-0/dense-predictions.csv",
+        metrics / "evaluate/vgg16-digits-0.8-0/oneshot-predictions.csv",
+    ]
+    with pytest.raises(PrunescopeError, match="other images"):
+        likeness.predictions_agree(*paths)
+
+
+def test_curves_by_depth_show_every_pair_and_yardstick(tree):
+    metrics, study = tree(models=("vgg16",), seeds=(0, 1))
+    figure = depth.by_depth(metrics, study, "vgg16", "digits", 0.8, 0, "n = 256")
+    assert figure is not None
+    left, right = figure.axes
+    labels = [[line.get_label() for line in axis.get_lines()] for axis in (left, right)]
+    assert labels[0][:3] == ["dense and oneshot", "dense and layerwise", "dense and iterative"]
+    assert labels[1][:3] == ["oneshot and layerwise", "oneshot and iterative", "layerwise and iterative"]
+    for shown in labels:
+        assert shown[3:] == ["dense and untrained", "dense of two seeds"]
+    curve = pd.read_csv(metrics / "cka/vgg16-digits-0.8-0/depth.csv").query("pair == 'dense--layerwise'")
+    assert list(np.asarray(left.get_lines()[1].get_ydata())) == curve["cka"].tolist()
+    assert "n = 256" in str(figure.get_suptitle())
+    assert depth.by_depth(metrics, study, "vgg16", "digits", 0.5, 0, "") is None
+
+
+def test_a_cell_without_similarity_has_no_rows(tree):
+    metrics, study = tree(models=("vgg16",))
+    (metrics / "cka/vgg16-digits-0.8-0.json").unlink()
+    assert likeness.similarity_table(metrics, study).empty
+    (metrics / "cka/vgg16-digits-0.8-0.json").write_text(json.dumps({"off_diagonal": {"dense": {"value": None}}}))
+    assert likeness.inside_table(metrics, study).to_numpy().tolist() == [["dense", "–"]]
