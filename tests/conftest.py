@@ -15,7 +15,14 @@ settings.register_profile("suite", deadline=None, derandomize=True, database=Non
 settings.load_profile("suite")
 
 
-LONGEST = ("test_readme.py", "test_workflow_experiments.py", "test_workflow.py", "test_workflow_code.py", "test_stages.py")
+LONGEST = (
+    "test_readme.py",
+    "test_readme_data.py",
+    "test_workflow_experiments.py",
+    "test_workflow.py",
+    "test_workflow_code.py",
+    "test_stages.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
