@@ -1,6 +1,6 @@
 """CKA of all conv and linear layers of two networks: ours, torch-cka, pytorch-cka, and the two forward passes as the floor.
 
-    pip install --no-deps torch-cka==0.21 pytorch-cka==1.1.3
+    pip install -e '.[bench]'
     python benchmarks/layer_similarity.py                                   # DenseNet169, VGG16 with and without batch norm
     python benchmarks/layer_similarity.py --networks 5 --without-others     # five networks at once, with five forward passes
 
@@ -43,6 +43,9 @@ def network(model: str, seed: int, device: torch.device) -> nn.Module:
     made = build(Architecture(model, 100)).to(device, memory_format=torch.channels_last)
     made.train()
     with torch.no_grad():
+        for module in made.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.momentum = None  # statistics are the mean of all batches
         for batch in images(64, 2, device):
             made(batch)
     return made.eval()
