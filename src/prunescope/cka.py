@@ -118,8 +118,7 @@ def cka_maps(
                             f"found other layers of {name}, or another order, in batch {totals.batches} than in batch 0; wanted "
                             "the same: choose layers that every forward pass calls, by a regular expression"
                         )
-                    kernels = grams if bandwidth is None else rbf(grams, bandwidth)
-                    vectors.append(triangles(kernels, estimator))
+                    vectors.append(_vectors(grams, estimator, bandwidth))
                 together = torch.cat([part.to(vectors[0].device) for part in vectors])
                 totals.add(together, n)
             if keep:
@@ -159,7 +158,7 @@ def cka_whole(
         _check_batch(torch.empty(samples, 0), 0, LEAST[estimator])
         with torch.inference_mode():
             grams = _stacked(gram(torch.cat(parts)).cpu() for of in found.values() for parts in of.values())
-            totals.add(triangles(grams if bandwidth is None else rbf(grams, bandwidth), estimator), samples)
+            totals.add(_vectors(grams, estimator, bandwidth), samples)
     return _maps(totals, {name: list(of) for name, of in found.items()}, f"{estimator} full-batch {_kernel(bandwidth)} CKA")
 
 
@@ -192,8 +191,11 @@ def _grams(
         while True:
             running = True
             _forward(name, network, batch, found)
-            running, first = False, False
+            running, checked = False, first or len(shifted) == len(layers)
+            first = False
             names, grams = list(found), _stacked(found.values())
+            if checked:  # nothing is left to be shown, and on an accelerator nothing to be waited for
+                return names, grams
             new = {layer for layer, common in zip(names, _common(grams).tolist(), strict=True) if common} - shifted
             if not new:
                 return names, grams
@@ -232,6 +234,10 @@ def _forward(name: str, network: nn.Module, batch: Tensor, found: dict[str, Tens
                 f"found {len(matrix)} rows in the output of layer {layer} of {name}; wanted the {len(batch)} samples "
                 "as its first dimension: choose layers without it by a regular expression"
             )
+
+
+def _vectors(grams: Tensor, estimator: str, bandwidth: float | None) -> Tensor:
+    return triangles(grams if bandwidth is None else rbf(grams, bandwidth), estimator)
 
 
 def _kernel(bandwidth: float | None) -> str:

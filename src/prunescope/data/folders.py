@@ -65,11 +65,9 @@ def class_folders(path: Path, place: Place, *, name: str, suffix: bool) -> Listi
 
 def table(path: Path) -> Listing:
     """List the images of a CSV with the columns file (relative to the table), label and, if wanted, group and split."""
-    content = path.read_bytes()
-    rows = read_table(str(path), content, required=["file", "label"], key="file")
-    present = [column for column in ("group", "split") if column in rows[0].cells]
-    _check_columns(path, list(rows[0].cells))
-    rows = sorted(read_table(str(path), content, required=["file", "label", *present], key="file"), key=_file)
+    found = read_table(str(path), path.read_bytes(), required=["file", "label"], optional=["group", "split"], key="file")
+    rows, present = sorted(found, key=_file), found[0].cells
+    _check_columns(path, list(present))
     for row in rows:
         _check_path(row)
     if missing := [row for row in rows if not (path.parent / _file(row)).is_file()]:
@@ -110,10 +108,12 @@ def _around(paths: list[PurePosixPath]) -> PurePosixPath:
 
 
 def _without_notes(files: list[PurePosixPath], path: Path) -> list[PurePosixPath]:
-    notes = [file for file in files if len(file.parts) == 1 and file.suffix.lower() in NOTES]
-    if notes:
-        print(f"note: {', '.join(map(str, notes[:5]))} in {path} is no image and left out", file=sys.stderr)
-    return [file for file in files if file not in notes]
+    def is_note(file: PurePosixPath) -> bool:
+        return len(file.parts) == 1 and file.suffix.lower() in NOTES
+
+    if notes := [str(file) for file in files if is_note(file)]:
+        print(f"note: {', '.join(notes[:5])} in {path} is no image and left out", file=sys.stderr)
+    return [file for file in files if not is_note(file)]
 
 
 def _check_shape(files: list[PurePosixPath], path: Path) -> bool:

@@ -69,32 +69,32 @@ def find(place: Place) -> Listing:
 
 
 def _training_set(mirror: Path | None, place: Place) -> _Part:
-    archives, table = _locate(mirror, place)
+    archives, images, table = _locate(mirror, place)
     diagnoses = read_diagnoses(str(table), table.read_bytes())
-    images = photographs(archives, place.stack)
     check_counterparts(diagnoses, images, str(table))
     if len(diagnoses) != IMAGES:
         raise PrunescopeError(
             f"found {len(diagnoses):,} images and rows in {table.parent}, wanted HAM10000's {IMAGES:,}. Copy or download the "
             'files again; for a part of HAM10000, take source "folder" with a table of files, labels and groups.'
         )
-    files = [(file, OFFICIAL.get(file.name)) for file in archives if file.is_file()] + [(table, OFFICIAL[TABLE])]
+    files = [(file, OFFICIAL.get(file.name)) for file in archives] + [(table, OFFICIAL[TABLE])]
     return _Part(diagnoses, images, [record(file, of) for file, of in files])
 
 
-def _locate(mirror: Path | None, place: Place) -> tuple[list[Path], Path]:
-    """Where the images (zips, or a folder) and the table lie; downloads what the mirror lacks."""
+def _locate(mirror: Path | None, place: Place) -> tuple[list[Path], dict[str, Photograph], Path]:
+    """The zips, the images in them (or in the mirror's folders, without zips) and the table; downloads what the mirror lacks."""
     found: dict[str, Path] = {}
     if mirror is not None:
         found = {name: mirror / name for name in ARCHIVES if (mirror / name).is_file()}
         if table := next((mirror / name for name in TABLES if (mirror / name).is_file()), None):
             found[TABLE] = table
-    extracted = mirror is not None and not set(ARCHIVES) & set(found) and bool(photographs([mirror], place.stack))
+    extracted = photographs([mirror], place.stack) if mirror is not None and not set(ARCHIVES) & set(found) else {}
     wanted = {name: of for name, of in OFFICIAL.items() if name not in found and not (extracted and name in ARCHIVES)}
     if wanted:
         mention_lacking(mirror, wanted)
         found |= dict(zip(wanted, fetch_all(wanted, place.cache, hint=HINT), strict=True))
-    return [mirror] if mirror is not None and extracted else [found[name] for name in ARCHIVES], found[TABLE]
+    archives = [] if extracted else [found[name] for name in ARCHIVES]
+    return archives, extracted or photographs(archives, place.stack), found[TABLE]
 
 
 def _test_set(folder: Path, stack: contextlib.ExitStack) -> _Part:

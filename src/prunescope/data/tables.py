@@ -19,15 +19,18 @@ class Row:
     cells: Mapping[str, str]
 
 
-def read_table(place: str, content: bytes, *, required: Sequence[str], key: str, delimiter: str = ",") -> list[Row]:
+def read_table(
+    place: str, content: bytes, *, required: Sequence[str], optional: Sequence[str] = (), key: str, delimiter: str = ","
+) -> list[Row]:
     """Return the rows of a UTF-8 table (with or without a byte order mark); further columns are kept, empty lines skipped.
 
-    `place` names the table in errors. `required` columns have a value in every row, `key` a different one in each.
+    `place` names the table in errors. `required` columns have a value in every row, as have `optional` ones where they are
+    there; `key` has a different one in each.
     PrunescopeError for anything else.
     """
     rows, seen = [], {}
     for row in _rows(place, content, required, delimiter):
-        for column in required:
+        for column in (*required, *(name for name in optional if name in row.cells)):
             value = row.cells[column]
             if not value.strip():
                 raise PrunescopeError(f"{row.place}: found no {column}, wanted one in every row.")

@@ -9,6 +9,7 @@ import pandas as pd
 
 from prunescope.errors import PrunescopeError
 from prunescope.report.arms import Study, dense_cell, levels, pruned_cell, read_json
+from prunescope.report.facts import cka_cells
 from prunescope.report.tables import NOTHING
 
 
@@ -24,23 +25,18 @@ def _pairs(metrics: Path, study: Study, dataset: str, model: str, level: float, 
     known = read_json(metrics / "cka" / f"{cell}.json")
     if known is None:
         return []
-    rows = []
+    rows, diagonal = [], known.get("diagonal", {})
     for a, b in combinations(("dense", *study.methods), 2):
         row = {"cell": cell, "networks": f"{a} and {b}"}
-        row |= {"same layers, mean CKA": _interval(known.get("diagonal", {}).get(f"{a}--{b}"))}
+        row |= {"same layers, mean CKA": _interval(diagonal.get(f"{a}--{b}"))}
         agreement = predictions_agree(*(_predictions(metrics, model, dataset, level, seed, of) for of in (a, b)))
         row |= {"same prediction %": NOTHING if agreement is None else f"{agreement * 100:.1f}"}
         overlap = known.get("mask_overlap", {}).get(f"{a}--{b}")
         if isinstance(overlap, dict) and overlap.get("jaccard") is not None:
             row |= {"kept weights shared (by chance)": f"{overlap['jaccard']:.3f} ({overlap['chance']:.3f})"}
         rows.append(row)
-    rows.append(
-        {
-            "cell": cell,
-            "networks": "dense and untrained",
-            "same layers, mean CKA": _interval(known["diagonal"].get("dense--untrained")),
-        }
-    )
+    untrained = _interval(diagonal.get("dense--untrained"))
+    rows.append({"cell": cell, "networks": "dense and untrained", "same layers, mean CKA": untrained})
     for other in study.seeds:
         if other != seed and (apart := seeds_apart(metrics, cell, pruned_cell(model, dataset, level, other))) is not None:
             agreement = predictions_agree(*(_predictions(metrics, model, dataset, level, of, "dense") for of in (seed, other)))
@@ -53,8 +49,7 @@ def _pairs(metrics: Path, study: Study, dataset: str, model: str, level: float, 
 def inside_table(metrics: Path, study: Study) -> pd.DataFrame:
     """Mean similarity of different layers inside each network: a row per network, a column per cell."""
     columns: dict[str, dict[str, str]] = {}
-    for dataset, model, level, seed in product(study.datasets, study.models, levels(study), study.seeds):
-        cell = pruned_cell(model, dataset, level, seed)
+    for cell in cka_cells(study):
         if (known := read_json(metrics / "cka" / f"{cell}.json")) is not None:
             columns[cell] = {name: _interval(of) for name, of in known.get("off_diagonal", {}).items()}
     names = list(dict.fromkeys(name for column in columns.values() for name in column))
