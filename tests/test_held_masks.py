@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import prune as reference
 
-from prunescope.losses import cross_entropy
+from prunescope.losses import Outcome, cross_entropy
 from prunescope.optimizers import OPTIMIZERS, make
 from prunescope.pruning.masks import apply_, keep_top, ones, prunable
 from prunescope.training import SCHEDULES, Log, fit
@@ -52,7 +52,7 @@ def test_removed_weights_are_zero_after_every_step(
         assert not any(weights[name][~mask].any() for name, mask in masks.items())
         zeros.append(sum(int((weight == 0).sum()) for weight in weights.values()))
 
-    def loss(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def loss(network: nn.Module, images: Tensor, labels: Tensor) -> Outcome:
         count_zeros()
         return cross_entropy()(network, images, labels)
 

@@ -37,14 +37,15 @@ def logits_of(seed: int, scale: float = 3.0) -> Tensor:
 def test_cross_entropy_by_hand() -> None:
     """Logits (ln 3, 0) are probabilities (3/4, 1/4)."""
     network = Table([[LOG3, 0.0], [LOG3, 0.0]])
-    value, logits = cross_entropy()(network, IMAGES, LABELS)
+    value, logits, parts = cross_entropy()(network, IMAGES, LABELS)
+    assert parts.tolist() == [value.item(), 0] and not parts.requires_grad
     assert value.item() == pytest.approx((-math.log(0.75) - math.log(0.25)) / 2)
     assert torch.equal(logits, network.logits)
-    weighted, _ = cross_entropy(class_weights=torch.tensor([0.5, 2.0]))(network, IMAGES, LABELS)
+    weighted, *_ = cross_entropy(class_weights=torch.tensor([0.5, 2.0]))(network, IMAGES, LABELS)
     assert weighted.item() == pytest.approx((-0.5 * math.log(0.75) - 2 * math.log(0.25)) / 2.5)
-    smoothed, _ = cross_entropy(label_smoothing=0.2)(network, IMAGES[:1], LABELS)
+    smoothed, *_ = cross_entropy(label_smoothing=0.2)(network, IMAGES[:1], LABELS)
     assert smoothed.item() == pytest.approx((-math.log(0.75) - math.log(0.25)) / 2)  # one label of each class: no change
-    alone, _ = cross_entropy(label_smoothing=0.2)(Table([[LOG3, 0.0]]), IMAGES[:1], LABELS[:1])
+    alone, *_ = cross_entropy(label_smoothing=0.2)(Table([[LOG3, 0.0]]), IMAGES[:1], LABELS[:1])
     assert alone.item() == pytest.approx(-0.9 * math.log(0.75) - 0.1 * math.log(0.25))
 
 
@@ -100,10 +101,11 @@ def test_the_gradients_size_does_not_fade_with_the_temperature() -> None:
 def test_distillation_mixes_the_task_and_the_soft_loss(soft_weight) -> None:
     student, teacher = Table([[0.5, -1.0], [2.0, 0.0]]), Table([[1.0, 0.0], [0.0, 3.0]])
     task = cross_entropy()
-    value, logits = distillation(teacher, task, temperature=4, soft_weight=soft_weight)(student, IMAGES, LABELS)
+    value, logits, parts = distillation(teacher, task, temperature=4, soft_weight=soft_weight)(student, IMAGES, LABELS)
     hard = task(student, IMAGES, LABELS)[0].item()
     soft = soft_loss(student.logits, teacher.logits, 4).item()
     assert abs(hard - soft) > 0.1
+    assert parts.tolist() == pytest.approx([hard, soft]) and not parts.requires_grad
     assert value.item() == pytest.approx((1 - soft_weight) * hard + soft_weight * soft)
     assert torch.equal(logits, student.logits)
 
@@ -111,7 +113,7 @@ def test_distillation_mixes_the_task_and_the_soft_loss(soft_weight) -> None:
 def test_the_teacher_is_evaluated_on_the_students_images_without_gradient() -> None:
     student, teacher = Table([[0.5, -1.0], [2.0, 0.0]]), Table([[1.0, 0.0], [0.0, 3.0]])
     teacher.train()
-    value, _ = distillation(teacher, cross_entropy(), temperature=4, soft_weight=0.9)(student, IMAGES, LABELS)
+    value, *_ = distillation(teacher, cross_entropy(), temperature=4, soft_weight=0.9)(student, IMAGES, LABELS)
     value.backward()
     assert teacher.logits.grad is None and student.logits.grad is not None
     assert [(training, grad) for _, training, grad in teacher.calls] == [(False, False)]

@@ -41,9 +41,9 @@ loss = distillation(teacher, task, temperature=3.0, soft_weight=0.4)
 shared = parallel.shared(student)
 mine = slice(0, 4) if parallel.rank() == 0 else slice(4, 7)
 if parallel.count() == 1:
-    value, _ = loss(shared, images, labels)
+    value, *_ = loss(shared, images, labels)
 else:
-    value, _ = loss(shared, images[mine], labels[mine], labels)
+    value, *_ = loss(shared, images[mine], labels[mine], labels)
 value.backward()
 result = {{name: p.grad for name, p in student.named_parameters()}} | dict(student.named_buffers())
 result["value"] = parallel.summed_(value.detach() / parallel.count())
@@ -124,7 +124,7 @@ def test_a_share_of_a_mean_is_its_part_of_it() -> None:
 
     for kind in (None, weights):
         loss = cross_entropy(class_weights=kind, label_smoothing=0.2)
-        whole, _ = loss(table(slice(None)), None, labels)
+        whole, *_ = loss(table(slice(None)), None, labels)
         parts: list[Tensor] = [loss(table(rows), None, labels[rows], labels)[0] for rows in (slice(0, 3), slice(3, 5))]
         assert float(sum(parts)) == pytest.approx(float(whole), rel=1e-5)
 

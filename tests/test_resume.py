@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from prunescope import files
 from prunescope.bits import Bits
 from prunescope.errors import PrunescopeError
-from prunescope.losses import cross_entropy
+from prunescope.losses import Outcome, cross_entropy
 from prunescope.optimizers import OPTIMIZERS, make
 from prunescope.progress import Progress
 from prunescope.pruning.masks import apply_, keep_top, ones, prunable
@@ -42,7 +42,7 @@ def training(tmp_path: Path, make_network: Callable, batches: Any, optimizer: st
     progress = Progress(Resume("stage-a", "print", every=0, folder=tmp_path), network, update, Log())
     progress.masks = Bits(masks)
 
-    def loss(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def loss(network: nn.Module, images: Tensor, labels: Tensor) -> Outcome:
         if progress.log.steps == killed_at:
             raise Killed
         return cross_entropy()(network, images, labels)
@@ -196,7 +196,7 @@ def test_a_signal_waits_for_the_step_and_saves(tmp_path, make_store, make_networ
     update = make("sgd", list(network.parameters()), momentum=0.9, weight_decay=0)
     progress = Progress(Resume("a", "p", every=1e9, folder=tmp_path), network, update, Log())
 
-    def loss(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def loss(network: nn.Module, images: Tensor, labels: Tensor) -> Outcome:
         if progress.log.steps == 5:
             os.kill(os.getpid(), kind)
         return cross_entropy()(network, images, labels)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from prunescope import training
 from prunescope.errors import PrunescopeError
-from prunescope.losses import cross_entropy
+from prunescope.losses import Outcome, cross_entropy, distillation
 from prunescope.optimizers import OPTIMIZERS, Optimizer, make
 from prunescope.pruning.masks import apply_, keep_top, ones, prunable
 from prunescope.training import HISTORY, SCHEDULES, Log, fit, measure
@@ -68,7 +68,7 @@ def spy(before: Callable[[int, nn.Module], None]) -> Any:
     """Cross entropy that first calls before(number of the call, network)."""
     calls = 0
 
-    def loss(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def loss(network: nn.Module, images: Tensor, labels: Tensor) -> Outcome:
         nonlocal calls
         before(calls, network)
         calls += 1
@@ -174,10 +174,10 @@ def test_history_rows_hold_means_over_the_epochs_images(make_store, make_network
     assert batches.steps_per_epoch == 2
     log, values = Log(round=3, sparsity=0.5, layers_pruned=2), []
 
-    def watch(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        value, logits = cross_entropy()(network, images, labels)
+    def watch(network: nn.Module, images: Tensor, labels: Tensor) -> Outcome:
+        value, logits, parts = cross_entropy()(network, images, labels)
         values.append((value.item(), float((logits.argmax(1) == labels).float().mean())))
-        return value, logits
+        return value, logits, parts
 
     fit(network, batches, watch, first=0, last=3, **options(network, log=log))
     rows = [dict(zip(HISTORY, row, strict=True)) for row in log.table()]
@@ -189,11 +189,32 @@ def test_history_rows_hold_means_over_the_epochs_images(make_store, make_network
     assert (rows[0]["loss"], rows[0]["accuracy"]) == pytest.approx(tuple(np.mean(values[:2], axis=0)))
     assert (rows[2]["loss"], rows[2]["accuracy"]) == pytest.approx(values[2])
     assert (rows[1]["loss"], rows[1]["accuracy"]) == (0.5, 0.25)
+    assert all(row["task_loss"] == row["loss"] and row["soft_loss"] is None for row in rows)
     assert log.steps == 3 and log.seconds > 0
     assert measure(network, lambda network: (0.7, 0.6), log, "pruned", step=3, per_epoch=2) == 0.6
     assert dict(zip(HISTORY, list(log.table())[-1], strict=True)) == place | {
-        "event": "pruned", "step": 3, "epoch": 1.5, "split": "val", "loss": 0.7, "accuracy": 0.6, "learning_rate": 0.0,
+        "event": "pruned", "step": 3, "epoch": 1.5, "split": "val", "loss": 0.7, "task_loss": 0.7, "soft_loss": None,
+        "accuracy": 0.6, "learning_rate": 0.0,
     }  # fmt: skip
+
+
+def test_distillation_logs_its_two_losses_apart(make_store, make_network, make_batches) -> None:
+    student, teacher, batches = make_network(), make_network(), make_batches(make_store(train=11), batch_size=4)
+    with torch.no_grad():
+        teacher.get_parameter("0.weight").mul_(-3)
+    plain, parts = distillation(teacher, cross_entropy(), temperature=4.0, soft_weight=0.9), []
+
+    def watch(*args) -> Outcome:
+        value = plain(*args)
+        parts.append(value[2].tolist())
+        return value
+
+    log = Log()
+    fit(student, batches, watch, first=0, last=2, **options(student, log=log))
+    trained, validated = log.rows
+    assert (trained["task_loss"], trained["soft_loss"]) == pytest.approx(tuple(np.mean(parts, axis=0)))
+    assert trained["loss"] == pytest.approx(0.1 * trained["task_loss"] + 0.9 * trained["soft_loss"]) and trained["soft_loss"] > 0
+    assert validated["task_loss"] == validated["loss"] and validated["soft_loss"] is None
 
 
 def test_training_mode_and_dropout_seeds(make_store, make_batches) -> None:

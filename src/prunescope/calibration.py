@@ -22,7 +22,7 @@ def mean_gradients(
     for step in range(count):
         images, labels = batches.at(step)
         with autocast(batches.device, precision):
-            value, _ = loss(network, images, labels, *([batches.labels_at(step)] if parallel.count() > 1 else []))
+            value, _, _ = loss(network, images, labels, *([batches.labels_at(step)] if parallel.count() > 1 else []))
         value.backward()
         for name, weight in weights.items():  # in buffers of our own: CUDA graphs overwrite theirs
             if weight.grad is not None:

@@ -1,4 +1,7 @@
-"""Losses: each takes (network, images, labels) and returns (mean loss of the batch, the network's logits).
+"""Losses: each takes (network, images, labels) and returns (mean loss of the batch, the network's logits, its parts).
+
+The parts (2,) are what is logged beside: the loss on the labels and the soft loss (0 without a teacher), each as it is before
+they are mixed.
 
 Where several processes share a batch, a fourth argument `whole` is the labels of all of it; see parallel.mean_of.
 """
@@ -11,16 +14,18 @@ from torch import Tensor, nn
 
 from prunescope.parallel import mean_of
 
-Loss = Callable[..., tuple[Tensor, Tensor]]
+Outcome = tuple[Tensor, Tensor, Tensor]
+Loss = Callable[..., Outcome]
 
 
 def cross_entropy(*, class_weights: Tensor | None = None, label_smoothing: float = 0.0) -> Loss:
     """Cross entropy of integer labels; class_weights: (K,) factors, mean 1 over the training images."""
 
-    def loss(network: nn.Module, images: Tensor, labels: Tensor, whole: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def loss(network: nn.Module, images: Tensor, labels: Tensor, whole: Tensor | None = None) -> Outcome:
         logits = network(images).float()
         value = F.cross_entropy(logits, labels, class_weights, label_smoothing=label_smoothing)
-        return mean_of(value, labels, whole, class_weights), logits
+        value = mean_of(value, labels, whole, class_weights)
+        return value, logits, torch.stack([value.detach(), torch.zeros_like(value)])
 
     return loss
 
@@ -32,12 +37,12 @@ def distillation(teacher: nn.Module, task: Loss, *, temperature: float, soft_wei
     """
     teacher.eval()
 
-    def loss(network: nn.Module, images: Tensor, labels: Tensor, whole: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def loss(network: nn.Module, images: Tensor, labels: Tensor, whole: Tensor | None = None) -> Outcome:
         with torch.no_grad():
             target = teacher(images).float()
-        hard, logits = task(network, images, labels, whole)
+        hard, logits, _ = task(network, images, labels, whole)
         soft = mean_of(soft_loss(logits, target, temperature), labels, whole)
-        return (1 - soft_weight) * hard + soft_weight * soft, logits
+        return (1 - soft_weight) * hard + soft_weight * soft, logits, torch.stack([hard.detach(), soft.detach()])
 
     return loss
 

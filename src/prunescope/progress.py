@@ -84,7 +84,7 @@ class Progress:
     def take_sums(self, device: torch.device) -> Tensor:
         """What the interrupted epoch had summed up, once; zeros otherwise."""
         sums, self.sums = self.sums, None
-        return torch.zeros(3, device=device) if sums is None else sums.to(device)
+        return torch.zeros(5, device=device) if sums is None else sums.to(device)
 
     @contextlib.contextmanager
     def stopping_between_steps(self) -> Iterator[None]:

@@ -21,7 +21,10 @@ from prunescope.losses import Loss
 from prunescope.optimizers import Optimizer
 from prunescope.runtime import autocast, seed_everything
 
-HISTORY = ("step", "epoch", "round", "event", "split", "loss", "accuracy", "learning_rate", "sparsity", "layers_pruned")
+HISTORY = (
+    "step", "epoch", "round", "event", "split", "loss", "task_loss", "soft_loss", "accuracy", "learning_rate", "sparsity",
+    "layers_pruned",
+)  # fmt: skip
 CHECK_EVERY = 32  # steps between looks at the loss: looking waits for the device
 
 Schedule = Callable[[int], float]
@@ -66,7 +69,12 @@ class Log:
     steps: int = 0
     seconds: float = 0.0
 
-    def add(self, event: str, split: str, *, step: int, epoch: float, loss: float, accuracy: float, rate: float) -> None:
+    def add(
+        self, event: str, split: str, *, step: int, epoch: float, loss: float, accuracy: float, rate: float,
+        parts: tuple[float, float | None] | None = None,
+    ) -> None:  # fmt: skip
+        """Add a row; parts: loss on the labels and soft loss, by default the whole loss and None."""
+        task_loss, soft_loss = parts or (loss, None)
         place = {"round": self.round, "sparsity": self.sparsity, "layers_pruned": self.layers_pruned}
         row = {
             "step": step,
@@ -74,6 +82,8 @@ class Log:
             "event": event,
             "split": split,
             "loss": loss,
+            "task_loss": task_loss,
+            "soft_loss": soft_loss,
             "accuracy": accuracy,
         }
         self.rows.append(row | {"learning_rate": rate} | place)
@@ -123,7 +133,8 @@ def fit(
     Raises PrunescopeError naming epoch, step and learning rate when the loss is not finite.
     """
     device, per_epoch = batches.device, batches.steps_per_epoch
-    sums = torch.zeros(3, device=device) if saver is None else saver.take_sums(device)  # of loss, correct and seen images
+    # sums over images: of the loss and its two parts, of correct and of seen ones
+    sums = torch.zeros(5, device=device) if saver is None else saver.take_sums(device)
     if first >= last:
         return
     held, factors = as_factors(weights or {}, masks or {})
@@ -137,7 +148,7 @@ def fit(
         seed_everything(seed, number, *([parallel.rank()] if several else []))
         images, labels = batches.at(number)
         with autocast(device, precision):
-            value, logits = loss(trained, images, labels, *([batches.labels_at(number)] if several else []))
+            value, logits, parts = loss(trained, images, labels, *([batches.labels_at(number)] if several else []))
         value.backward()
         if clip_norm:
             _clip_(update.parameters, held, factors, clip_norm)
@@ -147,8 +158,9 @@ def fit(
         slot = (number - first) % len(losses)
         losses[slot] = value.detach()
         sums[0] += value.detach() * size
-        sums[1] += (logits.argmax(1) == labels).sum()
-        sums[2] += size
+        sums[1:3] += parts * size
+        sums[3] += (logits.argmax(1) == labels).sum()
+        sums[4] += size
         log.steps += 1
         ends, ends_epoch = number + 1 == last, (number + 1) % per_epoch == 0
         look = slot == len(losses) - 1 or ends or ends_epoch
@@ -158,8 +170,9 @@ def fit(
         if ends_epoch or (ends and close):
             log.seconds += time.perf_counter() - started  # validation is not counted
             at = {"step": number + 1, "epoch": (number + 1) / per_epoch, "rate": schedule(number)}
-            total, correct, seen = parallel.summed_(sums).tolist()
-            log.add("trained", "train", loss=total / seen, accuracy=correct / seen, **at)
+            total, task, soft, correct, seen = parallel.summed_(sums).tolist()
+            split = (task / seen, soft / seen if soft else None)
+            log.add("trained", "train", loss=total / seen, accuracy=correct / seen, parts=split, **at)
             _validation(network, validate, log, label, at)
             sums.zero_()
             network.train()
