@@ -3,6 +3,7 @@
     pip install -e '.[bench]'
     python benchmarks/layer_similarity.py                                   # DenseNet169, VGG16 with and without batch norm
     python benchmarks/layer_similarity.py --networks 5 --without-others     # five networks at once, with five forward passes
+    python benchmarks/layer_similarity.py --stem cifar                      # larger features: first convolution without stride
 
 Errors are the largest of all cells from the same float32 features in float64 (both packages use another estimate of the same
 value: pytorch-cka the same sums, torch-cka the mean over batches). Memory is the peak above the networks, in processes of
@@ -31,22 +32,22 @@ from prunescope.models import Architecture, build
 Networks, Way = dict[str, nn.Module], Callable[[], np.ndarray | None]
 
 
-def images(batch_size: int, batches: int, device: torch.device, size: int = 32) -> list[Tensor]:
+def images(batch_size: int, batches: int, size: int, device: torch.device) -> list[Tensor]:
     generator = torch.Generator().manual_seed(0)
     coarse = torch.randn(batches, batch_size, 3, size // 4, size // 4, generator=generator)
     made = [F.interpolate(batch, size=(size, size), mode="bicubic") for batch in coarse]
     return [batch.to(device).contiguous(memory_format=torch.channels_last) for batch in made]
 
 
-def network(model: str, seed: int, device: torch.device) -> nn.Module:
+def network(model: str, stem: str, seed: int, device: torch.device) -> nn.Module:
     torch.manual_seed(seed)
-    made = build(Architecture(model, 100)).to(device, memory_format=torch.channels_last)
+    made = build(Architecture(model, 100, stem=stem)).to(device, memory_format=torch.channels_last)
     made.train()
     with torch.no_grad():
         for module in made.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.momentum = None  # statistics are the mean of all batches
-        for batch in images(64, 2, device):
+        for batch in images(64, 2, 32, device):
             made(batch)
     return made.eval()
 
@@ -113,6 +114,8 @@ def main() -> None:
     add.add_argument("--model", nargs="+", default=["densenet169", "vgg16_bn", "vgg16"])
     add.add_argument("--batch-size", type=int, default=64)
     add.add_argument("--batches", type=int, default=8)
+    add.add_argument("--image-size", type=int, default=32)
+    add.add_argument("--stem", choices=("imagenet", "cifar"), default="imagenet")
     add.add_argument("--networks", type=int, default=2)
     add.add_argument("--without-others", action="store_true")
     args = add.parse_args()
@@ -120,16 +123,16 @@ def main() -> None:
     runtime.prepare(args.threads, device)
     if args.memory_of:
         way, model = args.memory_of.split("@")
-        networks = {f"network {seed}": network(model, seed, device) for seed in range(2)}
-        batches = images(args.batch_size, 2, device)
+        networks = {f"network {seed}": network(model, args.stem, seed, device) for seed in range(2)}
+        batches = images(args.batch_size, 2, args.image_size, device)
         with Peak() as peak:
             ways(networks, batches, device)[way]()
         print(peak.mib)
         return
-    print(where(device), f"· {args.batches} batches of {args.batch_size}")
+    print(where(device), f"· {args.batches} batches of {args.batch_size} at {args.image_size} px, {args.stem} stem")
     for model in args.model:
-        networks = {f"network {seed}": network(model, seed, device) for seed in range(args.networks)}
-        batches = images(args.batch_size, args.batches, device)
+        networks = {f"network {seed}": network(model, args.stem, seed, device) for seed in range(args.networks)}
+        batches = images(args.batch_size, args.batches, args.image_size, device)
         candidates = ways(networks, batches, device)
         torch_cka = candidates.pop("torch-cka")
         if args.without_others:
@@ -147,7 +150,8 @@ def main() -> None:
             assert values is not None
             print(f"largest error of {name}: {np.nanmax(np.abs(values - exact)):.1e}")
         if device.type == "cpu" and not args.without_others:
-            peaks = {name: peak_mib(__file__, f"{name}@{model}", "--threads", str(args.threads)) for name in candidates}
+            same = ["--threads", str(args.threads), "--image-size", str(args.image_size), "--stem", args.stem]
+            peaks = {name: peak_mib(__file__, f"{name}@{model}", *same) for name in candidates}
             for name, peak in peaks.items():
                 print(f"peak memory of {name}: {peak:,.0f} MiB, {peak / peaks['forward passes']:.2f} times the forward passes'")
 

@@ -54,7 +54,7 @@ def test_intervals_are_the_bootstrap_of_each_images_share(maps, monkeypatch) -> 
     for image in range(28):
         up, down = (numbers(maps, reweighted(maps, image, step)) for step in (1e-4, -1e-4))
         np.testing.assert_allclose(shares[image], (np.array(up) - down) / 2e-4, atol=1e-6)
-    np.testing.assert_allclose(shares.sum(0), 0, atol=1e-7)
+    np.testing.assert_allclose(shares.sum(0), 0, atol=2e-6)  # values are of float32 products
 
 
 def test_intervals_are_as_wide_as_other_images_show() -> None:
