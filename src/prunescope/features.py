@@ -144,10 +144,12 @@ def flattened(output: Tensor) -> Tensor:
 
     The order of the features is the one in memory (a Gram matrix does not depend on it).
     """
-    if output.ndim == 4 and output.is_contiguous(memory_format=torch.channels_last):
-        output = output.permute(0, 2, 3, 1)
-    features = output.reshape(len(output) if output.ndim else 1, -1)
-    return features if features.dtype == torch.float64 else features.float()
+    if output.ndim == 4 and output.is_contiguous(memory_format=torch.channels_last) and len(output):
+        width = output.numel() // len(output)
+        features = output.as_strided((len(output), width), (width, 1))  # one call: a hook finds all caches cold
+    else:
+        features = output.reshape(len(output) if output.ndim else 1, -1)
+    return features if features.dtype in (torch.float32, torch.float64) else features.float()
 
 
 def pooled(output: Tensor) -> Tensor:
