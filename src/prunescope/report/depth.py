@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from prunescope.report.arms import Study, pruned_cell
-from prunescope.report.heatmaps import TICKS, shorten
+from prunescope.report.heatmaps import labels
 from prunescope.report.likeness import seeds_apart
 from prunescope.report.look import DENSE, OTHERS, colours, house_style
 
@@ -24,7 +24,7 @@ def by_depth(metrics: Path, study: Study, model: str, dataset: str, level: float
     if not path.is_file():
         return None
     curves = dict(tuple(pd.read_csv(path, dtype={"layer": str}).groupby("pair", sort=False)))
-    layers = [shorten(name) for name in next(iter(curves.values()))["layer"]]
+    layers = list(next(iter(curves.values()))["layer"])
     how = "bands: 95 % over images" if len(layers) <= MANY else f"lines: running mean of {WINDOW} layers"
     with house_style():
         figure = Figure(figsize=(9.6, 4.6), layout="constrained")
@@ -36,11 +36,10 @@ def by_depth(metrics: Path, study: Study, model: str, dataset: str, level: float
             _curve(right, curves.get("--".join(pair)), " and ".join(pair), colour)
         for axis in (left, right):
             _yardsticks(axis, curves.get("dense--untrained"), metrics, study, model, dataset, level, seed)
-            places = list(range(0, len(layers), max(1, -(-len(layers) // TICKS))))
-            axis.set_xticks(places, [layers[place] for place in places], rotation=90, fontsize=7)
+            axis.set_xticks(*labels(layers), rotation=90, fontsize=7)
             axis.set_ylim(-0.05, 1.02)
             axis.set_xlabel("layer, in network order")
-            axis.legend(fontsize=8, loc="lower left", frameon=False)
+            axis.legend(fontsize=8, loc="lower left", framealpha=0.85, edgecolor="none")
         left.set_ylabel("CKA")
     return figure
 

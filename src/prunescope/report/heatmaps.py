@@ -101,13 +101,13 @@ def palette() -> Image.Image:
 
 
 def _ticks(axis: Axes, matrix: pd.DataFrame, size: float) -> None:
-    axis.set_yticks(*_labels([str(name) for name in matrix.index]), fontsize=size)
-    axis.set_xticks(*_labels([str(name) for name in matrix.columns]), fontsize=size, rotation=90)
+    axis.set_yticks(*labels([str(name) for name in matrix.index]), fontsize=size)
+    axis.set_xticks(*labels([str(name) for name in matrix.columns]), fontsize=size, rotation=90)
     axis.tick_params(length=2, pad=1)
     axis.spines[:].set_visible(False)
 
 
-def _labels(names: Sequence[str]) -> tuple[list[int], list[str]]:
+def labels(names: Sequence[str]) -> tuple[list[int], list[str]]:
     """Places and texts of the tick labels: every k-th name so that at most `TICKS` remain, long names shortened."""
     step = math.ceil(len(names) / TICKS)
     long = max((len(name) for name in names), default=0) > 16
