@@ -105,7 +105,8 @@ def cka_maps(
     features, totals, kept = pooled if pool else flattened, Totals(estimator), []
     with evaluating(networks.values(), device), contextlib.ExitStack() as stack:
         names = _checked_layers(networks, layers, estimator if keep else None)
-        passes = {name: stack.enter_context(_grams(name, networks[name], names[name], features)) for name in networks}
+        room = _Room(max(map(len, names.values())))
+        passes = {name: stack.enter_context(_grams(name, networks[name], names[name], features, room)) for name in networks}
         order: dict[str, list[str]] = {}
         for batch in batches:
             n = _check_batch(batch, totals.batches, LEAST[estimator])
@@ -119,7 +120,6 @@ def cka_maps(
                             "the same: choose layers that every forward pass calls, by a regular expression"
                         )
                     vectors.append(_vectors(grams, estimator, bandwidth))
-                    del grams  # before the next network's
                 together = torch.cat([part.to(vectors[0].device) for part in vectors])
                 totals.add(together, n)
             if keep:
@@ -163,11 +163,26 @@ def cka_whole(
     return _maps(totals, {name: list(of) for name, of in found.items()}, f"{estimator} full-batch {_kernel(bandwidth)} CKA")
 
 
+@dataclass
+class _Room:
+    """Room for the Gram matrices of one network at a time. Single ones, kept between a forward pass's large outputs, would
+    keep the allocator from using the same memory again."""
+
+    layers: int
+    stack: Tensor = field(default_factory=lambda: torch.empty(0, 0, 0))
+
+    def take(self, n: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+        """A stack (layers, n, n) whose content may be anything, valid until the next is taken."""
+        if (self.stack.shape[-1], self.stack.dtype, self.stack.device) != (n, dtype, device):
+            self.stack = torch.empty(self.layers + 1, n, n, dtype=dtype, device=device)  # one more: for a layer called twice
+        return self.stack
+
+
 @contextlib.contextmanager
 def _grams(
-    name: str, network: nn.Module, layers: list[str], features: Callable[[Tensor], Tensor]
+    name: str, network: nn.Module, layers: list[str], features: Callable[[Tensor], Tensor], room: _Room
 ) -> Iterator[Callable[[Tensor], tuple[list[str], Tensor]]]:
-    """Yield a function from a batch to the names and Gram matrices (L, n, n) of the layers in forward order.
+    """Yield a function from a batch to the names and Gram matrices (L, n, n) of the layers in forward order, in `room`.
 
     They are right up to what centring takes away, and as precise as the features: float32 from here on moves similarities by
     3e-7 at most, no more than the forward pass itself does (measured against float64 on whole networks). On a CPU centring
@@ -177,27 +192,29 @@ def _grams(
     """
     shifted: set[str] = set() if home(network).type == "cpu" else set(layers)
     running, first = False, True  # networks may share modules: a hook is for its own network's pass
+    precision = next((value.dtype for value in network.parameters() if value.is_floating_point()), torch.float32)
+    stack = room.stack
 
     def reduce(layer: str, output: Tensor) -> Tensor | None:
         if not running:
             return None
         rows = features(output)
-        if layer not in shifted:
-            grams = product(rows)
-            if not (first and bool(_common(grams))):
-                return grams
+        grams = product(rows) if layer not in shifted else gram(rows)
+        if first and layer not in shifted and bool(_common(grams)):
             shifted.add(layer)
-        return gram(rows).to(rows.dtype)
+            grams = gram(rows)
+        place = stack[len(found)]
+        return place.copy_(grams) if grams.shape == place.shape else grams  # of other samples: refused after the pass
 
     def forward(batch: Tensor) -> tuple[list[str], Tensor]:
-        nonlocal running, first
+        nonlocal running, first, stack
+        stack = room.take(len(batch), precision, home(network))
         while True:
             running = True
             _forward(name, network, batch, found)
             running, checked = False, first or len(shifted) == len(layers)
             first = False
-            names, grams = list(found), torch.stack(list(found.values()))
-            found.clear()
+            names, grams = list(found), stack[: len(found)]
             if checked:  # nothing is left to be shown, and on an accelerator nothing to be waited for
                 return names, grams
             new = {layer for layer, common in zip(names, _common(grams).tolist(), strict=True) if common} - shifted
