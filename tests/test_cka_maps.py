@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cka_networks import TinyDense, images, layer_outputs, naive_map, seeded, tiny_vgg
-from prunescope import cka
+from prunescope import grams
 from prunescope.cka import Maps, cka_maps, cka_whole
 from prunescope.errors import PrunescopeError
 from prunescope.hsic import linear_cka, rbf_cka
@@ -246,7 +246,7 @@ def test_layers_with_a_large_common_offset_are_centred_before_the_product(monkey
     np.testing.assert_allclose(repeated, naive_map(later, later, [batches[0], same, same]), rtol=0, atol=1e-5)
     wanted = naive_map(network, network, batches)  # from the same float32 features
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-6)
-    monkeypatch.setattr(cka, "COMMON", 2)
+    monkeypatch.setattr(grams, "COMMON", 2)
     assert np.abs(cka_maps({"net": network}, batches)["net", "net"] - wanted).max() > 1e-5, "else this tests nothing"
 
 

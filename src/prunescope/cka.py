@@ -9,7 +9,7 @@ numbers with intervals out of it, `prunescope.hsic` has the same for features th
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 
@@ -19,10 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from prunescope.errors import PrunescopeError
-from prunescope.features import capture, evaluating, flattened, gram, home, layer_names, pooled, product
+from prunescope.features import capture, evaluating, flattened, gram, layer_names, pooled
+from prunescope.grams import Room, grams_of, run
 from prunescope.hsic import LEAST, Totals, rbf, triangles
-
-COMMON = 0.9  # share of a layer's energy that all samples may have in common before float32 needs the features centred
 
 
 @dataclass(frozen=True)
@@ -105,8 +104,8 @@ def cka_maps(
     features, totals, kept = pooled if pool else flattened, Totals(estimator), []
     with evaluating(networks.values(), device), contextlib.ExitStack() as stack:
         names = _checked_layers(networks, layers, estimator if keep else None)
-        room = _Room(max(map(len, names.values())))
-        passes = {name: stack.enter_context(_grams(name, networks[name], names[name], features, room)) for name in networks}
+        room = Room(max(map(len, names.values())))
+        passes = {name: stack.enter_context(grams_of(name, networks[name], names[name], features, room)) for name in networks}
         order: dict[str, list[str]] = {}
         for batch in batches:
             n = _check_batch(batch, totals.batches, LEAST[estimator])
@@ -153,7 +152,7 @@ def cka_whole(
             samples, count = samples + _check_batch(batch, count, 1), count + 1
             for name, network in networks.items():
                 with capture(network, names[name], lambda layer, output: features(output).clone()) as outputs:
-                    _forward(name, network, batch, outputs)
+                    run(name, network, batch, outputs)
                 for layer, output in outputs.items():
                     found[name].setdefault(layer, []).append(output)
         _check_batch(torch.empty(samples, 0), 0, LEAST[estimator])
@@ -161,94 +160,6 @@ def cka_whole(
             grams = [gram(torch.cat(parts)).cpu() for of in found.values() for parts in of.values()]
             totals.add(_vectors(torch.stack(grams), estimator, bandwidth), samples)
     return _maps(totals, {name: list(of) for name, of in found.items()}, f"{estimator} full-batch {_kernel(bandwidth)} CKA")
-
-
-@dataclass
-class _Room:
-    """Room for the Gram matrices of one network at a time. Single ones, kept between a forward pass's large outputs, would
-    keep the allocator from using the same memory again."""
-
-    layers: int
-    stack: Tensor = field(default_factory=lambda: torch.empty(0, 0, 0))
-
-    def take(self, n: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-        """A stack (layers, n, n) whose content may be anything, valid until the next is taken."""
-        if (self.stack.shape[-1], self.stack.dtype, self.stack.device) != (n, dtype, device):
-            self.stack = torch.empty(self.layers + 1, n, n, dtype=dtype, device=device)  # one more: for a layer called twice
-        return self.stack
-
-
-@contextlib.contextmanager
-def _grams(
-    name: str, network: nn.Module, layers: list[str], features: Callable[[Tensor], Tensor], room: _Room
-) -> Iterator[Callable[[Tensor], tuple[list[str], Tensor]]]:
-    """Yield a function from a batch to the names and Gram matrices (L, n, n) of the layers in forward order, in `room`.
-
-    They are right up to what centring takes away, and as precise as the features: float32 from here on moves similarities by
-    3e-7 at most, no more than the forward pass itself does (measured against float64 on whole networks). On a CPU centring
-    costs a third of a product, and float32 needs it only where most of a layer's energy is common to all samples. The first
-    batch shows, layer by layer, where that is so; these layers are centred from then on. Should a later batch show it of
-    another layer, its pass is repeated.
-    """
-    shifted: set[str] = set() if home(network).type == "cpu" else set(layers)
-    running, first = False, True  # networks may share modules: a hook is for its own network's pass
-    precision = next((value.dtype for value in network.parameters() if value.is_floating_point()), torch.float32)
-    stack = room.stack
-
-    def reduce(layer: str, output: Tensor) -> Tensor | None:
-        if not running:
-            return None
-        rows = features(output)
-        grams = product(rows) if layer not in shifted else gram(rows)
-        if first and layer not in shifted and bool(_common(grams)):
-            shifted.add(layer)
-            grams = gram(rows)
-        place = stack[len(found)]
-        return place.copy_(grams) if grams.shape == place.shape else grams  # of other samples: refused after the pass
-
-    def forward(batch: Tensor) -> tuple[list[str], Tensor]:
-        nonlocal running, first, stack
-        stack = room.take(len(batch), precision, home(network))
-        while True:
-            running = True
-            _forward(name, network, batch, found)
-            running, checked = False, first or len(shifted) == len(layers)
-            first = False
-            names, grams = list(found), stack[: len(found)]
-            if checked:  # nothing is left to be shown, and on an accelerator nothing to be waited for
-                return names, grams
-            new = {layer for layer, common in zip(names, _common(grams).tolist(), strict=True) if common} - shifted
-            if not new:
-                return names, grams
-            shifted.update(new)
-
-    with capture(network, layers, reduce) as found:
-        yield forward
-
-
-def _common(grams: Tensor) -> Tensor:
-    """Whether features of Gram matrices (..., n, n) have most of their energy in common, in (...)."""
-    total = grams.diagonal(dim1=-2, dim2=-1).sum(-1)
-    return grams.sum((-1, -2)) > COMMON * grams.shape[-1] * total
-
-
-def _forward(name: str, network: nn.Module, batch: Tensor, found: dict[str, Tensor]) -> None:
-    """Run a network whose outputs are captured into `found`."""
-    device = home(network)
-    if batch.is_floating_point():
-        kinds = (value.dtype for value in network.parameters() if value.is_floating_point())
-        batch = batch.to(next(kinds, torch.float32))
-    found.clear()
-    with torch.inference_mode(), torch.autocast(device.type, enabled=False):
-        network(batch.to(device))
-    if not found:
-        raise PrunescopeError(f"found none of the chosen layers of {name} called in its forward pass; wanted some")
-    for layer, matrix in found.items():
-        if len(matrix) != len(batch):
-            raise PrunescopeError(
-                f"found {len(matrix)} rows in the output of layer {layer} of {name}; wanted the {len(batch)} samples "
-                "as its first dimension: choose layers without it by a regular expression"
-            )
 
 
 def _vectors(grams: Tensor, estimator: str, bandwidth: float | None) -> Tensor:

@@ -158,11 +158,14 @@ def pooled(output: Tensor) -> Tensor:
     return output.flatten(2).mean(2) if output.ndim > 2 else output.reshape(len(output) if output.ndim else 1, -1)
 
 
-def product(features: Tensor) -> Tensor:
-    """Gram matrix (n, n) of features (n, p) as they are, in their precision; in pieces that leave a CPU's cache to others."""
+def product(features: Tensor, out: Tensor | None = None) -> Tensor:
+    """Gram matrix (n, n) of features (n, p) as they are, in their precision; in pieces that leave a CPU's cache to others.
+
+    out: where it is written if the product needs no pieces.
+    """
     width = BLOCK_ELEMENTS // (2 * max(1, len(features)))
     if features.shape[1] <= 2 * width or features.device.type != "cpu":
-        return features @ features.T
+        return torch.mm(features, features.t(), out=out)
     first, *others = features.split(width, dim=1)
     total = first @ first.T
     for block in others:
