@@ -228,7 +228,7 @@ def test_gaussian_kernels_and_pooled_features() -> None:
 
 
 def test_layers_with_a_large_common_offset_are_centred_before_the_product(monkeypatch) -> None:
-    """Those that the first batch shows are centred at once; one that a later batch shows has its pass repeated."""
+    """Those that the first batch shows are centred at once; a later batch's pass is repeated where the loss would count."""
     network = seeded(tiny_vgg, 1)
     with torch.no_grad():
         network[0].bias += 10  # type: ignore[index]
@@ -244,9 +244,15 @@ def test_layers_with_a_large_common_offset_are_centred_before_the_product(monkey
     repeated = cka_maps({"net": later}, [batches[0], same, same])["net", "net"]
     assert calls.count(2) == 4, "the second batch twice"
     np.testing.assert_allclose(repeated, naive_map(later, later, [batches[0], same, same]), rtol=0, atol=1e-5)
+    between = images(1)[0].expand(24, -1, -1, -1) + 0.5 * batches[1]
+    calls.clear()
+    found_between = cka_maps({"net": later}, [batches[0], between, between])["net", "net"]
+    assert calls == [2, 2, 2], "a layer that is only a little above the share for centring costs no pass"
+    np.testing.assert_allclose(found_between, naive_map(later, later, [batches[0], between, between]), rtol=0, atol=1e-6)
     wanted = naive_map(network, network, batches)  # from the same float32 features
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-6)
     monkeypatch.setattr(grams, "COMMON", 2)
+    monkeypatch.setattr(grams, "REPEATED", 2)
     assert np.abs(cka_maps({"net": network}, batches)["net", "net"] - wanted).max() > 1e-5, "else this tests nothing"
 
 

@@ -159,17 +159,17 @@ def pooled(output: Tensor) -> Tensor:
 
 
 def product(features: Tensor, out: Tensor | None = None) -> Tensor:
-    """Gram matrix (n, n) of features (n, p) as they are, in their precision; in pieces that leave a CPU's cache to others.
+    """Gram matrix (n, n) of features (n, p) as they are: in their precision, or on a CPU in pieces that leave its cache to
+    others, summed in float64.
 
     out: where it is written if the product needs no pieces.
     """
     width = BLOCK_ELEMENTS // (2 * max(1, len(features)))
     if features.shape[1] <= 2 * width or features.device.type != "cpu":
         return torch.mm(features, features.t(), out=out)
-    first, *others = features.split(width, dim=1)
-    total = first @ first.T
-    for block in others:
-        total.addmm_(block, block.T)
+    total = torch.zeros(len(features), len(features), dtype=torch.float64)
+    for block in features.split(width, dim=1):
+        total += block @ block.T
     return total
 
 

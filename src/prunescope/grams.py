@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from prunescope.errors import PrunescopeError
 from prunescope.features import capture, gram, home, product
 
-COMMON = 0.9  # share of a layer's energy that all samples may have in common before float32 needs the features centred
+COMMON = 0.8  # share of a layer's energy that all samples may have in common before float32 should have the features centred
+REPEATED = 0.95  # the share at which a pass that did not is repeated: well apart, so that no layer near the first costs a pass
 
 
 @dataclass
@@ -37,29 +38,28 @@ def grams_of(
     They are right up to what centring takes away, and as precise as the features: float32 from here on moves similarities by
     3e-7 at most, no more than the forward pass itself does (measured against float64 on whole networks). On a CPU centring
     costs a third of a product, and float32 needs it only where most of a layer's energy is common to all samples. The first
-    batch shows, layer by layer, where that is so; these layers are centred from then on. Should a later batch show it of
-    another layer, its pass is repeated.
+    batch shows, layer by layer, where that is so; these layers are centred from then on, and so are those of which a later batch
+    shows it; its own pass is repeated only where the loss would count.
     """
     shifted: set[str] = set() if home(network).type == "cpu" else set(layers)
     running, first = False, True  # networks may share modules: a hook is for its own network's pass
-    stack = room.stack
 
     def reduce(layer: str, output: Tensor) -> Tensor | None:
         if not running:
             return None
-        rows, place = features(output), stack[len(found)]
+        rows, place = features(output), room.stack[len(found)]
         if len(rows) != len(place):
             return rows  # refused after the pass
         if layer in shifted:
             return place.copy_(gram(rows))
         grams = product(rows, place if (rows.dtype, rows.device) == (place.dtype, place.device) else None)
-        if first and bool(_common(grams)):
+        if first and bool(_common(grams) > COMMON):
             shifted.add(layer)
             grams = gram(rows)
         return grams if grams is place else place.copy_(grams)
 
     def forward(batch: Tensor) -> tuple[list[str], Tensor]:
-        nonlocal running, first, stack
+        nonlocal running, first
         stack = room.take(len(batch), _precision(network), home(network))
         while True:
             running = True
@@ -69,18 +69,19 @@ def grams_of(
             names, grams = list(found), stack[: len(found)]
             if checked:  # nothing is left to be shown, and on an accelerator nothing to be waited for
                 return names, grams
-            new = {layer for layer, common in zip(names, _common(grams).tolist(), strict=True) if common} - shifted
-            if not new:
+            shares = dict(zip(names, _common(grams).tolist(), strict=True))
+            missed = any(share > REPEATED for layer, share in shares.items() if layer not in shifted)
+            shifted.update(layer for layer, share in shares.items() if share > COMMON)
+            if not missed:
                 return names, grams
-            shifted.update(new)
 
     with capture(network, layers, reduce) as found:
         yield forward
 
 
 def _common(grams: Tensor) -> Tensor:
-    """Whether features of Gram matrices (..., n, n) have most of their energy in common, in (...)."""
-    return grams.sum((-1, -2)) > COMMON * grams.shape[-1] * grams.diagonal(dim1=-2, dim2=-1).sum(-1)
+    """Share of the energy of features with Gram matrices (..., n, n) that all samples have in common, in (...)."""
+    return grams.sum((-1, -2)) / (grams.shape[-1] * grams.diagonal(dim1=-2, dim2=-1).sum(-1))
 
 
 def _precision(network: nn.Module) -> torch.dtype:
