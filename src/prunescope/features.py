@@ -165,12 +165,12 @@ def product(features: Tensor, out: Tensor | None = None) -> Tensor:
     out: where it is written if the product needs no pieces.
     """
     width = BLOCK_ELEMENTS // (2 * max(1, len(features)))
-    if features.shape[1] <= 2 * width or features.device.type != "cpu":
+    pieces = features.shape[1] // width if width else 0
+    if pieces < 2 or features.device.type != "cpu":
         return torch.mm(features, features.t(), out=out)
-    total = torch.zeros(len(features), len(features), dtype=torch.float64)
-    for block in features.split(width, dim=1):
-        total += block @ block.T
-    return total
+    stacked = features[:, : pieces * width].unflatten(1, (pieces, width)).transpose(0, 1)
+    rest = features[:, pieces * width :]
+    return torch.bmm(stacked, stacked.mT).sum(0, dtype=torch.float64).add_(rest @ rest.T)
 
 
 def gram(features: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from torch import Tensor
 from prunescope.errors import PrunescopeError
 from prunescope.features import gram
 
+STRIP = 128  # rows of a product at a time
 LEAST = {"debiased": 4, "biased": 2}  # samples that an estimator needs
 
 
@@ -71,6 +72,15 @@ def triangles(grams: Tensor, estimator: str) -> Tensor:
     return torch.cat([math.sqrt(2) * above, grams.diagonal(dim1=-2, dim2=-1)], 1)
 
 
+def _symmetric(vectors: Tensor) -> Tensor:
+    """vectors @ vectors.T for (T, P), its upper half in strips: numpy does that too, but its threads disturb those of torch."""
+    products = vectors.new_zeros(len(vectors), len(vectors))
+    with torch.autocast(vectors.device.type, enabled=False):
+        for first in range(0, len(vectors), STRIP):
+            products[first : first + STRIP, first:] = vectors[first : first + STRIP] @ vectors[first:].T
+    return products.triu_().add_(products.triu(1).T)
+
+
 class Totals:
     """Sums over batches, from which CKA of all pairs of layers and its standard error come in the end.
 
@@ -85,12 +95,7 @@ class Totals:
     def add(self, vectors: Tensor, n: int) -> None:
         """Take in the `triangles` (T, P) of a batch of n samples."""
         weight = (n - 1) / (n - 3) if self.estimator == "debiased" else n / (n - 1) ** 2
-        if vectors.device.type == "cpu":
-            values = vectors.numpy()
-            products = torch.from_numpy(values @ values.T)  # numpy sees the symmetry and takes half the time
-        else:
-            products = vectors @ vectors.T
-        products = products.double().mul_(weight).cpu()
+        products = _symmetric(vectors).double().mul_(weight).cpu()
         own = products.diagonal().clone()
         if not self.sums:
             self.sums = [torch.zeros_like(products) for _ in range(4)]
