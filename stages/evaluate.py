@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import torch
+
 from prunescope import checkpoint, runtime
-from prunescope.costs import costs
+from prunescope.costs import LAYER_COLUMNS, costs, layer_rows
 from prunescope.data import store as stores
-from prunescope.evaluate import decide, metrics, recall_rows
+from prunescope.evaluate import CLASS_COLUMNS, Predictions, class_rows, decide, metrics
 from prunescope.files import write_csv, write_json
+from prunescope.latency import latency
+from prunescope.packing import pack
 from prunescope.params import load
 from prunescope.predict import predict
 from prunescope.pruning.masks import achieved_sparsity, collapsed
@@ -26,7 +30,8 @@ def recipe() -> None:
         network = finished.network().to(device)
         logits, labels = predict(network, store, "test", device=device)
         weights = {name: weight for name, weight in network.named_parameters() if name in finished.masks}
-        record = metrics(logits, labels, ece_bins=params.evaluate.ece_bins) | {
+        found, draws = Predictions(logits, labels, store.groups[store.indices("test")]), params.evaluate.bootstrap_draws
+        record = metrics(found, ece_bins=params.evaluate.ece_bins, draws=draws) | {
             "accuracy_after_pruning": None,
             "accuracy_after_reestimation": None,
             "target_sparsity": finished.about["sparsity"] if finished.masks else 0.0,
@@ -39,16 +44,17 @@ def recipe() -> None:
             for event, reestimated in looks.items():
                 right_after, _ = predict(pruned.network(reestimated=reestimated).to(device), store, "test", device=device)
                 record[f"accuracy_after_{event}"] = float((decide(right_after) == labels).double().mean())
-        write_json(args.metrics / f"{arm}.json", record | costs(network, finished.masks, store.image_size))
-        write_csv(
-            args.metrics / f"{arm}-recall.csv",
-            ("class", "images", "recall"),
-            recall_rows(logits, labels, store.classes),
-        )
-        rows = zip(store.names[store.indices("test")], labels.tolist(), decide(logits).tolist(), strict=True)
+        sizes = {"size_packed_bytes": len(pack(finished)), "size_packed_bf16_bytes": len(pack(finished, "bf16"))}
+        write_json(args.metrics / f"{arm}.json", record | costs(network, finished.masks, store.image_size) | sizes)
+        write_csv(args.metrics / f"{arm}-classes.csv", CLASS_COLUMNS, class_rows(found, store.classes, draws=draws))
+        write_csv(args.metrics / f"{arm}-layers.csv", LAYER_COLUMNS, layer_rows(network, store.image_size))
         classes = (*store.classes, "undecided")  # decide gives -1 for a tie
-        named = ((name, classes[actual], classes[predicted]) for name, actual, predicted in rows)
-        write_csv(args.metrics / f"{arm}-predictions.csv", ("name", "actual", "predicted"), named)
+        decisions = zip(labels.tolist(), decide(logits).tolist(), strict=True)
+        named = zip(store.names[store.indices("test")], found.groups, decisions, strict=True)
+        rows = ((name, group, classes[actual], classes[predicted]) for name, group, (actual, predicted) in named)
+        write_csv(args.metrics / f"{arm}-predictions.csv", ("name", "group", "actual", "predicted"), rows)
+        timed = latency(network, store.image_size, device=device, seconds=params.evaluate.latency_seconds)
+        write_json(args.metrics / f"{arm}-latency.json", timed | runtime.environment(device, torch.float32))
         print(f"{arm}: accuracy {record['accuracy']:.4f}, balanced {record['balanced_accuracy']:.4f}", flush=True)
 
     teaches = args.model in params.distill.teachers

@@ -40,6 +40,7 @@ def tiny_params() -> dict[str, Any]:
     content["study"]["other_methods"] = ["random", "lottery", "erk-cubic"]
     content["distill"] |= {"teachers": ["vgg11"], "student": "vgg11"}
     content["cka"] |= {"probe_images": 40, "batch_size": 20}
+    content["evaluate"] |= {"bootstrap_draws": 50, "latency_seconds": 0.01}
     recipe = content["data"]["digits"]
     recipe["network"]["width"] = 0.0625
     recipe["training"]["batch_size"] = 256  # 4 steps an epoch

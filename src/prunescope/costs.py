@@ -1,6 +1,5 @@
 """What a network costs: parameters, multiply-accumulates (MACs), bytes. flops = 2 MACs."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,14 +40,12 @@ def costs(network: nn.Module, masks: Mapping[str, Tensor], image_size: int) -> d
     """Flat numbers for the metrics; bytes are of float32 weights, batch-norm statistics included.
 
     nonzero: counted in the weights. compression_ratio: all parameters over nonzero ones, whole model.
-    size_packed_bytes: pruned tensors as one bit a weight plus the values of the kept ones, everything else dense.
     """
     parameters = dict(network.named_parameters())
     total = sum(p.numel() for p in parameters.values())
     zeros = {name: int((parameters[name] == 0).sum()) for name in masks}
     macs = macs_per_layer(network, image_size)
     dense_bytes = sum(t.numel() * t.element_size() for t in network.state_dict().values())
-    saved = sum(4 * zeros[name] - math.ceil(parameters[name].numel() / 8) for name in masks)
     nonzero = total - sum(zeros.values())
     alive = sum(count * (1 - zeros.get(name, 0) / parameters[name].numel()) for name, count in macs.items())
     return {
@@ -58,5 +55,17 @@ def costs(network: nn.Module, masks: Mapping[str, Tensor], image_size: int) -> d
         "macs": sum(macs.values()),
         "nonzero_macs": round(alive),
         "size_dense_bytes": dense_bytes,
-        "size_packed_bytes": dense_bytes - saved,
     }
+
+
+LAYER_COLUMNS = ("layer", "weights", "zeros", "sparsity", "macs", "nonzero_macs")
+
+
+def layer_rows(network: nn.Module, image_size: int) -> list[tuple[str, int, int, float, int, int]]:
+    """`LAYER_COLUMNS` of each convolution and linear layer in forward order; zeros are counted in the weights."""
+    parameters = dict(network.named_parameters())
+    rows = []
+    for name, macs in macs_per_layer(network, image_size).items():
+        weights, zeros = parameters[name].numel(), int((parameters[name] == 0).sum())
+        rows.append((name.removesuffix(".weight"), weights, zeros, zeros / weights, macs, macs * (weights - zeros) // weights))
+    return rows

@@ -135,6 +135,8 @@ class Cka:
 @dataclass(frozen=True, kw_only=True)
 class Evaluate:
     ece_bins: int = positive()
+    bootstrap_draws: int = positive()
+    latency_seconds: float = positive()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,11 +10,20 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 LAYERS = {"vgg16": 6, "densenet169": 5}
 LOSS = {"dense": 0.0, "oneshot": 0.012, "layerwise": 0.034, "iterative": 0.006}
 STEPS = 40  # of the whole budget
+
+
+def row(table: pd.DataFrame, **where: str) -> pd.Series:
+    found = table
+    for column, value in where.items():
+        found = found[found[column.replace("_", " ")] == value]
+    assert len(found) == 1, where
+    return found.iloc[0]
 
 
 def make_study(**changes: Any) -> Any:
@@ -50,8 +59,12 @@ def write_evaluate(path: Path, accuracy: float, sparsity: float, *, student: boo
         | {"target_sparsity": sparsity, "achieved_sparsity": sparsity, "parameters": 1_000_000}
         | {"nonzero_parameters": round(1_000_000 * kept), "compression_ratio": 1 / kept, "macs": 20_000_000}
         | {"nonzero_macs": round(20_000_000 * kept), "size_dense_bytes": 4_000_000, "size_packed_bytes": packed}
+        | {"size_packed_bf16_bytes": packed // 2}
         | {"test_images": 360, "collapsed_layers": 0},
     )
+    times = {f"batch_{n}_{end}": n * value for n in (1, 32) for end, value in (("ms", 2.0), ("low_ms", 1.9), ("high_ms", 2.1))}
+    latency = path.with_name(f"{path.stem}-latency.json")
+    write_json(latency, times | {"device": "cpu", "processor": "a processor", "threads": 2})
 
 
 def write_training(path: Path, steps: int, *, speed: float = 2000.0) -> None:

@@ -79,6 +79,8 @@ def test_numbers_on_the_page_are_those_of_the_files(made):
     folder, html, markdown = made
     cells = 0
     for path in sorted((folder / "metrics/evaluate").glob("*/*.json")):
+        if path.stem.endswith("-latency"):
+            continue
         accuracy = json.loads(path.read_text())["accuracy"]
         assert f"<td>{accuracy * 100:.1f}</td>" in html
         assert f" {accuracy * 100:.1f} " in markdown

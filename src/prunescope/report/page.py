@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from PIL.Image import Image
 
 from prunescope.files import write_bytes, write_text
-from prunescope.report import depth, facts, figures, heatmaps, likeness, look, tables
+from prunescope.report import depth, facts, figures, heatmaps, likeness, look, storage, tables
 from prunescope.report.arms import Study, levels, pruned_cell
 from prunescope.report.blocks import Block, Commands, Picture, Section, Table, Text, to_html, to_markdown
 from prunescope.report.claims import answer
@@ -177,11 +177,13 @@ def _budgets(summary: pd.DataFrame, study: Study, metrics: Path) -> Iterator[Blo
         labels=4,
     )
     yield Text(STORAGE)
+    place, spread = storage.timed_on(metrics, study), storage.spread_of_latency(metrics, study)
+    timed = f"Latency: median of forward passes on {place}; quartiles at most {spread:.0%} apart. " if spread is not None else ""
     yield Table(
-        tables.cost_table(summary, study),
-        "Size and arithmetic of the whole model (M: million; MB: million bytes); packed: a bit per weight and "
-        "the nonzero values. "
-        "Source: metrics/summary.csv.",
+        storage.storage_table(summary, study),
+        "Size and arithmetic of the whole model (M: million; MB: million bytes). Packed: what `prunescope pack` writes, a bit "
+        f"per weight and the values that are left, lossless; bf16: weights rounded to 16 bits. {timed}"
+        "Source: metrics/summary.csv, metrics/evaluate.",
         labels=4,
     )
 

@@ -26,15 +26,16 @@ EVALUATE = (
         "nonzero_parameters",
     ),
     *("compression_ratio", "macs", "nonzero_macs", "size_dense_bytes", "size_packed_bytes", "test_images"),
-    "collapsed_layers",
+    *("size_packed_bf16_bytes", "collapsed_layers"),
 )
 TRAINING = ("steps", "epochs", "seconds", "images_per_second")
 COUNTS = (
     *("parameters", "nonzero_parameters", "macs", "nonzero_macs", "size_dense_bytes", "size_packed_bytes"),
-    *("test_images", "collapsed_layers", "steps"),
+    *("size_packed_bf16_bytes", "test_images", "collapsed_layers", "steps"),
 )
 SIMILARITY = ("cka_to_dense",)  # mean CKA of each layer with the same layer of the dense control
-COLUMNS = (*KEYS, *EVALUATE, *TRAINING, *SIMILARITY)
+LATENCY = ("batch_1_ms", "batch_32_ms")  # median of a forward pass on the device that evaluated
+COLUMNS = (*KEYS, *EVALUATE, *TRAINING, *SIMILARITY, *LATENCY)
 PAPER = Path(__file__).with_name("paper.csv")
 NOT_RUN = "not run"
 NOTHING = "–"
@@ -53,9 +54,11 @@ def summarise(metrics: Path, study: Study) -> pd.DataFrame:
             continue
         row: dict[str, Any] = {key: getattr(arm, key) for key in KEYS}
         row |= {key: tested.get(key) for key in EVALUATE} | _training(metrics, arm) | _similarity(metrics, arm)
+        timed = read_json(metrics / f"{arm.evaluate}-latency.json") or {}
+        row |= {key: timed.get(key) for key in LATENCY}
         rows.append(row)
     summary = pd.DataFrame(rows, columns=list(COLUMNS))
-    for column in ("sparsity", *EVALUATE, *TRAINING, *SIMILARITY):
+    for column in ("sparsity", *EVALUATE, *TRAINING, *SIMILARITY, *LATENCY):
         summary[column] = pd.to_numeric(summary[column]).astype("float64")
     return summary
 
@@ -148,11 +151,11 @@ def millions(values: pd.Series, form: str = ",.3f") -> str:
     return mean(values / 1e6, form)
 
 
-def _controls(study: Study) -> list[tuple[str, float]]:
+def controls(study: Study) -> list[tuple[str, float]]:
     return [("dense", 0.0), *((method, level) for level in levels(study) for method in study.methods)]
 
 
-def _view(study: Study, models: Sequence[str], arms: Sequence[tuple[str, float]], cells: Any) -> pd.DataFrame:
+def view(study: Study, models: Sequence[str], arms: Sequence[tuple[str, float]], cells: Any) -> pd.DataFrame:
     """One row of text per model, data set and arm, made by `cells(model, dataset, method, sparsity)`."""
     rows = []
     for model in models:
@@ -178,7 +181,7 @@ def accuracy_table(summary: pd.DataFrame, study: Study, paper: pd.DataFrame | No
             row["paper %"] = f"{found['accuracy'].iloc[0] * 100:.1f} ({found['where'].iloc[0]})" if len(found) else NOTHING
         return row
 
-    table = _view(study, study.models, _controls(study), cells)
+    table = view(study, study.models, controls(study), cells)
     if paper is not None and (table["paper %"] == NOTHING).all():
         table = table.drop(columns="paper %")
     return table
@@ -202,7 +205,7 @@ def student_table(summary: pd.DataFrame, study: Study) -> pd.DataFrame:
         }
 
     models = [model for model in study.models if model in study.teachers]
-    table = _view(study, models, [("alone", 0.0), *_controls(study)], cells)
+    table = view(study, models, [("alone", 0.0), *controls(study)], cells)
     return table.rename(columns={"model": "teacher", "sparsity %": "teacher sparsity %", "method": "taught by"})
 
 
@@ -219,21 +222,4 @@ def budget_table(summary: pd.DataFrame, study: Study) -> pd.DataFrame:
             "images per second": mean(arm["images_per_second"]),
         }
 
-    return _view(study, study.models, _controls(study), cells)
-
-
-def cost_table(summary: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Parameters, multiply-accumulates and bytes per arm, all and nonzero (means over seeds)."""
-
-    def cells(model: str, dataset: str, method: str, level: float) -> dict[str, str]:
-        arm = runs(summary, model, dataset, method, level)
-        return {
-            "nonzero params, M": millions(arm["nonzero_parameters"]) if len(arm) else NOT_RUN,
-            "all params, M": millions(arm["parameters"]),
-            "nonzero MACs, M": millions(arm["nonzero_macs"], ",.1f"),
-            "theoretical speed-up": mean(arm["macs"] / arm["nonzero_macs"], ".2f", "×"),
-            "MB dense": millions(arm["size_dense_bytes"]),
-            "MB packed": millions(arm["size_packed_bytes"]),
-        }
-
-    return _view(study, study.models, _controls(study), cells)
+    return view(study, study.models, controls(study), cells)

@@ -1,0 +1,51 @@
+"""The command `prunescope`: what is done with finished networks outside the workflow."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from prunescope.errors import PrunescopeError
+from prunescope.files import write_bytes
+
+
+def main() -> int:
+    """Run one subcommand; what the user can mend ends in one line and exit 1."""
+    parser = argparse.ArgumentParser(prog="prunescope", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    packing = commands.add_parser("pack", help="a pruned checkpoint as a small file (bitmask and values)")
+    packing.add_argument("checkpoint", type=Path)
+    packing.add_argument("packed", type=Path)
+    packing.add_argument("--values", choices=("fp32", "fp16", "bf16"), default="fp32", help="fp32 is lossless (default)")
+    unpacking = commands.add_parser("unpack", help="a packed file as a checkpoint again")
+    unpacking.add_argument("packed", type=Path)
+    unpacking.add_argument("checkpoint", type=Path)
+    arguments = parser.parse_args()
+    try:
+        {"pack": pack, "unpack": unpack}[arguments.command](arguments)
+    except (PrunescopeError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def pack(arguments: argparse.Namespace) -> None:
+    from prunescope import checkpoint, packing
+
+    read = checkpoint.read(arguments.checkpoint)
+    data = packing.pack(read, arguments.values)
+    write_bytes(arguments.packed, data)
+    dense = sum(tensor.numel() * tensor.element_size() for tensor in read.state.values())
+    print(f"{arguments.packed}: {len(data):,} bytes, {dense / len(data):.2f} times smaller than the {dense:,} of dense float32")
+
+
+def unpack(arguments: argparse.Namespace) -> None:
+    from prunescope import checkpoint, packing
+
+    if not arguments.packed.is_file():
+        raise PrunescopeError(f"no packed file at {arguments.packed}; make one with: prunescope pack checkpoint packed")
+    checkpoint.write(arguments.checkpoint, packing.unpack(arguments.packed.read_bytes(), arguments.packed))
+    print(f"{arguments.checkpoint}: a checkpoint that the stages and prunescope.checkpoint.read take")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""Bootstrap intervals of everything that is a function of sums over images, resampled by groups (lesions, patients).
+
+Images of one lesion are not independent: drawing groups with replacement keeps them together, and the interval says what
+another draw of lesions would have given (Efron & Tibshirani 1993, ch. 8). A draw is a weight for each group, so that all
+sums of all draws are one matrix product.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+CHUNK = 256  # draws at a time, which bounds the memory to CHUNK x groups numbers
+
+
+def resampled_sums(columns: Floats, groups: NDArray, *, draws: int, seed: int = 0) -> Floats:
+    """Sums (draws, C) of columns (N, C) over the images of as many groups (N,) as there are, drawn with replacement.
+
+    The same groups, draws and seed give the same resamples, so that differences between networks may be taken draw by draw.
+    """
+    numbers = np.unique(groups, return_inverse=True)[1].reshape(-1)
+    order = np.argsort(numbers, kind="stable")
+    starts = np.flatnonzero(np.diff(numbers[order], prepend=-1))
+    grouped = np.add.reduceat(columns[order], starts, axis=0)
+    count, generator, sums = len(grouped), np.random.default_rng(seed), []
+    for first in range(0, draws, CHUNK):
+        weights = np.empty((min(CHUNK, draws - first), count))
+        for row in weights:
+            row[:] = np.bincount(generator.integers(count, size=count), minlength=count)
+        sums.append(weights @ grouped)
+    return np.concatenate(sums)
+
+
+def intervals(
+    columns: Floats, groups: NDArray, of: Callable[[Floats], Floats], *, draws: int, level: float = 0.95, seed: int = 0
+) -> tuple[Floats, Floats]:
+    """Percentile intervals (low, high), each shaped as one row of `of(sums)`: (draws, C) to (draws, ...).
+
+    NaN in a draw (a class that it has no image of) is left out; NaN where all draws are.
+    """
+    values = of(resampled_sums(columns, groups, draws=draws, seed=seed))
+    known = ~np.isnan(values).all(axis=0)
+    bounds = np.full((2, *values.shape[1:]), np.nan)
+    bounds[:, known] = np.nanquantile(values[:, known], [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return bounds[0], bounds[1]

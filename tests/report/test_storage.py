@@ -1,0 +1,26 @@
+"""What pruning saves, beside the latency it does not change."""
+
+from report_fakes import row
+
+from prunescope.report import storage, tables
+
+
+def test_zeros_bytes_and_milliseconds(tree):
+    metrics, study = tree()
+    found = row(storage.storage_table(tables.summarise(metrics, study), study), model="vgg16", method="oneshot")
+    packed = round(4_000_000 * (1 - 0.8 * 0.99)) + 125_000
+    assert (found["nonzero params, M"], found["theoretical speed-up"], found["MB packed"]) == ("0.208", "4.81×", "0.957")
+    assert (found["smaller"], found["smaller, bf16"]) == (f"{4e6 / packed:.1f}×", f"{4e6 / (packed // 2):.1f}×")
+    assert (found["1 image, ms"], found["32 images, ms"]) == ("2.00", "64.0")
+    assert storage.timed_on(metrics, study) == "cpu (a processor), 2 threads, float32"
+    assert round(storage.spread_of_latency(metrics, study) or 0, 9) == 0.1
+
+
+def test_nothing_was_timed(tree):
+    metrics, study = tree()
+    for path in (metrics / "evaluate").rglob("*-latency.json"):
+        path.unlink()
+    found = row(storage.storage_table(tables.summarise(metrics, study), study), model="vgg16", method="oneshot")
+    assert found["1 image, ms"] == tables.NOTHING
+    assert storage.spread_of_latency(metrics, study) is None
+    assert storage.timed_on(metrics, study) == ""
