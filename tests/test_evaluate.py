@@ -121,6 +121,8 @@ def test_each_class_by_hand_and_none_for_an_absent_one() -> None:
     assert [rows[name]["sensitivity"] for name in "abc"] == [0.5, pytest.approx(2 / 3), None]
     assert [rows[name]["specificity"] for name in "abc"] == [pytest.approx(2 / 3), 1.0, 0.8]
     assert rows["a"]["auc"] == pytest.approx((3 + 2) / 6)  # 0.8 above all three, 0.3 above two of 0.5, 0.2, 0.1
+    assert rows["b"]["specificity_low"] == pytest.approx(0.05), "all right in one group: the exact bound, not a point"
+    assert (rows["b"]["specificity_high"], rows["a"]["sensitivity_low"]) == (1.0, 0.5)
     assert rows["c"]["auc"] is rows["c"]["auc_low"] is rows["c"]["sensitivity_high"] is None
 
 
@@ -185,3 +187,16 @@ def test_groups_widen_the_interval(clustered: Predictions) -> None:
     assert widths[1] == pytest.approx(2 * 1.96 * spread, rel=0.1)
     assert widths[0] > 1.4 * widths[1]
     assert (together["test_groups"], alone["test_groups"]) == (len(np.unique(clustered.groups)), 300)
+
+
+def test_no_interval_leaves_what_is_possible() -> None:
+    """Almost perfect predictions: the resampled AUC, right to first order, stays at 1 and below."""
+    generator = np.random.default_rng(0)
+    labels = torch.tensor(generator.integers(3, size=120))
+    logits = 4 * torch.eye(3)[labels] + torch.tensor(generator.normal(size=(120, 3)))
+    found = metrics(logits, labels, draws=500)
+    assert found["auc"] < found["auc_high"] == 1.0
+    rows = rows_by_name(class_rows(Predictions(6 * torch.eye(3)[labels], labels, np.arange(120)), tuple("abc"), draws=50))
+    for row in rows.values():
+        assert row["sensitivity"] == row["sensitivity_high"] == 1
+        assert row["sensitivity_low"] == pytest.approx(0.05 ** (1 / row["images"]))

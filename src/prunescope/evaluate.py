@@ -58,15 +58,25 @@ def metrics(found: Predictions, *, ece_bins: int, draws: int) -> dict[str, float
 
 
 def class_rows(found: Predictions, names: Sequence[str], *, draws: int) -> list[tuple[str | int | float | None, ...]]:
-    """`CLASS_COLUMNS` per class; None for the sensitivity and AUC of a class without images."""
+    """`CLASS_COLUMNS` per class; None for the sensitivity and AUC of a class without images.
+
+    Resamples of a class with all (or no) images right are all alike, and the interval would be a point. There its open end is
+    the exact one-sided 95 % bound of so many groups, 0.05^(1 / groups) (the "rule of three").
+    """
     table = columns(found)
     values = by_class(table.sum(0)[None], found.classes)[0]
-    bounds = intervals(table, found.groups, lambda sums: by_class(sums, found.classes), draws=draws)
+    low, high = intervals(table, found.groups, lambda sums: by_class(sums, found.classes), draws=draws)
     labels, rows = found.labels.numpy(), []
     for number, name in enumerate(names):
         mine = labels == number
-        numbers = (_known(part[metric, number]) for metric in range(len(BY_CLASS)) for part in (values, *bounds))
-        rows.append((name, int(mine.sum()), len(np.unique(found.groups[mine])), *numbers))
+        groups = [len(np.unique(found.groups[these])) for these in (mine, ~mine)]
+        for metric, count in enumerate(groups):
+            if values[metric, number] == 1:
+                low[metric, number] = 0.05 ** (1 / count)
+            elif values[metric, number] == 0:
+                high[metric, number] = 1 - 0.05 ** (1 / count)
+        numbers = (_known(part[metric, number]) for metric in range(len(BY_CLASS)) for part in (values, low, high))
+        rows.append((name, int(mine.sum()), groups[0], *numbers))
     return rows
 
 
@@ -125,7 +135,7 @@ def by_class(sums: Floats, classes: int) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
         sensitivity = right / actual
         specificity = 1 - (predicted - right) / others
-        auc = inside / actual + outside / others
+        auc = np.clip(inside / actual + outside / others, 0, 1)  # to first order it may leave them by a little
     return np.stack([sensitivity, specificity, auc], axis=1)
 
 
