@@ -71,7 +71,17 @@ def test_every_picture_has_an_alternative_text_and_every_section_a_target(made):
     assert all(len(image["alt"] or "") > 20 for image in images)
     targets = {attributes["id"] for attributes in reader.all("h2")}
     assert {"#" + str(target) for target in targets} == {link["href"] for link in reader.all("a")}
-    order = ["Answer", "Accuracy", "Figures", "Students", "Budgets and costs", "Data", "Layer similarity", "Provenance"]
+    order = [
+        "Answer",
+        "Accuracy",
+        "Who pays",
+        "Figures",
+        "Students",
+        "Budgets and costs",
+        "Data",
+        "Layer similarity",
+        "Provenance",
+    ]
     assert re.findall(r"<h2[^>]*>(.*?)</h2>", html) == [*order, "How to reproduce"]
 
 

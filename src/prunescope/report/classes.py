@@ -1,0 +1,98 @@
+"""Who pays: the change of each class's recall from the dense control to each method, on the same images, with intervals."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from prunescope.errors import PrunescopeError
+from prunescope.report.arms import Study, dense_cell, levels, pruned_cell
+from prunescope.report.tables import NOTHING
+from prunescope.resampling import Floats, intervals
+
+DRAWS = 2000
+SHOWN = 10  # classes of a cell in the table, those that lose most
+
+
+def recall_changes(metrics: Path, study: Study, model: str, dataset: str, level: float) -> pd.DataFrame:
+    """Columns class, images, dense (recall), and per method its change with `_low` and `_high`; largest mean loss first.
+
+    Fractions; means over the seeds that ran everything. The 95 % interval resamples groups of images (lesions), each with its
+    predictions by all networks: it says what other test images would have given, not what other seeds would have. No rows
+    where a method has not run.
+    """
+    right: dict[str, list[Floats]] = {name: [] for name in ("dense", *study.methods)}
+    images: pd.DataFrame | None = None
+    for seed in study.seeds:
+        cells = {"dense": dense_cell(model, dataset, seed)}
+        cells |= {name: pruned_cell(model, dataset, level, seed) for name in study.methods}
+        found = {name: _predictions(metrics / "evaluate" / cell / f"{name}-predictions.csv") for name, cell in cells.items()}
+        if any(predictions is None for predictions in found.values()):
+            continue
+        for name, predictions in found.items():
+            assert predictions is not None
+            images = predictions if images is None else images
+            if not predictions[["name", "actual"]].equals(images[["name", "actual"]]):
+                raise PrunescopeError(
+                    f"found other test images in metrics/evaluate/{cells[name]}/{name}-predictions.csv than in the other arms; "
+                    "wanted the same: run dvc repro"
+                )
+            right[name].append(np.asarray(predictions["actual"] == predictions["predicted"], dtype=float))
+    if images is None:
+        return pd.DataFrame()
+    return _table(images, {name: np.mean(of, axis=0) for name, of in right.items()})
+
+
+def _table(images: pd.DataFrame, right: dict[str, Floats]) -> pd.DataFrame:
+    classes = sorted(images["actual"].unique())
+    member = (images["actual"].to_numpy()[:, None] == np.array(classes)).astype(float)
+    dense, *methods = right.values()
+    columns = np.concatenate([member, *((method - dense)[:, None] * member for method in methods)], axis=1)
+
+    def changes(sums: Floats) -> Floats:
+        parts = sums.reshape(len(sums), 1 + len(methods), len(classes))
+        with np.errstate(invalid="ignore"):
+            return parts[:, 1:] / parts[:, :1]
+
+    [values], (low, high) = (
+        changes(columns.sum(0)[None]),
+        intervals(columns, images["group"].to_numpy(), changes, draws=DRAWS),
+    )
+    table: dict[str, Any] = {"class": classes, "images": member.sum(0).astype(int), "dense": dense @ member / member.sum(0)}
+    for number, name in enumerate(list(right)[1:]):
+        table |= {name: values[number], f"{name}_low": low[number], f"{name}_high": high[number]}
+    return pd.DataFrame(table).iloc[np.argsort(values.mean(0), kind="stable")].reset_index(drop=True)
+
+
+def _predictions(path: Path) -> pd.DataFrame | None:
+    if not path.is_file():
+        return None
+    found = pd.read_csv(path, dtype=str, keep_default_na=False)
+    missing = {"name", "group", "actual", "predicted"} - set(found.columns)
+    if missing:
+        raise PrunescopeError(f"{path}: found no column {', '.join(sorted(missing))}; run its stage again (dvc repro)")
+    return found
+
+
+def who_pays_table(metrics: Path, study: Study) -> pd.DataFrame:
+    """The `SHOWN` classes of every cell that lose most, in percentage points with intervals; no rows where nothing ran."""
+    rows = []
+    for dataset in study.datasets:
+        for model in study.models:
+            for level in levels(study):
+                found = recall_changes(metrics, study, model, dataset, level)
+                for _, row in found.head(SHOWN).iterrows():
+                    where = {"model": model, "data": dataset, "sparsity %": f"{level * 100:.1f}", "class": row["class"]}
+                    changes = {f"{method}, points": _points(row, method) for method in study.methods}
+                    rows.append(where | {"images": f"{row['images']:,}", "dense recall %": f"{row['dense'] * 100:.1f}"} | changes)
+    return pd.DataFrame(rows)
+
+
+def _points(row: pd.Series, method: str) -> str:
+    """−3.1 [−6.0, −0.4]; a dot where the interval leaves zero out."""
+    value, low, high = (100 * row[f"{method}{end}"] for end in ("", "_low", "_high"))
+    if np.isnan(value):
+        return NOTHING
+    sure = " •" if low > 0 or high < 0 else ""
+    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]{sure}".replace("-", "−")
