@@ -21,7 +21,7 @@ COMMANDS = [
 def test_commands_are_all_known():
     """Each kind of command below is tried by one of the tests here; a new kind needs a test of its own."""
     kinds = {command.split()[0] for command in COMMANDS}
-    assert kinds == {"make", ".", "dvc", "export", "python"}
+    assert kinds == {"make", ".", "dvc", "export", "python", "prunescope"}
     assert len(COMMANDS) == 17
 
 
