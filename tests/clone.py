@@ -39,7 +39,16 @@ for name in written:
 with open({log!r}, "a") as log:
     log.write(os.environ["DVC_STAGE"].partition("@")[0] + "\\n")
 """
-CELL = {"prune-oneshot": 1, "prune-layerwise": 1, "prune-iterative": 1, "finetune": 3, "distill": 3, "evaluate": 1, "cka": 1}
+CELL = {
+    "prune-oneshot": 1,
+    "prune-layerwise": 1,
+    "prune-iterative": 1,
+    "finetune": 3,
+    "distill": 3,
+    "evaluate": 1,
+    "cka": 1,
+    "gallery": 1,
+}
 LAST = {"selected": 1, "report": 1}
 ALL = (
     CELL | LAST | {"download": 1, "pretrain": 1, "finetune-dense": 1, "distill-dense": 1, "distill-alone": 1, "evaluate-dense": 1}

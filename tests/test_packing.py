@@ -1,6 +1,8 @@
 """Packed files: bit for bit the same network, small, and refused when they are anything else."""
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -148,3 +150,15 @@ def test_the_command(vgg: Checkpoint, tmp_path: Path) -> None:
     assert (wrong.returncode, wrong.stderr.count("\n")) == (1, 1)
     assert "no packed file at nothing.packed" in wrong.stderr
     assert not (tmp_path / "c.safetensors").exists()
+
+
+def test_the_commands_of_the_readme(vgg: Checkpoint, tmp_path: Path) -> None:
+    """As typed, with the console script's function in place of the script."""
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    commands = [shlex.split(line) for line in readme.splitlines() if re.match(r"prunescope (pack|unpack) ", line)]
+    assert [command[1] for command in commands] == ["pack", "unpack"]
+    source = tmp_path / commands[0][2]
+    checkpoint.write(source, vgg)
+    for command in commands:
+        subprocess.run([sys.executable, "-m", *command], cwd=tmp_path, check=True)
+    assert (tmp_path / commands[1][3]).read_bytes() == source.read_bytes()

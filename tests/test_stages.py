@@ -18,7 +18,7 @@ from prunescope import checkpoint, params
 from prunescope.errors import PrunescopeError
 from workflow import ROOT, items, outs, read_yaml
 
-ORDER = ("download", "pretrain", "prune", "finetune", "distill", "evaluate", "cka", "selected", "report")
+ORDER = ("download", "pretrain", "prune", "finetune", "distill", "evaluate", "cka", "selected", "report", "gallery")
 FREE = {
     "runtime.device",
     "runtime.threads",

@@ -19,6 +19,7 @@ OUTPUTS = {  # arguments of a stage script that name what it writes; every other
     "cka": ("metrics", "maps"),
     "selected": ("selected", "summary"),
     "report": ("report",),
+    "gallery": ("gallery",),
 }
 NAMES = ("dataset", "model", "method", "sparsity", "seed")  # arguments that are no paths
 

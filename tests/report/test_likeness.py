@@ -12,8 +12,8 @@ from prunescope.report import depth, likeness
 
 def write_predictions(metrics, cell: str, name: str, predicted: str) -> None:
     path = metrics / "evaluate" / cell / f"{name}-predictions.csv"
-    rows = [f"image-{number},a,{label}" for number, label in enumerate(predicted)]
-    path.write_text("name,actual,predicted\n" + "\n".join(rows) + "\n")
+    rows = [f"image-{number},{number},a,{label}" for number, label in enumerate(predicted)]
+    path.write_text("name,group,actual,predicted\n" + "\n".join(rows) + "\n")
 
 
 def test_pairs_have_intervals_agreement_and_overlap(tree):
@@ -50,15 +50,11 @@ def test_two_seeds_are_a_yardstick(tree):
 
 
 def test_predictions_of_other_images_are_refused(tree):
-    metrics, _ = tree(models=("vgg16",))
+    metrics, study = tree(models=("vgg16",))
     write_predictions(metrics, "vgg16-digits-0", "dense", "aab")
     write_predictions(metrics, "vgg16-digits-0.8-0", "oneshot", "aabb")
-    paths = [
-        metrics / "evaluate/vgg16-digits-0/dense-predictions.csv",
-        metrics / "evaluate/vgg16-digits-0.8-0/oneshot-predictions.csv",
-    ]
-    with pytest.raises(PrunescopeError, match="other images"):
-        likeness.predictions_agree(*paths)
+    with pytest.raises(PrunescopeError, match="other test images"):
+        likeness.similarity_table(metrics, study)
 
 
 def test_curves_by_depth_show_every_pair_and_yardstick(tree):

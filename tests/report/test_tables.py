@@ -7,7 +7,8 @@ import pytest
 from report_fakes import STEPS, accuracy_of, row, write_evaluate, write_json
 
 from prunescope.errors import PrunescopeError
-from prunescope.report import tables
+from prunescope.report import quality, storage, tables
+from prunescope.report.students import student_table
 
 
 def test_summary_has_one_row_per_arm_with_the_numbers_of_its_files(tree):
@@ -90,7 +91,7 @@ def test_selected_is_the_mean_over_seeds_with_the_same_keys_for_every_method(tre
 
 def test_accuracy_table_gives_mean_sample_std_and_n(tree):
     metrics, study = tree(seeds=(0, 1, 2), sparsities=(0.8, 0.5))
-    table = tables.accuracy_table(tables.summarise(metrics, study), study)
+    table = quality.accuracy_table(tables.summarise(metrics, study), study)
     assert len(table) == 2 * (1 + 3 * 2)
     values = [100 * accuracy_of("vgg16", "layerwise", seed) for seed in study.seeds]
     found = row(table, model="vgg16", method="layerwise", **{"sparsity_%": "80.0"})
@@ -107,12 +108,12 @@ def test_one_seed_has_no_error_bar_and_missing_cells_say_so(tree):
     (metrics / "evaluate/densenet169-digits-0.8-0/iterative.json").unlink()
     (metrics / "evaluate/vgg16-digits-0.8-0/student-oneshot.json").unlink()
     summary = tables.summarise(metrics, study)
-    table = tables.accuracy_table(summary, study)
+    table = quality.accuracy_table(summary, study)
     assert row(table, model="vgg16", method="oneshot")["accuracy %"] == "96.3"
     missing = row(table, model="densenet169", method="iterative")
     assert (missing["n"], missing["accuracy %"], missing["compression"]) == ("0", "not run", "–")
-    assert row(tables.budget_table(summary, study), model="densenet169", method="iterative")["steps"] == "not run"
-    students = tables.student_table(summary, study)
+    assert row(storage.budget_table(summary, study), model="densenet169", method="iterative")["steps"] == "not run"
+    students = student_table(metrics, summary, study)
     assert row(students, taught_by="oneshot")["student accuracy %"] == "not run"
     assert row(students, taught_by="alone")["student accuracy %"] == "94.5"
     assert row(students, taught_by="dense")["teacher accuracy %"] == "97.5"
@@ -122,7 +123,7 @@ def test_nothing_run_at_all(tmp_path, tree):
     _, study = tree()
     summary = tables.summarise(tmp_path / "empty", study)
     assert summary.empty
-    assert set(tables.accuracy_table(summary, study)["accuracy %"]) == {"not run"}
+    assert set(quality.accuracy_table(summary, study)["accuracy %"]) == {"not run"}
     assert tables.selected(summary, "oneshot", 0.8) == {}
     tables.save(summary, tmp_path / "summary.csv")
     assert (tmp_path / "summary.csv").read_text() == ",".join(tables.COLUMNS) + "\n"
@@ -130,7 +131,7 @@ def test_nothing_run_at_all(tmp_path, tree):
 
 def test_budget_table_shows_equal_budgets(tree):
     metrics, study = tree()
-    table = tables.budget_table(tables.summarise(metrics, study), study)
+    table = storage.budget_table(tables.summarise(metrics, study), study)
     assert len(table) == 8
     assert set(table["steps"]) == {str(STEPS)}
     assert set(table["epochs"]) == {"4.00"}
@@ -139,9 +140,9 @@ def test_budget_table_shows_equal_budgets(tree):
 def test_the_paper_stands_beside_ours_where_it_has_the_cell(tree, tmp_path):
     metrics, study = tree()
     summary = tables.summarise(metrics, study)
-    shipped = tables.paper_accuracies()
+    shipped = quality.paper_accuracies()
     assert shipped.empty
-    assert "paper %" not in tables.accuracy_table(summary, study, shipped).columns
+    assert "paper %" not in quality.accuracy_table(summary, study, shipped).columns
     path = tmp_path / "paper.csv"
     path.write_text(
         "model,dataset,method,sparsity,accuracy,where\n"
@@ -149,16 +150,16 @@ def test_the_paper_stands_beside_ours_where_it_has_the_cell(tree, tmp_path):
         "vgg16,digits,dense,0,0.925,Table 1\n"
         "vgg16,elsewhere,oneshot,0.8,0.5,Table 3\n"
     )
-    table = tables.accuracy_table(summary, study, tables.paper_accuracies(path))
+    table = quality.accuracy_table(summary, study, quality.paper_accuracies(path))
     assert row(table, model="vgg16", method="oneshot")["paper %"] == "91.2 (Table 2)"
     assert row(table, model="vgg16", method="dense")["paper %"] == "92.5 (Table 1)"
     assert list(table["paper %"]).count("–") == len(table) - 2
     path.write_text("model,dataset,method,sparsity,accuracy,where\nvgg16,digits,oneshot,0.8,91.2,Table 2\n")
     with pytest.raises(PrunescopeError, match="fractions"):
-        tables.paper_accuracies(path)
+        quality.paper_accuracies(path)
     path.write_text("model,accuracy\n")
     with pytest.raises(PrunescopeError, match="columns"):
-        tables.paper_accuracies(path)
+        quality.paper_accuracies(path)
 
 
 @pytest.mark.parametrize("content", ["{", "[]"])

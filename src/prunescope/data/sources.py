@@ -45,7 +45,9 @@ def prepare(
     path: str | None = None,
     workers: int | None = None,
 ) -> dict[str, Any]:
-    """Write the prepared store of `source` to the folder `out`, whole or not at all, and return its `splits.counts`.
+    """Write the prepared store of `source` to the folder `out`, whole or not at all, and return what is to be known of it.
+
+    That is its `splits.counts`, conversions, duplicates, and `files`: SHA-256 by name, and whether they are the official ones.
 
     `image_size` in pixels; fractions are of images (see `splits.complete`), `test_fraction` None keeps the official
     test split. Files are looked up in `mirror`, else downloaded into `cache`; `path` is what source "folder" reads.
@@ -72,7 +74,9 @@ def prepare(
             for name, of, under in zip(listing.names, found.files, listing.loose or (), strict=False):
                 if under is not None:
                     loose.setdefault(under, []).append((name, *of))
-            return {"files": [*listing.files, *(record_all(under, files) for under, files in loose.items())]}
+            files = [*listing.files, *(record_all(under, files) for under, files in loose.items())]
+            metrics["files"] = {file["name"]: {key: file[key] for key in ("sha256", "official")} for file in files}
+            return {"files": files}
 
         store.write(
             out,

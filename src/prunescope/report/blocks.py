@@ -1,6 +1,7 @@
 """The report as plain data, sections of blocks, and its two forms: Markdown and one self-contained HTML page."""
 
 import base64
+import html
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,11 +21,15 @@ class Text:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of text; the first `labels` columns name the row, the others are right-aligned numbers."""
+    """A table of text; the first `labels` columns name the row, the others are right-aligned numbers.
+
+    A folded one shows its caption alone until it is opened.
+    """
 
     frame: pd.DataFrame
     caption: str
     labels: int
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,8 @@ def _markdown(block: Block) -> str:
     lines = [":--" if place < block.labels else "--:" for place in range(len(header))]
     rows = [[escape(str(cell)) for cell in row] for row in frame.itertuples(index=False)]
     table = "\n".join("| " + " | ".join(cells) + " |" for cells in [header, lines, *rows])
+    if block.folded:
+        return f"<details><summary>{html.escape(block.caption)}</summary>\n\n{table}\n\n</details>"
     return f"{table}\n\n*{escape(block.caption)}*"
 
 

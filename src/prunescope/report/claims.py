@@ -1,98 +1,176 @@
-"""The answer at the top of the page, in two sentences made from the numbers."""
+"""The paper's conclusions as rules: what is measured for each, and the verdict that the seeds of this study allow.
 
-import math
+Akhtar and Bathula, "Exploring the impact of network pruning techniques on model efficiency and layer similarity in medical
+image analysis". Every conclusion becomes differences that are positive where it is right, one per seed; `verdict` judges them.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
-from prunescope.report.arms import Study, levels
-from prunescope.report.tables import runs
+from prunescope.report.arms import levels
+from prunescope.report.differences import MOST_SEEDS
+from prunescope.report.measures import (
+    Comparisons,
+    Evidence,
+    Measure,
+    alike_between,
+    alike_inside,
+    beats,
+    early_students,
+    falls_with_layers,
+    pruned_over_dense,
+)
+from prunescope.report.tables import NOTHING
+
+HOLDS, FAILS, UNDECIDED, NOT_RUN = "holds", "does not hold", "undecided", "not run"
+RULES = (
+    "Every conclusion is measured as differences that are positive where it is right, seed by seed; in brackets 95 % intervals "
+    "of their mean over seeds (Student's t). In a cell (model, data set, sparsity) a conclusion holds where all its intervals "
+    "lie above zero, does not hold where one lies wholly below, and is undecided otherwise. Over all cells it holds where it "
+    "holds in each, and does not hold where one contradicts it. One seed decides nothing. The intervals are not widened for "
+    "their number: of twenty true zeros about one is missed."
+)
 
 
 @dataclass(frozen=True)
-class Contest:
-    """The methods of one model, data set and sparsity: mean accuracies of each, and the dense control's."""
+class Claim:
+    """A conclusion of the paper. `compare(evidence, model, dataset, level)` measures it in a cell."""
 
-    accuracy: dict[str, float]
-    balanced: dict[str, float]
-    dense: float
+    text: str
+    measure: str
+    unit: str
+    form: str
+    compare: Measure
+    only_vgg: bool = False
+    only_teachers: bool = False
 
-    @property
-    def gap(self) -> float:
-        return max(self.accuracy.values()) - min(self.accuracy.values())
+
+ACCURACY, CKA = "balanced accuracy", "mean CKA"
+CLAIMS = (
+    Claim(
+        "Iterative pruning beats one-shot and layerwise pruning.",
+        f"{ACCURACY} of iterative less that of each other method",
+        "points",
+        "+.1f",
+        beats("iterative", ("oneshot", "layerwise")),
+    ),
+    Claim(
+        "Layerwise pruning is the worst.",
+        f"{ACCURACY} of each other method less that of layerwise",
+        "points",
+        "+.1f",
+        beats("layerwise", ("oneshot", "iterative"), worse=True),
+    ),
+    Claim(
+        "Layerwise pruning makes the layers of a model most similar to each other.",
+        f"{CKA} of different layers inside the layerwise network less that inside each other",
+        "CKA",
+        "+.3f",
+        alike_inside,
+    ),
+    Claim(
+        "One-shot and iterative networks are alike, and unlike layerwise ones.",
+        f"{CKA} of the same layer in one-shot and iterative less that of each with layerwise",
+        "CKA",
+        "+.3f",
+        alike_between,
+    ),
+    Claim(
+        "A pruned VGG16 trains better than the unpruned one.",
+        f"{ACCURACY} of each method less that of the dense control after as many steps",
+        "points",
+        "+.1f",
+        pruned_over_dense,
+        only_vgg=True,
+    ),
+    Claim(
+        "The student's early layers resemble the teacher's.",
+        f"{CKA} of student and teacher at equal relative depth, first half of the layers less the second",
+        "CKA",
+        "+.3f",
+        early_students,
+        only_teachers=True,
+    ),
+    Claim(
+        "Accuracy falls as more layers are pruned.",
+        "validation accuracy lost from the first pruned layer to the last, layerwise, after each recovery (line of best fit)",
+        "points",
+        "+.1f",
+        falls_with_layers,
+    ),
+)
 
 
-def contests(summary: pd.DataFrame, study: Study) -> list[Contest]:
-    """The cells in which every method of the study ran at least once."""
-    found = []
-    for model in study.models:
-        for dataset in study.datasets:
+def verdict(comparisons: Comparisons) -> str:
+    """What the intervals of one cell allow to say (`RULES`)."""
+    differences = list(comparisons.values())
+    if not differences or not all(difference.n for difference in differences):
+        return NOT_RUN
+    if any(difference.sign < 0 for difference in differences):
+        return FAILS
+    return HOLDS if all(difference.sign > 0 for difference in differences) else UNDECIDED
+
+
+def overall(verdicts: Sequence[str]) -> str:
+    """The verdict over all cells that ran."""
+    ran = [one for one in verdicts if one != NOT_RUN]
+    if not ran:
+        return NOT_RUN
+    if FAILS in ran:
+        return FAILS
+    return HOLDS if set(ran) == {HOLDS} else UNDECIDED
+
+
+def what_would_decide(comparisons: Comparisons) -> str:
+    """For an undecided cell: how many seeds would, if mean and spread stayed."""
+    if verdict(comparisons) != UNDECIDED:
+        return NOTHING
+    open_ones = [difference for difference in comparisons.values() if difference.sign == 0]
+    if any(difference.n < 2 for difference in open_ones):
+        return "three seeds or more"
+    needed = [difference.seeds_needed() for difference in open_ones]
+    if None in needed:
+        return f"not even {MOST_SEEDS} seeds at this mean and spread: the difference is small"
+    return f"about {max(needed)} seeds, if mean and spread stay"  # type: ignore[type-var]
+
+
+def findings(evidence: Evidence, claim: Claim) -> Iterator[tuple[tuple[str, str, float], Comparisons]]:
+    """(model, dataset, level) and comparisons of every cell that the claim is about."""
+    study = evidence.study
+    for dataset in study.datasets:
+        for model in study.models:
+            if (claim.only_vgg and not model.startswith("vgg")) or (claim.only_teachers and model not in study.teachers):
+                continue
             for level in levels(study):
-                arms = {method: runs(summary, model, dataset, method, level) for method in study.methods}
-                if arms and all(len(arm) for arm in arms.values()):
-                    accuracy = {method: float(arm["accuracy"].mean()) for method, arm in arms.items()}
-                    balanced = {method: float(arm["balanced_accuracy"].mean()) for method, arm in arms.items()}
-                    dense = float(runs(summary, model, dataset, "dense", 0.0)["accuracy"].mean())
-                    found.append(Contest(accuracy, balanced, dense))
-    return found
+                yield (model, dataset, level), claim.compare(evidence, model, dataset, level)
 
 
-def answer(summary: pd.DataFrame, study: Study) -> tuple[str, str]:
-    """What was seen, and how far it can be trusted. No claim of proof: intervals and paired tests are not made here."""
-    cells = contests(summary, study)
-    wanted = len(study.models) * len(study.datasets) * len(levels(study))
-    if not cells:
-        return (
-            "There is no answer yet: in no cell of the study have all methods been evaluated.",
-            "Run dvc repro, or look below at the arms that did run.",
-        )
-    return _seen(cells, wanted), _trust(summary, study)
+def judge(evidence: Evidence) -> dict[Claim, dict[tuple[str, str, float], Comparisons]]:
+    """All claims with their cells."""
+    return {claim: dict(findings(evidence, claim)) for claim in CLAIMS}
 
 
-def _best(values: dict[str, float]) -> str:
-    """The method with the highest value, or all of them when they tie."""
-    top = max(values.values())
-    return " tied with ".join(method for method, value in values.items() if math.isclose(value, top, abs_tol=1e-12))
+def claims_table(judged: Mapping[Claim, Mapping[tuple[str, str, float], Comparisons]]) -> pd.DataFrame:
+    """A row per claim: its verdict, and in how many cells which."""
+    rows = []
+    for number, (claim, cells) in enumerate(judged.items(), 1):
+        each = [verdict(comparisons) for comparisons in cells.values()]
+        counts = [f"{each.count(kind)} {kind}" for kind in (HOLDS, FAILS, UNDECIDED, NOT_RUN) if kind in each]
+        row = {"no.": str(number), "conclusion of the paper": claim.text, "verdict": overall(each)}
+        rows.append(row | {"cells": ", ".join(counts) or "none of this study", "measured": f"{claim.measure} ({claim.unit})"})
+    return pd.DataFrame(rows)
 
 
-def _seen(cells: list[Contest], wanted: int) -> str:
-    wins = pd.Series([_best(cell.accuracy) for cell in cells]).value_counts(sort=True)
-    agree = sum(_best(cell.balanced) == _best(cell.accuracy) for cell in cells)
-    over, rest = (f"{len(cells)} of ", "; the others are incomplete") if len(cells) < wanted else ("", "")
-    places = ", ".join(f"to {method} in {count}" for method, count in wins.items())
-    gaps = [cell.gap * 100 for cell in cells]
-    to_dense = [(max(cell.accuracy.values()) - cell.dense) * 100 for cell in cells if not math.isnan(cell.dense)]
-    text = (
-        f"Over {over}{_plural(wanted, 'cell')} (model, data set, sparsity{rest}), the highest mean test accuracy went "
-        f"{places}; best and worst method "
-        f"lie {_range(gaps, '.1f')} percentage points apart"
-    )
-    if to_dense:
-        text += f", the best method {_range(to_dense, '+.1f')} from the equally trained dense control"
-    return text + f"; balanced accuracy names the same best in {agree} of {len(cells)}."
-
-
-def _trust(summary: pd.DataFrame, study: Study) -> str:
-    arms = summary[summary["kind"] != "student"]
-    images = arms["test_images"].min()
-    chance = ""
-    if images > 0:
-        # The binomial standard error at the mean accuracy: what the draw of test images alone does to one number.
-        error = math.sqrt(arms["accuracy"].mean() * (1 - arms["accuracy"].mean()) / images) * 100
-        moves = f"moves an accuracy by about ±{error:.1f} points (one standard error)"
-        chance = f", and the draw of {images:,.0f} test images alone {moves}"
-    if len(study.seeds) == 1:
-        return f"With one seed (n = 1) nothing here is proven: differences between seeds are not measured{chance}."
-    return (
-        f"These are means over up to {len(study.seeds)} seeds; a difference that is small beside the standard "
-        f"deviations below is not shown to be more than chance{chance}."
-    )
-
-
-def _range(values: list[float], form: str) -> str:
-    low, high = (f"{value:{form}}".replace("-", "−") for value in (min(values), max(values)))
-    return low if low == high else f"{low} to {high}"
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def cells_table(judged: Mapping[Claim, Mapping[tuple[str, str, float], Comparisons]]) -> pd.DataFrame:
+    """A row per claim and cell: the differences with their intervals, the verdict, what would decide it."""
+    rows = []
+    for number, (claim, cells) in enumerate(judged.items(), 1):
+        for (model, dataset, level), comparisons in cells.items():
+            texts = [f"{name}: {difference.text(claim.form)}" for name, difference in comparisons.items() if difference.n]
+            row = {"no.": str(number), "model": model, "data": dataset, "sparsity %": f"{level * 100:.1f}"}
+            row |= {"n": str(min((difference.n for difference in comparisons.values()), default=0))}
+            row |= {"differences by seed, mean": "; ".join(texts) or NOTHING, "verdict": verdict(comparisons)}
+            rows.append(row | {"what would decide it": what_would_decide(comparisons)})
+    return pd.DataFrame(rows)

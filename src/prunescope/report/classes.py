@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from prunescope.errors import PrunescopeError
-from prunescope.report.arms import Study, dense_cell, levels, pruned_cell
+from prunescope.report import predictions
+from prunescope.report.arms import Study, levels
 from prunescope.report.tables import NOTHING
 from prunescope.resampling import Floats, intervals
 
@@ -25,20 +25,13 @@ def recall_changes(metrics: Path, study: Study, model: str, dataset: str, level:
     right: dict[str, list[Floats]] = {name: [] for name in ("dense", *study.methods)}
     images: pd.DataFrame | None = None
     for seed in study.seeds:
-        cells = {"dense": dense_cell(model, dataset, seed)}
-        cells |= {name: pruned_cell(model, dataset, level, seed) for name in study.methods}
-        found = {name: _predictions(metrics / "evaluate" / cell / f"{name}-predictions.csv") for name, cell in cells.items()}
-        if any(predictions is None for predictions in found.values()):
-            continue
-        for name, predictions in found.items():
-            assert predictions is not None
-            images = predictions if images is None else images
-            if not predictions[["name", "actual"]].equals(images[["name", "actual"]]):
-                raise PrunescopeError(
-                    f"found other test images in metrics/evaluate/{cells[name]}/{name}-predictions.csv than in the other arms; "
-                    "wanted the same: run dvc repro"
-                )
-            right[name].append(np.asarray(predictions["actual"] == predictions["predicted"], dtype=float))
+        found = {name: predictions.read(metrics, model, dataset, level, seed, name) for name in right}
+        known = {name: of for name, of in found.items() if of is not None}
+        if len(known) == len(found):
+            for name, of in known.items():
+                images = of if images is None else images
+                predictions.same_images(of, images)
+                right[name].append(predictions.right(of))
     if images is None:
         return pd.DataFrame()
     return _table(images, {name: np.mean(of, axis=0) for name, of in right.items()})
@@ -65,14 +58,45 @@ def _table(images: pd.DataFrame, right: dict[str, Floats]) -> pd.DataFrame:
     return pd.DataFrame(table).iloc[np.argsort(values.mean(0), kind="stable")].reset_index(drop=True)
 
 
-def _predictions(path: Path) -> pd.DataFrame | None:
-    if not path.is_file():
-        return None
-    found = pd.read_csv(path, dtype=str, keep_default_na=False)
-    missing = {"name", "group", "actual", "predicted"} - set(found.columns)
-    if missing:
-        raise PrunescopeError(f"{path}: found no column {', '.join(sorted(missing))}; run its stage again (dvc repro)")
-    return found
+def lost_images(metrics: Path, study: Study, model: str, dataset: str, level: float) -> pd.DataFrame:
+    """Test images that the dense control gets right and every method of the same seed gets wrong.
+
+    Columns name, actual, seeds (how many seeds lose it, most first), and per method what it predicted in the first of those. No
+    rows where nothing was lost; no columns where a method has not run.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    ran = False
+    for seed in study.seeds:
+        arms = {name: predictions.read(metrics, model, dataset, level, seed, name) for name in ("dense", *study.methods)}
+        known = {name: of for name, of in arms.items() if of is not None}
+        if len(known) < len(arms):
+            continue
+        ran, dense = True, known.pop("dense")
+        for of in known.values():
+            predictions.same_images(of, dense)
+        lost = predictions.right(dense) * np.prod([1 - predictions.right(of) for of in known.values()], axis=0)
+        for place in np.flatnonzero(lost):
+            name = dense["name"].iloc[place]
+            says = {method: of["predicted"].iloc[place] for method, of in known.items()}
+            entry = found.setdefault(name, {"name": name, "actual": dense["actual"].iloc[place], "seeds": 0} | says)
+            entry["seeds"] += 1
+    columns = ["name", "actual", "seeds", *study.methods] if ran else []
+    return pd.DataFrame(list(found.values()), columns=columns).sort_values(columns[2:3], ascending=False, kind="stable")
+
+
+def lost_table(metrics: Path, study: Study) -> pd.DataFrame:
+    """How many images each cell loses, and of which classes most."""
+    rows = []
+    for dataset in study.datasets:
+        for model in study.models:
+            for level in levels(study):
+                lost = lost_images(metrics, study, model, dataset, level)
+                if len(lost.columns):
+                    often = lost["actual"].value_counts().head(5)
+                    row = {"model": model, "data": dataset, "sparsity %": f"{level * 100:.1f}", "images": f"{len(lost):,}"}
+                    row |= {"in every seed": f"{int((lost['seeds'] == len(study.seeds)).sum()):,}"}
+                    rows.append(row | {"classes": ", ".join(f"{name} ({count})" for name, count in often.items()) or NOTHING})
+    return pd.DataFrame(rows)
 
 
 def who_pays_table(metrics: Path, study: Study) -> pd.DataFrame:

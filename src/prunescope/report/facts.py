@@ -108,6 +108,17 @@ def environment(metrics: Path, study: Study) -> dict[str, str]:
     return {key: "; ".join(values) for key, values in found.items() if values}
 
 
+def data_files(metrics: Path, study: Study) -> dict[str, str]:
+    """Of each data set the files that it was prepared from, with their checksums."""
+    found = {}
+    for dataset in study.datasets:
+        files = (read_json(metrics / "download" / f"{dataset}.json") or {}).get("files")
+        for name, file in files.items() if isinstance(files, dict) else ():
+            unlike = "" if file["official"] else " (not the official file)"
+            found[f"{dataset}: {name}, sha256"] = f"{file['sha256']}{unlike}"
+    return found
+
+
 def base_hashes(metrics: Path, study: Study) -> dict[str, set[str]]:
     """The base checkpoints from which the dense and pruned arms of each model, data set and seed started."""
     found: dict[str, set[str]] = {}

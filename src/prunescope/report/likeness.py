@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from prunescope.errors import PrunescopeError
-from prunescope.report.arms import Study, dense_cell, levels, pruned_cell, read_json
+from prunescope.report.arms import Study, levels, pruned_cell, read_json
 from prunescope.report.facts import cka_cells
+from prunescope.report.predictions import agreement, read
 from prunescope.report.tables import NOTHING
 
 
@@ -29,8 +30,8 @@ def _pairs(metrics: Path, study: Study, dataset: str, model: str, level: float, 
     for a, b in combinations(("dense", *study.methods), 2):
         row = {"cell": cell, "networks": f"{a} and {b}"}
         row |= {"same layers, mean CKA": _interval(diagonal.get(f"{a}--{b}"))}
-        agreement = predictions_agree(*(_predictions(metrics, model, dataset, level, seed, of) for of in (a, b)))
-        row |= {"same prediction %": NOTHING if agreement is None else f"{agreement * 100:.1f}"}
+        same = agreement(*(read(metrics, model, dataset, level, seed, of) for of in (a, b)))
+        row |= {"same prediction %": NOTHING if same is None else f"{same * 100:.1f}"}
         overlap = known.get("mask_overlap", {}).get(f"{a}--{b}")
         if isinstance(overlap, dict) and overlap.get("jaccard") is not None:
             row |= {"kept weights shared (by chance)": f"{overlap['jaccard']:.3f} ({overlap['chance']:.3f})"}
@@ -39,10 +40,10 @@ def _pairs(metrics: Path, study: Study, dataset: str, model: str, level: float, 
     rows.append({"cell": cell, "networks": "dense and untrained", "same layers, mean CKA": untrained})
     for other in study.seeds:
         if other != seed and (apart := seeds_apart(metrics, cell, pruned_cell(model, dataset, level, other))) is not None:
-            agreement = predictions_agree(*(_predictions(metrics, model, dataset, level, of, "dense") for of in (seed, other)))
+            same = agreement(*(read(metrics, model, dataset, level, of, "dense") for of in (seed, other)))
             row = {"cell": cell, "networks": f"dense of seeds {seed} and {other}"}
             row |= {"same layers, mean CKA": f"{np.nanmean(apart):.3f}"}
-            rows.append(row | {"same prediction %": NOTHING if agreement is None else f"{agreement * 100:.1f}"})
+            rows.append(row | {"same prediction %": NOTHING if same is None else f"{same * 100:.1f}"})
     return rows
 
 
@@ -75,21 +76,6 @@ def seeds_apart(metrics: Path, first: str, second: str) -> np.ndarray | None:
         sums += (n - 1) / (n - 3) * np.stack([(a * b).sum(1), (a * a).sum(1), (b * b).sum(1)])
     with np.errstate(invalid="ignore", divide="ignore"):
         return sums[0] / np.sqrt(sums[1] * sums[2])
-
-
-def predictions_agree(first: Path, second: Path) -> float | None:
-    """Fraction of test images for which two networks predict the same class; None where one did not run."""
-    if not (first.is_file() and second.is_file()):
-        return None
-    a, b = (pd.read_csv(path, dtype=str, keep_default_na=False) for path in (first, second))
-    if list(a["name"]) != list(b["name"]):
-        raise PrunescopeError(f"{first} and {second} are of other images; run stage evaluate again")
-    return float((a["predicted"] == b["predicted"]).mean())
-
-
-def _predictions(metrics: Path, model: str, dataset: str, level: float, seed: int, name: str) -> Path:
-    cell = dense_cell(model, dataset, seed) if name == "dense" else pruned_cell(model, dataset, level, seed)
-    return metrics / "evaluate" / cell / f"{name}-predictions.csv"
 
 
 def _interval(known: Any) -> str:

@@ -1,11 +1,11 @@
-"""What pruning saves: parameters, arithmetic, bytes of a packed file; and the latency that unstructured zeros do not change."""
+"""What training cost and what pruning saves: parameters, arithmetic, bytes; and the latency that zeros do not change."""
 
 from pathlib import Path
 
 import pandas as pd
 
 from prunescope.report.arms import Study, arms_of, read_json
-from prunescope.report.tables import NOT_RUN, controls, mean, millions, runs, view
+from prunescope.report.tables import NOT_RUN, controls, mean, millions, runs, spread, view
 
 
 def storage_table(summary: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -43,3 +43,19 @@ def spread_of_latency(metrics: Path, study: Study) -> float | None:
         (one[f"batch_{n}_high_ms"] - one[f"batch_{n}_low_ms"]) / one[f"batch_{n}_ms"] for one in found if one for n in (1, 32)
     ]
     return max(parts, default=None)
+
+
+def budget_table(summary: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Training after the base checkpoint per arm (means over seeds): equal steps make the comparison fair."""
+
+    def cells(model: str, dataset: str, method: str, level: float) -> dict[str, str]:
+        arm = runs(summary, model, dataset, method, level)
+        return {
+            "n": str(len(arm)),
+            "steps": mean(arm["steps"]) if len(arm) else NOT_RUN,
+            "epochs": mean(arm["epochs"], ".2f"),
+            "seconds": spread(arm["seconds"], ".1f"),
+            "images per second": mean(arm["images_per_second"]),
+        }
+
+    return view(study, study.models, controls(study), cells)

@@ -36,7 +36,6 @@ COUNTS = (
 SIMILARITY = ("cka_to_dense",)  # mean CKA of each layer with the same layer of the dense control
 LATENCY = ("batch_1_ms", "batch_32_ms")  # median of a forward pass on the device that evaluated
 COLUMNS = (*KEYS, *EVALUATE, *TRAINING, *SIMILARITY, *LATENCY)
-PAPER = Path(__file__).with_name("paper.csv")
 NOT_RUN = "not run"
 NOTHING = "–"
 
@@ -118,18 +117,6 @@ def _level(summary: pd.DataFrame, sparsity: float) -> pd.Series:
     return (summary["sparsity"] - sparsity).abs() < 1e-9
 
 
-def paper_accuracies(path: Path = PAPER) -> pd.DataFrame:
-    """The paper's own accuracies (fractions); no rows where none were transcribed. Raises on a percent."""
-    paper = pd.read_csv(path)
-    wanted = ["model", "dataset", "method", "sparsity", "accuracy", "where"]
-    if list(paper.columns) != wanted:
-        raise PrunescopeError(f"{path}: found the columns {list(paper.columns)}, wanted {wanted}")
-    accuracy = pd.to_numeric(paper["accuracy"], errors="coerce")
-    if not accuracy.between(0, 1).all():
-        raise PrunescopeError(f"{path}: found an accuracy outside 0 to 1, wanted fractions; write 0.75 for 75 %")
-    return paper.assign(accuracy=accuracy, sparsity=pd.to_numeric(paper["sparsity"]).astype("float64"))
-
-
 def percent(values: pd.Series) -> str:
     """Mean ± sample standard deviation in percent, one decimal; without ± for a single value; – for none."""
     return spread(values * 100, ".1f")
@@ -164,62 +151,3 @@ def view(study: Study, models: Sequence[str], arms: Sequence[tuple[str, float]],
                 where = {"model": model, "data": dataset, "sparsity %": f"{level * 100:.1f}", "method": method}
                 rows.append(where | cells(model, dataset, method, level))
     return pd.DataFrame(rows)
-
-
-def accuracy_table(summary: pd.DataFrame, study: Study, paper: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Methods by sparsity for each model and data set, after the dense control; the paper's column if it has any."""
-
-    def cells(model: str, dataset: str, method: str, level: float) -> dict[str, str]:
-        arm = runs(summary, model, dataset, method, level)
-        row = {"n": str(len(arm)), "accuracy %": percent(arm["accuracy"]) if len(arm) else NOT_RUN}
-        row["balanced accuracy %"] = percent(arm["balanced_accuracy"])
-        row["right after pruning %"] = percent(arm["accuracy_after_pruning"]) if method != "dense" else NOTHING
-        row["achieved sparsity %"] = mean(arm["achieved_sparsity"] * 100, ".1f")
-        row["compression"] = mean(arm["compression_ratio"], ".2f", "×")
-        if paper is not None:
-            found = runs(paper, model, dataset, method, level)
-            row["paper %"] = f"{found['accuracy'].iloc[0] * 100:.1f} ({found['where'].iloc[0]})" if len(found) else NOTHING
-        return row
-
-    table = view(study, study.models, controls(study), cells)
-    if paper is not None and (table["paper %"] == NOTHING).all():
-        table = table.drop(columns="paper %")
-    return table
-
-
-def student_table(summary: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Students with their controls beside their teachers; no rows where no model of the study teaches."""
-
-    def cells(model: str, dataset: str, method: str, level: float) -> dict[str, str]:
-        student = runs(summary, model, dataset, f"student-{method}", level)
-        teacher = runs(summary, model, dataset, method, level)
-        return {
-            "n": str(len(student)),
-            "student accuracy %": percent(student["accuracy"]) if len(student) else NOT_RUN,
-            "student balanced %": percent(student["balanced_accuracy"]),
-            "teacher accuracy %": percent(teacher["accuracy"]),
-            "student params, M": millions(student["nonzero_parameters"]),
-            "teacher nonzero params, M": millions(teacher["nonzero_parameters"]),
-            "student MACs, M": millions(student["macs"], ",.1f"),
-            "teacher nonzero MACs, M": millions(teacher["nonzero_macs"], ",.1f"),
-        }
-
-    models = [model for model in study.models if model in study.teachers]
-    table = view(study, models, [("alone", 0.0), *controls(study)], cells)
-    return table.rename(columns={"model": "teacher", "sparsity %": "teacher sparsity %", "method": "taught by"})
-
-
-def budget_table(summary: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Training after the base checkpoint per arm (means over seeds): equal steps make the comparison fair."""
-
-    def cells(model: str, dataset: str, method: str, level: float) -> dict[str, str]:
-        arm = runs(summary, model, dataset, method, level)
-        return {
-            "n": str(len(arm)),
-            "steps": mean(arm["steps"]) if len(arm) else NOT_RUN,
-            "epochs": mean(arm["epochs"], ".2f"),
-            "seconds": spread(arm["seconds"], ".1f"),
-            "images per second": mean(arm["images_per_second"]),
-        }
-
-    return view(study, study.models, controls(study), cells)

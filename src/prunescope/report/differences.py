@@ -1,0 +1,175 @@
+"""Paired differences between networks: over seeds with a t interval, within a seed with a bootstrap over test images.
+
+The measure is balanced accuracy (mean recall of the classes; where all classes have as many test images it is accuracy).
+Methods of one seed share their base network and the order of their images, so differences are taken seed by seed.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from prunescope.report import predictions
+from prunescope.report.arms import Study, levels
+from prunescope.report.tables import NOT_RUN, NOTHING, runs
+from prunescope.resampling import Floats, intervals
+
+MEASURE = "balanced_accuracy"
+LEVEL = 0.95
+DRAWS = 2000
+ROUNDING = 1e-9  # spreads below are of the arithmetic, not of the seeds
+MOST_SEEDS = 100  # beyond them "more seeds" is no advice
+NO_DIFFERENCE = "no difference shown"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Differences of a measure by seed; `low` and `high` bound their mean with 95 % confidence (Student's t)."""
+
+    by_seed: Mapping[int, float]
+
+    @property
+    def n(self) -> int:
+        return len(self.by_seed)
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean(list(self.by_seed.values()))) if self.n else math.nan
+
+    @cached_property
+    def half_width(self) -> float:
+        """NaN with fewer than two seeds, which say nothing about their spread."""
+        if self.n < 2:
+            return math.nan
+        return _quantile(self.n) * float(np.std(list(self.by_seed.values()), ddof=1)) / math.sqrt(self.n)
+
+    @property
+    def low(self) -> float:
+        return self.mean - self.half_width
+
+    @property
+    def high(self) -> float:
+        return self.mean + self.half_width
+
+    @property
+    def sign(self) -> int:
+        """1 or -1 where the interval leaves zero out, else 0; also 0 where all seeds differ equally, which measures no spread."""
+        return (int(self.low > 0) - int(self.high < 0)) * int(self.half_width > ROUNDING)
+
+    def seeds_needed(self) -> int | None:
+        """How many seeds of this mean and spread would leave zero out; None with fewer than two seeds or beyond `MOST_SEEDS`."""
+        if self.n < 2 or self.mean == 0:
+            return None
+        spread = float(np.std(list(self.by_seed.values()), ddof=1))
+        enough = (n for n in range(2, MOST_SEEDS + 1) if _quantile(n) * spread / math.sqrt(n) < abs(self.mean))
+        return next(enough, None)
+
+    def text(self, form: str = "+.1f") -> str:
+        """+0.8 [−0.4, +2.0]; without the brackets for one seed; – for none."""
+        if not self.n:
+            return NOTHING
+        bounds = "" if math.isnan(self.half_width) else f" [{self.low:{form}}, {self.high:{form}}]"
+        return f"{self.mean:{form}}{bounds}".replace("-", "−")
+
+
+def _quantile(n: int) -> float:
+    from scipy.stats import t  # slow to import
+
+    return float(t.ppf((1 + LEVEL) / 2, n - 1))
+
+
+def paired(first: Mapping[int, float], second: Mapping[int, float]) -> Difference:
+    """first minus second, over the seeds that have both."""
+    shared = {seed: first[seed] - second[seed] for seed in first if seed in second}
+    return Difference({seed: value for seed, value in shared.items() if not math.isnan(value)})
+
+
+def by_seed(summary: pd.DataFrame, model: str, dataset: str, level: float, name: str, measure: str = MEASURE) -> dict[int, float]:
+    """A measure of a network of a cell by seed, in percent; name: dense, a method, or student-<teacher>."""
+    bare = name.removeprefix("student-") in ("dense", "alone")
+    arm = runs(summary, model, dataset, name, 0.0 if bare else level)
+    return {int(seed): float(value) * 100 for seed, value in zip(arm["seed"], arm[measure], strict=True)}
+
+
+def between(
+    summary: pd.DataFrame, model: str, dataset: str, level: float, first: str, second: str, measure: str = MEASURE
+) -> Difference:
+    """first minus second of two networks of a cell, in points."""
+    return paired(*(by_seed(summary, model, dataset, level, name, measure) for name in (first, second)))
+
+
+def within_seed(first: pd.DataFrame, second: pd.DataFrame) -> tuple[float, float]:
+    """95 % interval (points) of the difference of two networks' balanced accuracies, by resampling groups of test images.
+
+    first, second: their predictions of the same images; each resample takes an image with both its predictions.
+    """
+    predictions.same_images(first, second)
+    classes = sorted(first["actual"].unique())
+    member = (first["actual"].to_numpy()[:, None] == np.array(classes)).astype(float)
+    change = (predictions.right(first) - predictions.right(second))[:, None] * member
+
+    def balanced(sums: Floats) -> Floats:
+        with np.errstate(invalid="ignore"):
+            return np.nanmean(sums[:, len(classes) :] / sums[:, : len(classes)], axis=1, keepdims=True)
+
+    low, high = intervals(np.concatenate([member, change], axis=1), first["group"].to_numpy(), balanced, draws=DRAWS)
+    return float(low[0]) * 100, float(high[0]) * 100
+
+
+def difference_table(metrics: Path, summary: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """A row per cell and pair: every method against the dense control, then the methods against each other."""
+    rows = []
+    for dataset in study.datasets:
+        for model in study.models:
+            for level in levels(study):
+                where = {"model": model, "data": dataset, "sparsity %": f"{level * 100:.1f}"}
+                for first, second in _pairs(study):
+                    rows.append(where | _row(metrics, summary, study, model, dataset, level, first, second))
+    return pd.DataFrame(rows)
+
+
+def _pairs(study: Study) -> Iterator[tuple[str, str]]:
+    yield from ((method, "dense") for method in study.methods)
+    yield from ((second, first) for first, second in combinations(study.methods, 2))
+
+
+def _row(
+    metrics: Path, summary: pd.DataFrame, study: Study, model: str, dataset: str, level: float, first: str, second: str
+) -> dict[str, str]:
+    difference, accuracy = (between(summary, model, dataset, level, first, second, measure) for measure in (MEASURE, "accuracy"))
+    bounds = []
+    for seed in study.seeds:
+        found = [predictions.read(metrics, model, dataset, level, seed, name) for name in (first, second)]
+        if found[0] is not None and found[1] is not None:
+            bounds.append(within_seed(found[0], found[1]))
+    return {
+        "networks": f"{first} − {second}",
+        "n": str(difference.n),
+        "balanced accuracy, points": difference.text() if difference.n else NOT_RUN,
+        "accuracy, points": accuracy.text(),
+        "shown by the images of": _shown(bounds),
+        "conclusion": conclusion(difference, first, second),
+    }
+
+
+def _shown(bounds: list[tuple[float, float]]) -> str:
+    """In how many seeds the draw of test images alone does not explain the difference."""
+    if not bounds:
+        return NOTHING
+    up, down = sum(low > 0 for low, _ in bounds), sum(high < 0 for _, high in bounds)
+    parts = [f"{count} {sign}" for count, sign in ((up, "higher"), (down, "lower")) if count]
+    return f"{', '.join(parts) or 'none'} of {len(bounds)} seed{'s' if len(bounds) > 1 else ''}"
+
+
+def conclusion(difference: Difference, first: str, second: str) -> str:
+    """What an interval over seeds allows to say."""
+    if not difference.n:
+        return NOT_RUN
+    if difference.n == 1:
+        return "one seed: nothing shown"
+    return {1: f"{first} is better", -1: f"{second} is better", 0: NO_DIFFERENCE}[difference.sign]

@@ -1,0 +1,71 @@
+"""The images that pruning loses, to look at: right by the dense control, wrong by every pruned network of the same seed.
+
+The page holds pictures of the data set. It is for this machine: most data sets' licences forbid passing their images on.
+"""
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from prunescope.files import write_text
+from prunescope.report.arms import Study, levels
+from prunescope.report.blocks import Block, Picture, Section, Text, to_html
+from prunescope.report.classes import lost_images
+from prunescope.report.look import house_style
+
+SHOWN = 24  # images of a cell, those first that most seeds lose
+COLUMNS = 4
+TITLE = "What pruning loses"
+
+
+def write(study: Study, dataset: str, metrics: Path, out: Path, *, image: Callable[[str], NDArray], licence: str) -> None:
+    """Write the page of a data set. `image(name)` gives a test image (H, W, 3) uint8; `licence` is the data set's, or empty."""
+    about = f"{dataset}: test images that the dense control gets right and every pruned network of the same seed gets wrong"
+    warning = f"Only for this machine{f' ({licence})' if licence else ''}: do not publish or commit this page."
+    sections = [Section("Mind", [Text(warning)])]
+    for model in study.models:
+        for level in levels(study):
+            blocks = list(_cell(study, model, dataset, level, metrics, image))
+            sections.append(Section(f"{model}, {level * 100:g} % sparse", blocks))
+    write_text(out, to_html(TITLE, about, sections))
+
+
+def _cell(
+    study: Study, model: str, dataset: str, level: float, metrics: Path, image: Callable[[str], NDArray]
+) -> Iterator[Block]:
+    lost = lost_images(metrics, study, model, dataset, level)
+    if not len(lost.columns):
+        yield Text("Not run.")
+        return
+    shown = lost.head(SHOWN)
+    yield Text(f"{len(lost):,} images are lost in at least one of {len(study.seeds)} seeds; {len(shown)} are shown.")
+    if len(shown):
+        names = ", ".join(f"{name} ({actual})" for name, actual in zip(shown["name"], shown["actual"], strict=True))
+        caption = (
+            "Above each image its class, and how many seeds lose it; below what each method took it for, in the first of those."
+        )
+        yield Picture(f"{model}-{level}.png", _sheet(shown, study, image), f"Test images: {names}.", caption)
+
+
+def _sheet(lost: pd.DataFrame, study: Study, image: Callable[[str], NDArray]) -> bytes:
+    lines = -(-len(lost) // COLUMNS)
+    with house_style():
+        tall = 2.0 + 0.17 * len(study.methods)
+        figure = Figure(figsize=(2.3 * COLUMNS, tall * lines + 0.2), layout="constrained", dpi=120)
+        grid = figure.subplots(lines, COLUMNS, squeeze=False)
+        for axis in grid.flat:
+            axis.set_axis_off()
+        for axis, (_, row) in zip(grid.flat, lost.iterrows(), strict=False):
+            axis.imshow(image(row["name"]), interpolation="nearest")
+            axis.set_title(f"{row['actual']} ({row['seeds']} of {len(study.seeds)})", fontsize=9, weight="bold")
+            says = "\n".join(f"{method}: {row[method]}" for method in study.methods)
+            axis.text(0.5, -0.03, says, transform=axis.transAxes, ha="center", va="top", fontsize=8)
+        data = io.BytesIO()
+        canvas = FigureCanvasAgg(figure)
+        canvas.print_png(data, metadata={"Software": None})
+    return data.getvalue()

@@ -1,0 +1,86 @@
+"""The page's sections of records: similarity tables, budgets and costs, data, and what made the numbers."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from prunescope.report import facts, likeness, storage
+from prunescope.report.arms import Study
+from prunescope.report.blocks import Block, Table, Text
+
+STORAGE = (
+    "Unstructured zeros save storage, not time: the zeros stay in their places, dense kernels multiply them like any "
+    "other number, and latency stays that of the dense network. Nonzero MACs and the theoretical speed-up say what "
+    "sparse hardware could reach."
+)
+
+
+def budgets(summary: pd.DataFrame, study: Study, metrics: Path) -> Iterator[Block]:
+    differ = facts.budgets_differ(summary)
+    if differ:
+        yield Text(f"Attention: the arms of {', '.join(differ)} did not all train for the same number of steps.")
+    elif len(summary):
+        yield Text("All dense and pruned arms of a model and data set trained for the same number of steps.")
+    mixed = [cell for cell, hashes in facts.base_hashes(metrics, study).items() if len(hashes) > 1]
+    if mixed:
+        yield Text(f"Attention: the arms of {', '.join(mixed)} started from different base checkpoints.")
+    yield Table(
+        storage.budget_table(summary, study),
+        "Training after the base checkpoint, prune and finetune stages together. Source: metrics/summary.csv.",
+        labels=4,
+    )
+    yield Text(STORAGE)
+    place, spread = storage.timed_on(metrics, study), storage.spread_of_latency(metrics, study)
+    timed = f"Latency: median of forward passes on {place}; quartiles at most {spread:.0%} apart. " if spread is not None else ""
+    yield Table(
+        storage.storage_table(summary, study),
+        "Size and arithmetic of the whole model (M: million; MB: million bytes). Packed: what `prunescope pack` writes, a bit "
+        f"per weight and the values that are left, lossless; bf16: weights rounded to 16 bits. {timed}"
+        "Source: metrics/summary.csv, metrics/evaluate.",
+        labels=4,
+    )
+
+
+def data(study: Study, metrics: Path) -> Iterator[Block]:
+    table = facts.data_table(metrics, study)
+    leak = "groups (lesions)" in table.columns
+    groups = " Images of one group (lesion) never lie in two splits." if leak else ""
+    if "leak of a random split %" in table.columns:
+        groups += " The leak is the share of test images whose lesion a random split would also have put into training."
+    if set(facts.DUPLICATES.values()) & set(table.columns):
+        groups += " Images as in another split or class have the same pixels as one there."
+    yield Table(table, f"Images per split.{groups} Source: metrics/download.", labels=1)
+    if len(classes := facts.class_table(metrics, study)):
+        yield Table(classes, "Images per class and split. Source: metrics/download.", labels=2)
+
+
+def similarity(study: Study, metrics: Path) -> Iterator[Block]:
+    table = likeness.similarity_table(metrics, study)
+    if table.empty:
+        yield Text("Layer similarity (CKA): not run.")
+        return
+    yield Table(
+        table,
+        "Pairs of networks. CKA: mean over the layers of the similarity of the same layer in both, with its 95 % interval over "
+        "probe images. Yardsticks: an untrained network, and where there are several seeds the dense networks of two. Kept "
+        "weights shared: of those that either keep; in brackets what independent masks of the same densities share. "
+        "Sources: metrics/cka, metrics/evaluate.",
+        labels=2,
+    )
+    yield Table(
+        likeness.inside_table(metrics, study),
+        "Inside one network: mean similarity of its different layers (low: they differ), with the same interval. "
+        "Source: metrics/cka.",
+        labels=1,
+    )
+
+
+def provenance(study: Study, metrics: Path, given: dict[str, str]) -> Iterator[Block]:
+    bases = {
+        f"base checkpoint of {cell}, sha256": ", ".join(sorted(hashes))
+        for cell, hashes in facts.base_hashes(metrics, study).items()
+    }
+    rows = given | facts.environment(metrics, study) | facts.data_files(metrics, study) | bases
+    frame = pd.DataFrame({"what": list(rows), "value": [str(value) for value in rows.values()]})
+    yield Table(frame, "What made these numbers.", labels=2)

@@ -1,0 +1,126 @@
+"""The page's sections of results: the answer, the verdicts, accuracies, who pays, students."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from prunescope.report import classes, differences, facts, quality
+from prunescope.report.answer import answer, chance
+from prunescope.report.arms import Study
+from prunescope.report.blocks import Block, Table, Text
+from prunescope.report.claims import RULES, cells_table, claims_table, judge
+from prunescope.report.measures import Evidence
+from prunescope.report.students import student_table
+
+NO_PAPER = (
+    "The paper's own accuracies do not come with the project: rows in src/prunescope/report/paper.csv appear "
+    "beside ours wherever a cell is the paper's."
+)
+
+
+def verdict_blocks(evidence: Evidence, method: str) -> Iterator[Block]:
+    """The answer, the headline table and the verdicts: the first screen."""
+    judged = judge(evidence)
+    seen, meaning = answer(evidence, judged)
+    yield Text(f"{seen} {meaning}", lead=True)
+    yield Table(
+        quality.headline_table(evidence.summary, evidence.study),
+        f"Balanced accuracy % of the test split at equal training budgets, {_seeds(evidence.study)}. "
+        "Source: metrics/summary.csv.",
+        labels=3,
+    )
+    yield Text(f"{chance(evidence)} The parameter method is {method}; its numbers alone stand in metrics/selected.json.".strip())
+
+
+def claim_blocks(evidence: Evidence) -> Iterator[Block]:
+    judged = judge(evidence)
+    yield Table(claims_table(judged), "The conclusions of Akhtar and Bathula, judged by this study's numbers.", labels=5)
+    yield Text(RULES)
+    yield Table(
+        cells_table(judged),
+        "The same cell by cell. Positive differences speak for the conclusion. "
+        "Sources: metrics/summary.csv, metrics/cka, metrics/prune.",
+        labels=8,
+        folded=True,
+    )
+
+
+def accuracy_blocks(evidence: Evidence) -> Iterator[Block]:
+    summary, study, metrics = evidence.summary, evidence.study, evidence.metrics
+    paper = quality.paper_accuracies()
+    table = quality.accuracy_table(summary, study, paper)
+    budget = "Attention: not all arms trained for the same number of steps, see below."
+    if not facts.budgets_differ(summary):
+        budget = "The dense control trained for as many steps as the pruned arms."
+    yield Table(
+        table,
+        f"Test split, which no training stage reads; {_seeds(evidence.study)}. {budget} Sparsity counts prunable weights "
+        "(conv and linear), compression all parameters. Source: metrics/summary.csv.",
+        labels=4,
+    )
+    if paper.empty:
+        yield Text(NO_PAPER)
+    elif "paper %" not in table.columns:
+        yield Text("None of the paper's transcribed accuracies belongs to a cell of this study.")
+    yield Table(
+        differences.difference_table(metrics, summary, study),
+        "Pairs of networks that share seed, base and images: mean difference over n seeds, in brackets its 95 % interval "
+        "(Student's t). Where it spans zero no difference is shown; that is not proof of equality. Shown by the images: in how "
+        "many seeds a bootstrap over test images (lesions) alone leaves zero out. Sources: metrics/summary.csv, "
+        "metrics/evaluate.",
+        labels=4,
+    )
+    yield Table(
+        quality.metrics_table(metrics, summary, study),
+        "All metrics of the test split. AUC: mean over classes of one against the rest; Brier score from 0 to 2; ECE with "
+        "equal-width bins of confidence. A tie for the highest output counts as wrong. Intervals of each "
+        "network over test images stand in metrics/evaluate. Sources: metrics/summary.csv, metrics/evaluate.",
+        labels=4,
+    )
+
+
+def who_pays_blocks(study: Study, metrics: Path) -> Iterator[Block]:
+    table = classes.who_pays_table(metrics, study)
+    if table.empty:
+        yield Text("The change of each class's recall: not run.")
+        return
+    yield Table(
+        table,
+        "Change of recall (sensitivity) from the dense control to each method, in percentage points, mean over seeds; per cell "
+        f"the {classes.SHOWN} classes that lose most on average. In brackets 95 % intervals over test images, resampled by group "
+        "(lesion); a dot where they leave zero out. With many classes some do so by chance alone (one in twenty). Source: the "
+        "predictions under metrics/evaluate.",
+        labels=4,
+    )
+    yield Table(
+        classes.lost_table(metrics, study),
+        "Images that the dense control gets right and every pruned network of the same seed gets wrong. They are shown in "
+        "gallery/, which stays on this machine: the images may not be passed on. Source: the predictions under metrics/evaluate.",
+        labels=3,
+    )
+    each = quality.class_metrics_table(metrics, study)
+    if len(each):
+        yield Table(
+            each,
+            f"Classes one by one, {_seeds(study)}. Intervals over test images stand in the files. Source: the class files under "
+            "metrics/evaluate.",
+            labels=5,
+            folded=True,
+        )
+
+
+def student_blocks(evidence: Evidence) -> Iterator[Block]:
+    table = student_table(evidence.metrics, evidence.summary, evidence.study)
+    if table.empty:
+        yield Text("No model of this study teaches a student.")
+        return
+    yield Table(
+        table,
+        "Students beside their teachers; alone: the same steps without a teacher. The gain is in balanced accuracy, paired by "
+        "seed, with its 95 % interval. A student is a dense network: it can have more nonzero parameters than its pruned "
+        "teacher and still be the one that is really faster. Source: metrics/summary.csv, metrics/evaluate.",
+        labels=4,
+    )
+
+
+def _seeds(study: Study) -> str:
+    return "mean ± sample standard deviation over n seeds" if len(study.seeds) > 1 else "n = 1: one seed, so no error bar"

@@ -1,0 +1,171 @@
+"""The verdict rules, and each conclusion's measure on numbers that speak for it, against it, or not at all."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from report_fakes import make_study, plant, row, write_json, write_matrix
+
+from prunescope.report import claims, measures, tables
+from prunescope.report.claims import CLAIMS, FAILS, HOLDS, NOT_RUN, UNDECIDED, judge, overall, verdict, what_would_decide
+from prunescope.report.differences import Difference
+from prunescope.report.measures import Evidence
+
+UP, DOWN, OPEN = (Difference(dict(enumerate(of))) for of in ((1.0, 1.1, 0.9), (-1.0, -1.1, -0.9), (0.0, 1.0, 2.0)))
+ONE, NONE = Difference({0: 3.0}), Difference({})
+
+
+@pytest.mark.parametrize(
+    ("comparisons", "wanted"),
+    [
+        ((UP, UP), HOLDS),
+        ((UP, OPEN), UNDECIDED),
+        ((UP, DOWN), FAILS),
+        ((OPEN, DOWN), FAILS),
+        ((ONE, ONE), UNDECIDED),
+        ((UP, ONE), UNDECIDED),
+        ((UP, NONE), NOT_RUN),
+        ((), NOT_RUN),
+    ],
+)
+def test_verdict_of_a_cell(comparisons, wanted):
+    assert verdict(dict(zip("ab", comparisons, strict=False))) == wanted
+
+
+@pytest.mark.parametrize(
+    ("cells", "wanted"),
+    [
+        ([HOLDS, HOLDS], HOLDS),
+        ([HOLDS, NOT_RUN], HOLDS),
+        ([HOLDS, UNDECIDED], UNDECIDED),
+        ([HOLDS, FAILS], FAILS),
+        ([UNDECIDED, FAILS], FAILS),
+        ([NOT_RUN], NOT_RUN),
+        ([], NOT_RUN),
+    ],
+)
+def test_verdict_over_all_cells(cells, wanted):
+    assert overall(cells) == wanted
+
+
+def test_an_undecided_cell_says_what_would_decide_it():
+    assert what_would_decide({"a": ONE}) == "three seeds or more"
+    assert what_would_decide({"a": UP, "b": OPEN}) == "about 7 seeds, if mean and spread stay"
+    assert what_would_decide({"a": Difference({0: 1.0, 1: -1.0, 2: 0.01})}).startswith("not even 100 seeds")
+    assert what_would_decide({"a": UP}) == what_would_decide({"a": DOWN}) == "–"
+
+
+def evidence_of(folder, **changes) -> Evidence:
+    study = make_study(**({"models": ("vgg16",), "seeds": (0, 1, 2)} | changes))
+    plant(folder / "metrics", study)
+    return Evidence(study, tables.summarise(folder / "metrics", study), folder / "metrics")
+
+
+def shift(evidence: Evidence, method: str, values: tuple[float, ...]) -> None:
+    """Set a method's balanced accuracy by seed."""
+    for seed, value in enumerate(values):
+        mine = (evidence.summary["seed"] == seed) & (evidence.summary["method"] == method)
+        assert mine.sum() == 1
+        evidence.summary.loc[mine, "balanced_accuracy"] = value
+
+
+def found(evidence: Evidence, number: int) -> str:
+    [comparisons] = list(judge(evidence).values())[number].values()
+    return verdict(comparisons)
+
+
+def test_accuracies_decide_who_is_best_and_worst(tmp_path):
+    evidence = evidence_of(tmp_path)
+    assert [found(evidence, number) for number in (0, 1, 4)] == [UNDECIDED] * 3, "equal differences in all seeds"
+    for method, values in (("dense", (0.90, 0.91, 0.92)), ("oneshot", (0.85, 0.87, 0.88)), ("layerwise", (0.70, 0.73, 0.72)),
+                           ("iterative", (0.95, 0.94, 0.96))):  # fmt: skip
+        shift(evidence, method, values)
+    assert [found(evidence, number) for number in (0, 1, 4)] == [HOLDS, HOLDS, FAILS]
+    shift(evidence, "layerwise", (0.99, 0.98, 0.99))
+    assert [found(evidence, number) for number in (0, 1)] == [FAILS, FAILS]
+    shift(evidence, "oneshot", (0.95, 0.98, 0.99))
+    shift(evidence, "layerwise", (0.96, 0.97, 0.99))
+    shift(evidence, "iterative", (0.97, 0.98, 0.985))
+    assert [found(evidence, number) for number in (0, 1, 4)] == [UNDECIDED, UNDECIDED, HOLDS]
+
+
+def test_similarity_decides_who_is_alike(tmp_path):
+    evidence = evidence_of(tmp_path)
+    values = {"layerwise": (0.7, 0.72, 0.71), "oneshot": (0.5, 0.51, 0.53), "iterative": (0.6, 0.61, 0.63)}
+    pairs = {
+        "oneshot--iterative": (0.9, 0.91, 0.92),
+        "oneshot--layerwise": (0.5, 0.52, 0.51),
+        "layerwise--iterative": (0.6, 0.63, 0.61),
+    }
+    for seed in range(3):
+        content = {"off_diagonal": {name: {"value": of[seed]} for name, of in values.items()}}
+        content |= {"diagonal": {name: {"value": of[seed]} for name, of in pairs.items()}}
+        write_json(evidence.metrics / f"cka/vgg16-digits-0.8-{seed}.json", content)
+    assert [found(evidence, number) for number in (2, 3)] == [HOLDS, HOLDS]
+    [inside] = judge(evidence)[CLAIMS[2]].values()
+    assert dict(inside["layerwise − oneshot"].by_seed) == pytest.approx({0: 0.2, 1: 0.21, 2: 0.18})
+    [between] = judge(evidence)[CLAIMS[3]].values()
+    assert dict(between["against iterative and layerwise"].by_seed) == pytest.approx({0: 0.3, 1: 0.28, 2: 0.31})
+    write_json(evidence.metrics / "cka/vgg16-digits-0.8-1.json", {"off_diagonal": {"layerwise": {"value": None}}})
+    assert judge(evidence)[CLAIMS[2]]["vgg16", "digits", 0.8]["layerwise − oneshot"].n == 2
+
+
+def test_students_early_layers():
+    matrix = np.zeros((4, 7))
+    matrix[[0, 1, 2, 3], [0, 2, 4, 6]] = 0.9, 0.8, 0.3, 0.2  # equal relative depth
+    assert measures.early_over_late(matrix) == pytest.approx(0.6)
+    matrix[0, 0] = math.nan
+    assert measures.early_over_late(matrix) == pytest.approx(0.55)
+    assert measures.early_over_late(matrix[::-1, ::-1]) == pytest.approx(-0.55), "where the late layers are alike"
+    odd = np.diag([1.0, 0.5, 0.0])
+    assert measures.early_over_late(odd) == 1.0, "the middle layer is in neither half"
+    assert math.isnan(measures.early_over_late(np.full((2, 2), math.nan)))
+
+
+def test_students_only_where_a_model_teaches(tmp_path):
+    evidence = evidence_of(tmp_path, models=("vgg16", "densenet169"), seeds=(0,))
+    judged = judge(evidence)
+    assert [where[0] for where in judged[CLAIMS[5]]] == ["vgg16"]
+    assert [where[0] for where in judged[CLAIMS[4]]] == ["vgg16"]
+    assert [where[0] for where in judged[CLAIMS[6]]] == ["vgg16", "densenet169"]
+    [students] = judged[CLAIMS[5]].values()
+    assert list(students) == [f"taught by {method}" for method in evidence.study.methods]
+    assert students["taught by oneshot"].n == 1
+    folder = evidence.metrics / "cka/vgg16-digits-0.8-0"
+    write_matrix(folder, "student-oneshot", "oneshot", ["a", "b"], ["c", "d"])
+    [again] = judge(evidence)[CLAIMS[5]].values()
+    assert again["taught by oneshot"].by_seed != students["taught by oneshot"].by_seed
+
+
+def test_accuracy_over_layers():
+    def history(values: dict[int, float]) -> pd.DataFrame:
+        rows = [("start", 0, 0.99), *(("pruned", layers, 0.1) for layers in values)]
+        rows += [("trained", layers, 0.0) for layers in values] + [("trained", *of) for of in values.items()]
+        return pd.DataFrame(rows, columns=["event", "layers_pruned", "accuracy"])
+
+    assert measures.fall_over_layers(history({1: 0.9, 2: 0.85, 3: 0.8, 4: 0.75})) == pytest.approx(15)
+    assert measures.fall_over_layers(history({1: 0.5, 2: 0.6, 3: 0.7})) == pytest.approx(-20)
+    assert measures.fall_over_layers(history({1: 0.9, 2: 0.1})) is None
+
+
+def test_one_seed_decides_nothing_and_tables_say_so(tmp_path):
+    evidence = evidence_of(tmp_path, seeds=(0,))
+    judged = judge(evidence)
+    table = claims.claims_table(judged)
+    assert table["conclusion of the paper"].tolist() == [claim.text for claim in CLAIMS]
+    assert len(CLAIMS) == 7
+    assert set(table["verdict"]) == {UNDECIDED}
+    cells = claims.cells_table(judged)
+    assert len(cells) == 7
+    assert set(cells["what would decide it"]) == {"three seeds or more"}
+    first = row(cells, **{"no.": "1"})
+    assert first["differences by seed, mean"] == "iterative − oneshot: +0.6; iterative − layerwise: +2.8"
+
+
+def test_a_study_without_a_method_is_not_judged_on_it(tmp_path):
+    evidence = evidence_of(tmp_path, methods=("oneshot", "iterative"))
+    table = claims.claims_table(judge(evidence))
+    assert row(table, **{"no.": "2"})["verdict"] == NOT_RUN
+    empty = Evidence(evidence.study, tables.summarise(tmp_path / "none", evidence.study), tmp_path / "none")
+    assert set(claims.claims_table(judge(empty))["verdict"]) == {NOT_RUN}
