@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from prunescope.params import load
-from prunescope.report.tables import accuracy_table
+from prunescope.report.quality import accuracy_table
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"(<!-- results: [^\n]*-->\n).*?(<!-- /results -->)", re.DOTALL)

@@ -1,16 +1,18 @@
-"""One table of all arms, and the chosen method's numbers under one path so that `dvc metrics diff` compares methods."""
+"""One table of all arms, their curves, and the chosen method's numbers under one path for `dvc metrics diff` of methods."""
 
-from prunescope.files import write_json
+from prunescope.files import write_json, write_text
 from prunescope.params import load
+from prunescope.report import curves
 from prunescope.report.tables import save, selected, summarise
 from prunescope.stage import arguments, main
 
 
 def recipe() -> None:
-    args = arguments(__doc__, "metrics", "selected", "summary")
+    args = arguments(__doc__, "metrics", "selected", "summary", "curves")
     params = load()
     summary = summarise(args.metrics, params.grid)
     save(summary, args.summary)
+    write_text(args.curves, curves.table(args.metrics, params.grid).to_csv(index=False, lineterminator="\n"))
     write_json(args.selected, selected(summary, params.method, params.sparsity))
 
 

@@ -17,7 +17,7 @@ OUTPUTS = {  # arguments of a stage script that name what it writes; every other
     "distill": ("checkpoint", "metrics", "history"),
     "evaluate": ("metrics",),
     "cka": ("metrics", "maps"),
-    "selected": ("selected", "summary"),
+    "selected": ("selected", "summary", "curves"),
     "report": ("report",),
     "gallery": ("gallery",),
 }

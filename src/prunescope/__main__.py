@@ -1,4 +1,4 @@
-"""The command `prunescope`: what is done with finished networks outside the workflow."""
+"""The command `prunescope`: what is done with finished networks and numbers outside the workflow."""
 
 import argparse
 import sys
@@ -19,9 +19,20 @@ def main() -> int:
     unpacking = commands.add_parser("unpack", help="a packed file as a checkpoint again")
     unpacking.add_argument("packed", type=Path)
     unpacking.add_argument("checkpoint", type=Path)
+    comparing = commands.add_parser("compare", help="methods side by side, from metrics/summary.csv")
+    comparing.add_argument("revision", nargs="*", help="experiments, branches or commits; none: the work tree")
+    comparing.add_argument("--experiments", action="store_true", help="the work tree and all experiments")
+    comparing.add_argument(
+        "--measure", default="balanced_accuracy", help="a column of metrics/summary.csv (default: %(default)s)"
+    )
+    comparing.add_argument("--format", choices=("table", "markdown", "json"), default="table")
+    comparing.add_argument("--figure", type=Path, help="a PNG to draw the measure against sparsity into")
     arguments = parser.parse_args()
     try:
-        {"pack": pack, "unpack": unpack}[arguments.command](arguments)
+        {"pack": pack, "unpack": unpack, "compare": compare}[arguments.command](arguments)
+    except BrokenPipeError:  # as in `| head`
+        sys.stderr.close()
+        return 1
     except (PrunescopeError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -45,6 +56,14 @@ def unpack(arguments: argparse.Namespace) -> None:
         raise PrunescopeError(f"no packed file at {arguments.packed}; make one with: prunescope pack checkpoint packed")
     checkpoint.write(arguments.checkpoint, packing.unpack(arguments.packed.read_bytes(), arguments.packed))
     print(f"{arguments.checkpoint}: a checkpoint that the stages and prunescope.checkpoint.read take")
+
+
+def compare(arguments: argparse.Namespace) -> None:
+    from prunescope.compare import compare
+
+    every, measure = arguments.experiments, arguments.measure
+    text = compare(arguments.revision, every_experiment=every, measure=measure, form=arguments.format, figure=arguments.figure)
+    print(text)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ from report_fakes import row
 from prunescope.errors import PrunescopeError
 from prunescope.report import quality, students, tables
 
-CLASSES = "class,images,groups,sensitivity,sensitivity_low,sensitivity_high,specificity,specificity_low,specificity_high,auc,auc_low,auc_high\n"
+NUMBERS = ("sensitivity", "specificity", "auc")
+CLASSES = "class,images,groups," + ",".join(f"{name},{name}_low,{name}_high" for name in NUMBERS) + "\n"
 
 
 def write_classes(metrics, cell: str, name: str, mel: float, rest: str = "nv,20,20,0.9,0,1,0.7,0,1,0.8,0,1\n") -> None:

@@ -4,7 +4,7 @@ import statistics
 import numpy as np
 import pandas as pd
 import pytest
-from report_fakes import STEPS, accuracy_of, row, write_evaluate, write_json
+from report_fakes import STEPS, accuracy_of, make_study, row, write_evaluate, write_json
 
 from prunescope.errors import PrunescopeError
 from prunescope.report import quality, storage, tables
@@ -83,9 +83,11 @@ def test_selected_is_the_mean_over_seeds_with_the_same_keys_for_every_method(tre
     wanted = [accuracy_of("densenet169", "oneshot", seed) for seed in study.seeds]
     assert cell["accuracy"] == pytest.approx(statistics.mean(wanted))
     assert cell["seeds"] == 3
-    assert cell["auc"] is None
     assert "sparsity" not in cell
-    assert cell["target_sparsity"] == 0.8
+    assert cell["achieved_sparsity"] == 0.8
+    (metrics / "cka/densenet169-digits-0.8-0.json").unlink()
+    alone = tables.selected(tables.summarise(metrics, make_study(seeds=(0,))), "oneshot", 0.8)
+    assert alone["densenet169"]["digits"]["cka_to_dense"] is None
     json.dumps(found, allow_nan=False)
 
 

@@ -93,14 +93,18 @@ def _markdown(block: Block) -> str:
         return f"![{escape(block.alt)}](figures/{quote(block.name)})\n\n*{escape(block.caption)}*"
     if isinstance(block, Commands):
         return "\n".join(f"    {line}" for text in block.lines for line in text.splitlines())
-    frame = block.frame
-    header = [escape(str(column)) for column in frame.columns]
-    lines = [":--" if place < block.labels else "--:" for place in range(len(header))]
-    rows = [[escape(str(cell)) for cell in row] for row in frame.itertuples(index=False)]
-    table = "\n".join("| " + " | ".join(cells) + " |" for cells in [header, lines, *rows])
+    table = markdown_table(block)
     if block.folded:
         return f"<details><summary>{html.escape(block.caption)}</summary>\n\n{table}\n\n</details>"
     return f"{table}\n\n*{escape(block.caption)}*"
+
+
+def markdown_table(block: Table) -> str:
+    """The table alone, without its caption."""
+    header = [escape(str(column)) for column in block.frame.columns]
+    lines = [":--" if place < block.labels else "--:" for place in range(len(header))]
+    rows = [[escape(str(cell)) for cell in row] for row in block.frame.itertuples(index=False)]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [header, lines, *rows])
 
 
 def escape(text: str) -> str:

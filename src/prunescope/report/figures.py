@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from prunescope.report.arms import Study, dense_cell, levels, pruned_cell, read_history
+from prunescope.report.arms import Study, levels
+from prunescope.report.curves import arm_curves
 from prunescope.report.look import DENSE, colours, house_style
 from prunescope.report.tables import runs
 
@@ -86,7 +87,7 @@ def layers_pruned(metrics: Path, study: Study, model: str, dataset: str, method:
     """
     found: list[tuple[float, list[pd.DataFrame]]] = []
     for level in levels(study):
-        curves = [rows for name, rows in _curves(metrics, study, model, dataset, level) if name == method]
+        curves = [rows for name, _, rows in arm_curves(metrics, study, model, dataset, level) if name == method]
         found.append((level, [rows for rows in curves if (rows["event"] == "pruned").any()]))
     found = [(level, histories) for level, histories in found if histories]
     if not found:
@@ -128,18 +129,18 @@ def training_curves(metrics: Path, study: Study, model: str, dataset: str) -> Fi
     A column per sparsity; above the whole range, below the range in which the arms end. One line per seed, marks right
     after pruning. None where nothing ran.
     """
-    curves = {level: _curves(metrics, study, model, dataset, level) for level in levels(study)}
+    curves = {level: arm_curves(metrics, study, model, dataset, level) for level in levels(study)}
     curves = {level: lines for level, lines in curves.items() if lines}
     if not curves:
         return None
-    floor = min(line["accuracy"].iloc[-1] for lines in curves.values() for _, line in lines) * 100
-    top = max(line["accuracy"].max() for lines in curves.values() for _, line in lines) * 100
+    floor = min(line["accuracy"].iloc[-1] for lines in curves.values() for *_, line in lines) * 100
+    top = max(line["accuracy"].max() for lines in curves.values() for *_, line in lines) * 100
     margin = max((top - floor) * 0.5, 1.0)
     with house_style():
         figure = Figure(figsize=(9.6, 6.4), layout="constrained")
         axes = figure.subplots(2, len(curves), squeeze=False, sharex="col", sharey="row")
         for column, (level, lines) in enumerate(curves.items()):
-            for method, line in lines:
+            for method, _, line in lines:
                 for axis in axes[:, column]:
                     _draw(axis, line, method, colours(study.methods)[method])
             axes[0, column].set_title(f"{model} on {dataset}, {level * 100:.1f} % sparse")
@@ -148,25 +149,11 @@ def training_curves(metrics: Path, study: Study, model: str, dataset: str) -> Fi
             axes[1, column].set_xlabel("optimizer steps after the base checkpoint")
         axes[0, 0].set_ylabel("validation accuracy, %")
         axes[1, 0].set_ylabel("the same, enlarged")
-        shown = [m for m in ("dense", *study.methods) if any(m == method for lines in curves.values() for method, _ in lines)]
+        shown = [m for m in ("dense", *study.methods) if any(m == method for lines in curves.values() for method, *_ in lines)]
         keys = [Line2D([], [], color=colours(study.methods)[m], linestyle=_dash(m), label=_label(m)) for m in shown]
         keys.append(Line2D([], [], color="#333333", marker="v", linestyle="", markersize=5, label="right after pruning"))
         figure.legend(handles=keys, loc="outside lower center", ncols=len(keys), frameon=False)
     return figure
-
-
-def _curves(metrics: Path, study: Study, model: str, dataset: str, level: float) -> list[tuple[str, pd.DataFrame]]:
-    """(method, validation rows) of every run; a pruned arm's prune and finetune rows joined in the order they ran."""
-    curves = []
-    for seed in study.seeds:
-        parts = {"dense": [f"finetune/{dense_cell(model, dataset, seed)}/dense.csv"]}
-        cell = pruned_cell(model, dataset, level, seed)
-        parts |= {method: [f"{stage}/{cell}/{method}.csv" for stage in ("prune", "finetune")] for method in study.methods}
-        for method, paths in parts.items():
-            rows = [history for path in paths if (history := read_history(metrics / path)) is not None and len(history)]
-            if rows:
-                curves.append((method, pd.concat(rows, ignore_index=True)))
-    return curves
 
 
 def _draw(axis: Axes, line: pd.DataFrame, method: str, colour: str) -> None:
@@ -181,3 +168,30 @@ def _draw(axis: Axes, line: pd.DataFrame, method: str, colour: str) -> None:
     pruned = line[line["event"] == "pruned"]
     axis.plot(pruned["step"], pruned["accuracy"] * 100, "v", color=colour, markersize=6 if len(pruned) < 20 else 2.5)
     axis.grid(axis="y", color="#e5e5e5", linewidth=0.8)
+
+
+def sparsity_curves(arms: pd.DataFrame, measure: str, *, percent: bool) -> Figure:
+    """A measure against sparsity: a line per method through the means over seeds, the dense control as a level; by cell.
+
+    arms: rows of summaries with the columns dataset, model, method, sparsity and the measure.
+    """
+    factor, methods = 100 if percent else 1, [name for name in dict.fromkeys(arms["method"]) if name != "dense"]
+    cells = list(arms.groupby(["dataset", "model"], sort=False))
+    with house_style():
+        figure, axes = _panels(len(cells), 2, 4.8, 3.4)
+        for axis, ((dataset, model), cell) in zip(axes, cells, strict=True):
+            dense = cell[cell["method"] == "dense"][measure].mean() * factor
+            if not math.isnan(dense):
+                axis.axhline(dense, color=DENSE, linestyle="--", label="dense control")
+            for method in methods:
+                mine = cell[cell["method"] == method].groupby("sparsity")[measure].agg(["mean", "std"]) * factor
+                if len(mine):
+                    colour = colours(methods)[method]
+                    places = [level * 100 for level in mine.index]
+                    axis.errorbar(places, mine["mean"], mine["std"].fillna(0), color=colour, marker="o", capsize=3, label=method)
+            axis.set_title(f"{model} on {dataset}")
+            axis.set_xlabel("sparsity, %")
+            axis.set_ylabel(f"{measure.replace('_', ' ')}{', %' if percent else ''}")
+            axis.grid(axis="y", color="#e5e5e5", linewidth=0.8)
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(methods) + 1, frameon=False)
+    return figure
