@@ -31,5 +31,5 @@ $(VENV)/.run: requirements.txt pyproject.toml
 	touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
-	$(IN_VENV) python -m pip install --disable-pip-version-check -q -r requirements-dev.txt
+	$(IN_VENV) python -m pip install --disable-pip-version-check -q --no-deps -r requirements-dev.txt
 	touch $@
