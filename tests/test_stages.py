@@ -122,7 +122,7 @@ def study(tmp_path_factory) -> tuple[Path, dict[str, set[str]]]:
                 module.recipe()
                 missing = [out for out in outs(stage) if not Path(out).exists()]
                 assert not missing, f"{name} did not write {missing}"
-    assert len(reads) == len(todo) == 28
+    assert len(reads) == len(todo) == 29
     return folder, reads
 
 
