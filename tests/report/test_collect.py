@@ -1,0 +1,63 @@
+"""Keeping a study seed by seed: the joined folder has all seeds' numbers, whatever order they came in."""
+
+import importlib.util
+import re
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from report_fakes import make_study, plant
+
+from prunescope.params import load
+from workflow import ROOT
+
+
+@pytest.fixture(scope="module")
+def module() -> Any:
+    spec = importlib.util.spec_from_file_location("collect_results", ROOT / "docs" / "collect_results.py")
+    assert spec and spec.loader
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
+
+
+def repository(folder: Path, seed: int) -> Path:
+    """A repository in which one seed of a study ran."""
+    folder.mkdir()
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    text, count = re.subn(r"(?m)^  seeds:\n  - 0\n", f"  seeds:\n  - {seed}\n", text)
+    assert count == 1
+    text = text.replace("  - densenet169\n", "")
+    (folder / "params.yaml").write_text(text, encoding="utf-8")
+    plant(folder / "metrics", make_study(seeds=(seed,), models=("vgg16",)), cka=False)
+    (folder / "metrics/summary.csv").write_text("of this machine alone\n")
+    for command in (("init", "-q"), ("add", "params.yaml"), ("commit", "-q", "-m", "study")):
+        subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *command], cwd=folder, check=True)
+    return folder
+
+
+def test_seeds_of_two_machines_join(module, tmp_path):
+    first, second = repository(tmp_path / "first", 0), repository(tmp_path / "second", 1)
+    kept = module.collect(first, tmp_path / "results")
+    assert kept.name == "small"
+    assert load(kept / "params.yaml").study.seeds == (0,)
+    assert module.collect(second, tmp_path / "results") == kept
+    assert load(kept / "params.yaml").study.seeds == (0, 1)
+    summary = pd.read_csv(kept / "summary.csv")
+    assert dict(summary["seed"].value_counts()) == {0: 9, 1: 9}
+    assert "n seeds" in (kept / "report.md").read_text(encoding="utf-8")
+    assert not (kept / "report.html").exists()
+    with tarfile.open(kept / "metrics.tar.xz") as tar:
+        names = tar.getnames()
+    assert "evaluate/vgg16-digits-1/dense.json" in names
+    assert "evaluate/vgg16-digits-0.8-0/oneshot.json" in names
+    assert not any(name.endswith(".npz") or name == "summary.csv" for name in names)
+    before = {file: file.read_bytes() for file in kept.rglob("*") if file.is_file()}
+    module.collect(second, tmp_path / "results")
+    assert {file: file.read_bytes() for file in before} == before, "the same bytes again"
+    shutil.rmtree(first / "metrics/evaluate/vgg16-digits-0")
+    assert module.finished_seeds(first / "metrics", ("vgg16",), ("digits",)) == ()
