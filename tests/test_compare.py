@@ -58,7 +58,7 @@ def test_the_work_tree(repository):
     [found] = side_by_side(gather([], every_experiment=False), "balanced_accuracy").to_dict("records")
     mean, deviation = statistics.mean((89, 91)), statistics.stdev((89, 91))
     assert found == {
-        "data": "digits", "model": "vgg16", "sparsity %": "80", "n": "2", "dense": "97.5 ± 0.7",
+        "data": "digits", "model": "vgg16", "sparsity %": "80", "n": "1–2", "dense": "97.5 ± 0.7",
         "oneshot": f"{mean:.1f} ± {deviation:.1f}", "iterative": "93.0",
     }  # fmt: skip
 
@@ -67,12 +67,45 @@ def test_over_experiments_equal_arms_stand_once(repository):
     assert list(experiments()) == ["half", "again"]
     rows = gather([], every_experiment=True)
     table = side_by_side(rows, "accuracy")
-    assert table[["revision", "sparsity %", "oneshot"]].to_numpy().tolist() == [
-        ["half", "50", "91.0 ± 1.4"],
-        ["work tree", "80", "91.0 ± 1.4"],
-        ["again", "80", "90.0"],
-    ], "of `again` only what is new"
+    assert table[["revision", "sparsity %", "oneshot", "iterative"]].to_numpy().tolist() == [
+        ["half", "50", "91.0 ± 1.4", "93.0"],
+        ["work tree", "80", "91.0 ± 1.4", "93.0"],
+        ["again", "80", "91.0 ± 1.4", "93.0"],
+    ]
     assert set(table["dense"]) == {"98.5 ± 0.7"}, "the control has no level and stands beside each"
+    write(0.5)
+    assert set(gather([], every_experiment=True)["revision"]) == {"work tree", "again"}, "the same numbers stand once"
+
+
+def test_revisions_are_not_mixed(repository):
+    """One seed of one arm differs: both revisions show the mean of all their seeds."""
+    table = side_by_side(gather(["main", "again"], every_experiment=False), "balanced_accuracy").set_index("revision")
+    assert [str(table.loc[name, "oneshot"]) for name in ("main", "again")] == ["85.5 ± 7.8"] * 2, "main is at the second commit"
+    write(0.8, 60)
+    text = compare([], every_experiment=True, measure="balanced_accuracy", form="table")
+    assert "75.5 ± 21.9" in text
+    assert "85.5 ± 7.8" in text
+
+
+def test_dense_alone_and_partial_cells(repository):
+    Path("metrics/summary.csv").write_text("".join(ROWS.format(level=0.8, best=89).splitlines(keepends=True)[:3]))
+    [found] = side_by_side(gather([], every_experiment=False), "accuracy").to_dict("records")
+    assert found == {"data": "digits", "model": "vgg16", "sparsity %": "0", "n": "2", "dense": "98.5 ± 0.7"}
+    assert "98.5" in compare([], every_experiment=False, measure="accuracy", form="markdown")
+    Path("metrics/summary.csv").write_text("")
+    with pytest.raises(PrunescopeError, match="of work tree cannot be read"):
+        gather([], every_experiment=False)
+
+
+def test_data_sets_may_have_any_name(repository):
+    Path("metrics/summary.csv").write_text(ROWS.format(level=0.8, best=89).replace("digits", "NA"))
+    assert side_by_side(gather([], every_experiment=False), "accuracy")["data"].tolist() == ["NA"]
+
+
+def test_experiments_of_one_name_on_two_commits(repository):
+    head = git("rev-parse", "HEAD~1")
+    git("update-ref", f"refs/exps/ab/{'c' * 38}/half", head)
+    assert sorted(experiments()) == sorted(["again", f"half@{head[:7]}", "half@abccccc"])
 
 
 def test_named_revisions(repository):
@@ -95,7 +128,7 @@ def test_json_has_numbers(repository):
 def test_markdown_and_bytes(repository):
     lines = compare([], every_experiment=False, measure="size_packed_bytes", form="markdown").splitlines()
     assert lines[1] == "| :-- | :-- | :-- | --: | --: | --: | --: |"
-    assert lines[2] == "| digits | vgg16 | 80 | 2 | 4,000,000 ± 0 | 1,000,000 ± 0 | 1,000,000 |"
+    assert lines[2] == "| digits | vgg16 | 80 | 1–2 | 4,000,000 ± 0 | 1,000,000 ± 0 | 1,000,000 |"
 
 
 def test_the_curve(repository, tmp_path):
@@ -103,11 +136,15 @@ def test_the_curve(repository, tmp_path):
     compare([], every_experiment=True, measure="accuracy", form="table", figure=path)
     with Image.open(io.BytesIO(path.read_bytes())) as image:
         assert image.width > 400
-    figure = module.sparsity_curves(gather([], every_experiment=True), "accuracy", percent=True)
-    lines = {line.get_label(): np.asarray(line.get_ydata()).tolist() for line in figure.axes[0].get_lines()}
-    assert lines["dense control"] == pytest.approx([98.5, 98.5])
-    shown = {of.get_label(): [tuple(np.asarray(of[0].get_data())[:, n]) for n in (0, 1)] for of in figure.axes[0].containers}
-    assert shown["iterative"] == [(50.0, pytest.approx(93.0)), (80.0, pytest.approx(93.0))]
+    rows = module._measured(gather([], every_experiment=True), "balanced_accuracy")
+    figure = module.sparsity_curves(rows, "balanced_accuracy", percent=True)
+    keys = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "oneshot (again)" in keys, "two revisions have other numbers at 80 %, so each has its own lines"
+    same = module.sparsity_curves(rows[rows["revision"] != "again"], "balanced_accuracy", percent=True)
+    assert [text.get_text() for text in same.legends[0].get_texts()] == ["dense control", "oneshot", "iterative"]
+    lines = [np.asarray(of[0].get_data()) for of in same.axes[0].containers]
+    assert [line.T.tolist() for line in lines] == [[[50.0, pytest.approx(90.0)], [80.0, pytest.approx(90.0)]],
+                                                   [[50.0, pytest.approx(93.0)], [80.0, pytest.approx(93.0)]]]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import io
 import json
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -17,33 +17,56 @@ from prunescope.files import write_bytes
 from prunescope.report.blocks import Table, markdown_table
 from prunescope.report.figures import sparsity_curves
 from prunescope.report.look import png
-from prunescope.report.tables import EVALUATE, KEYS, NOTHING, SIMILARITY, TRAINING, percent, spread
+from prunescope.report.tables import EVALUATE, KEYS, NOTHING, SIMILARITY, TRAINING, counts, percent, spread
 
 SUMMARY = "metrics/summary.csv"
+TEXTS = ("dataset", "model", "kind", "method")
 HERE = "work tree"
 MEASURES = (*EVALUATE, *TRAINING, *SIMILARITY)
 FRACTIONS = ("accuracy", "balanced_accuracy", "macro_f1", "top5_accuracy", "ece", "accuracy_after_pruning", "achieved_sparsity")
-EXPERIMENT = re.compile(r"^refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/(.+)$")
+EXPERIMENT = re.compile(r"^refs/exps/([0-9a-f]{2}/[0-9a-f]{38})/(.+)$")
 
 
 def experiments() -> dict[str, str]:
     """Revisions by name of DVC's experiments in this repository, the oldest first."""
     lines = _git("for-each-ref", "refs/exps", "--sort=creatordate", "--format=%(refname)").splitlines()
-    return {match[1]: line for line in lines if (match := EXPERIMENT.match(line))}
+    found = [match for line in lines if (match := EXPERIMENT.match(line))]
+    names = [match[2] for match in found]
+    # DVC takes the same name again on another commit: that commit's start then tells them apart.
+    return {
+        name if names.count(name) == 1 else f"{name}@{match[1].replace('/', '')[:7]}": match[0]
+        for name, match in zip(names, found, strict=True)
+    }
 
 
 def gather(revisions: Sequence[str], *, every_experiment: bool) -> pd.DataFrame:
-    """Rows of the summaries of the revisions (names of experiments, branches, commits), each arm with its `revision`.
+    """Rows of the summaries of the revisions (names of experiments, branches, commits), each with its `revision`.
 
-    Without revisions the work tree's. An arm that an earlier revision has with the same numbers is left out of later ones.
-    PrunescopeError where there is no summary.
+    Without revisions the work tree's. With all experiments, cells (data set, model and sparsity with their dense control) of
+    which an earlier one has the very same numbers stand once. PrunescopeError where there is no summary.
     """
     known = experiments()
-    wanted = {name: known.get(name, name) for name in revisions} | (known if every_experiment else {})
-    parts = [_summary(HERE, None)] if every_experiment or not wanted else []
-    parts += [_summary(name, revision) for name, revision in wanted.items()]
-    rows = pd.concat(parts, ignore_index=True)
-    return rows.drop_duplicates(subset=[*KEYS, "accuracy", "balanced_accuracy", "nll"], ignore_index=True)
+    if not every_experiment:
+        return pd.concat(
+            [_summary(name, known.get(name, name)) for name in revisions] or [_summary(HERE, None)], ignore_index=True
+        )
+    wanted = {name: known.get(name, name) for name in revisions} | known
+    parts = [_summary(HERE, None), *(_summary(name, revision) for name, revision in wanted.items())]
+    return pd.concat(_new_cells(parts), ignore_index=True)
+
+
+def _new_cells(parts: Sequence[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """Of each revision the cells that no earlier one has with the same numbers; a dense control goes with its cells."""
+    seen: set[bytes] = set()
+    for rows in parts:
+        for _, of in rows.groupby(["dataset", "model"], sort=False):
+            bare = of["sparsity"] == 0
+            for _, cell in list(of[~bare].groupby("sparsity", sort=False)) or [(0.0, of.head(0))]:
+                whole = pd.concat([of[bare], cell])
+                numbers = whole[[*KEYS, "accuracy", "balanced_accuracy", "nll"]].to_csv(index=False).encode()
+                if numbers not in seen:
+                    seen.add(numbers)
+                    yield whole
 
 
 def _summary(name: str, revision: str | None) -> pd.DataFrame:
@@ -60,7 +83,10 @@ def _summary(name: str, revision: str | None) -> pd.DataFrame:
             raise PrunescopeError(
                 f"found no {SUMMARY} in {name!r}, wanted a branch, commit or experiment that has one; experiments here: {listed}"
             ) from error
-    rows = pd.read_csv(io.StringIO(text))
+    try:
+        rows = pd.read_csv(io.StringIO(text), keep_default_na=False, na_values=[""], dtype=dict.fromkeys(TEXTS, str))
+    except ValueError as error:
+        raise PrunescopeError(f"{SUMMARY} of {name} cannot be read: {error}; run dvc repro there") from error
     missing = [column for column in (*KEYS, "accuracy", "balanced_accuracy", "nll") if column not in rows.columns]
     if missing:
         raise PrunescopeError(f"{SUMMARY} of {name} has no column {', '.join(missing)}; run dvc repro there")
@@ -81,21 +107,24 @@ def side_by_side(rows: pd.DataFrame, measure: str) -> pd.DataFrame:
     """A row per revision, data set, model and sparsity, a column per method: mean ± sample standard deviation over n seeds.
 
     rows: of `gather`; students are left out. The dense control, which has no sparsity of its own, stands in every row of its
-    model. PrunescopeError where no arm has the measure.
+    model and revision. PrunescopeError where no arm has the measure.
     """
-    rows = _measured(rows, measure)
+    rows = _measured(rows, measure).drop_duplicates()
     methods = [name for name in dict.fromkeys(rows["method"]) if name != "dense"]
     several, table = rows["revision"].nunique() > 1, []
-    pruned = rows[rows["method"] != "dense"].sort_values("sparsity", kind="stable")
+    order = {name: place for place, name in enumerate(dict.fromkeys(rows["revision"]))}
     for (dataset, model), cell in rows.groupby(["dataset", "model"], sort=False):
-        mine = pruned[(pruned["dataset"] == dataset) & (pruned["model"] == model)]
-        for (level, revision), arms in mine.groupby(["sparsity", "revision"], sort=False):
-            dense = cell[(cell["method"] == "dense") & (cell["revision"] == revision)]
-            dense = dense if len(dense) else cell[cell["method"] == "dense"].drop_duplicates(subset=["seed"])
-            row = {"revision": revision} if several else {}
-            row |= {"data": dataset, "model": model, "sparsity %": f"{float(str(level)) * 100:g}"}
-            row |= {"n": str(arms.groupby("method").size().max()), "dense": _text(dense[measure], measure)}
-            table.append(row | {method: _text(arms[arms["method"] == method][measure], measure) for method in methods})
+        arms = cell[cell["method"] != "dense"]
+        found = sorted(set(zip(arms["sparsity"], arms["revision"].map(order), strict=True)))
+        bare = [(0.0, order[name]) for name in dict.fromkeys(cell["revision"]) if name not in set(arms["revision"])]
+        for level, place in [*bare, *found]:
+            here = cell[cell["revision"].map(order) == place]
+            values = {"dense": here[here["method"] == "dense"][measure].dropna()}
+            values |= {name: here[(here["method"] == name) & (here["sparsity"] == level)][measure].dropna() for name in methods}
+            row = {"revision": next(name for name, at in order.items() if at == place)} if several else {}
+            row |= {"data": dataset, "model": model, "sparsity %": f"{level * 100:g}"}
+            row |= {"n": counts([len(of) for of in values.values() if len(of)])}
+            table.append(row | {name: _text(of, measure) for name, of in values.items()})
     return pd.DataFrame(table)
 
 
@@ -103,7 +132,7 @@ def records(rows: pd.DataFrame, measure: str) -> list[dict[str, str | float | in
     """The same as numbers, an entry per arm and revision: mean, sample standard deviation (None for one seed), n."""
     found = []
     keys = ["revision", "dataset", "model", "method", "sparsity"]
-    for where, arms in _measured(rows, measure).groupby(keys, sort=False):
+    for where, arms in _measured(rows, measure).drop_duplicates().groupby(keys, sort=False):
         values = arms[measure].dropna()
         deviation = float(values.std(ddof=1)) if len(values) > 1 else None
         entry = dict(zip(keys, where, strict=True)) | {"measure": measure, "n": len(values)}
@@ -130,7 +159,9 @@ def compare(revisions: Sequence[str], *, every_experiment: bool, measure: str, f
     """The comparison as text in the form table, markdown or json; with `figure` also drawn against sparsity (PNG)."""
     rows = gather(revisions, every_experiment=every_experiment)
     if figure is not None:
-        write_bytes(figure, png(sparsity_curves(_measured(rows, measure), measure, percent=measure in FRACTIONS)))
+        write_bytes(
+            figure, png(sparsity_curves(_measured(rows, measure).drop_duplicates(), measure, percent=measure in FRACTIONS))
+        )
     if form == "json":
         return json.dumps(records(rows, measure), indent=2)
     table = side_by_side(rows, measure)

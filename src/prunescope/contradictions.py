@@ -16,6 +16,7 @@ if typing.TYPE_CHECKING:
     from prunescope.params import Params
 
 PAPER_METHODS = ("oneshot", "layerwise", "iterative")  # the methods with a stage of their own in dvc.yaml
+TAKEN = {"dense", "alone", "untrained", "name", "actual", "seeds", "ran", "class", "images", "groups"}  # no names for methods
 
 
 def contradictions(params: "Params") -> list[str]:
@@ -50,6 +51,11 @@ def _check_names(params: "Params", problems: list[str]) -> None:
             for name in names
             if not re.fullmatch(r"[A-Za-z0-9_-]+", name)
         )
+    problems.extend(
+        f"prune.{name}: found a name that the metrics and tables use for something else, wanted another one"
+        for name in params.prune
+        if name in TAKEN
+    )
     others = tuple(name for name in study.methods if name not in PAPER_METHODS)
     if study.other_methods != others:
         problems.append(

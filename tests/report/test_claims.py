@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from report_fakes import make_study, plant, row, write_json, write_matrix
+from report_fakes import make_study, plant, row, write_matrix
 
 from prunescope.report import claims, measures, tables
 from prunescope.report.claims import CLAIMS, FAILS, HOLDS, NOT_RUN, UNDECIDED, judge, overall, verdict, what_would_decide
@@ -26,6 +26,7 @@ ONE, NONE = Difference({0: 3.0}), Difference({})
         ((ONE, ONE), UNDECIDED),
         ((UP, ONE), UNDECIDED),
         ((UP, NONE), NOT_RUN),
+        ((DOWN, NONE), FAILS),
         ((), NOT_RUN),
     ],
 )
@@ -36,23 +37,31 @@ def test_verdict_of_a_cell(comparisons, wanted):
 @pytest.mark.parametrize(
     ("cells", "wanted"),
     [
-        ([HOLDS, HOLDS], HOLDS),
-        ([HOLDS, NOT_RUN], HOLDS),
-        ([HOLDS, UNDECIDED], UNDECIDED),
-        ([HOLDS, FAILS], FAILS),
-        ([UNDECIDED, FAILS], FAILS),
-        ([NOT_RUN], NOT_RUN),
+        ([UP, UP], HOLDS),
+        ([UP, NONE], UNDECIDED),
+        ([UP, OPEN], UNDECIDED),
+        ([UP, DOWN], FAILS),
+        ([OPEN, DOWN], FAILS),
+        ([NONE, NONE], NOT_RUN),
         ([], NOT_RUN),
     ],
 )
 def test_verdict_over_all_cells(cells, wanted):
-    assert overall(cells) == wanted
+    assert overall([{"a": of} for of in cells]) == wanted
+
+
+def test_a_contradiction_must_survive_the_number_of_comparisons():
+    weak = Difference({0: -2.0, 1: -3.0, 2: -4.0})  # 3 standard errors of 0.577 are 5.2: above t(2) = 4.303, below that for two
+    assert verdict({"a": weak}) == FAILS
+    assert overall([{"a": weak}]) == FAILS
+    assert overall([{"a": weak}, {"a": UP}]) == UNDECIDED
 
 
 def test_an_undecided_cell_says_what_would_decide_it():
     assert what_would_decide({"a": ONE}) == "three seeds or more"
     assert what_would_decide({"a": UP, "b": OPEN}) == "about 7 seeds, if mean and spread stay"
     assert what_would_decide({"a": Difference({0: 1.0, 1: -1.0, 2: 0.01})}).startswith("not even 100 seeds")
+    assert what_would_decide({"a": Difference({0: 1.0, 1: 1.0})}) == "more seeds: these differ all alike"
     assert what_would_decide({"a": UP}) == what_would_decide({"a": DOWN}) == "–"
 
 
@@ -90,25 +99,46 @@ def test_accuracies_decide_who_is_best_and_worst(tmp_path):
     assert [found(evidence, number) for number in (0, 1, 4)] == [UNDECIDED, UNDECIDED, HOLDS]
 
 
-def test_similarity_decides_who_is_alike(tmp_path):
+def write_map(evidence: Evidence, seed: int, a: str, b: str, matrix: list[list[float | None]]) -> None:
+    names = [f"layer{number}" for number in range(len(matrix))]
+    folder = evidence.metrics / f"cka/vgg16-digits-0.8-{seed}"
+    pd.DataFrame(matrix, index=names, columns=names).to_csv(folder / f"{a}--{b}.csv")
+
+
+def test_similarity_inside_decides_who_is_alike(tmp_path):
     evidence = evidence_of(tmp_path)
     values = {"layerwise": (0.7, 0.72, 0.71), "oneshot": (0.5, 0.51, 0.53), "iterative": (0.6, 0.61, 0.63)}
-    pairs = {
-        "oneshot--iterative": (0.9, 0.91, 0.92),
-        "oneshot--layerwise": (0.5, 0.52, 0.51),
-        "layerwise--iterative": (0.6, 0.63, 0.61),
-    }
     for seed in range(3):
-        content = {"off_diagonal": {name: {"value": of[seed]} for name, of in values.items()}}
-        content |= {"diagonal": {name: {"value": of[seed]} for name, of in pairs.items()}}
-        write_json(evidence.metrics / f"cka/vgg16-digits-0.8-{seed}.json", content)
-    assert [found(evidence, number) for number in (2, 3)] == [HOLDS, HOLDS]
+        for name, of in values.items():
+            write_map(evidence, seed, name, name, [[1, of[seed], None], [of[seed], 1, None], [None, None, None]])
+    assert found(evidence, 2) == HOLDS
     [inside] = judge(evidence)[CLAIMS[2]].values()
     assert dict(inside["layerwise − oneshot"].by_seed) == pytest.approx({0: 0.2, 1: 0.21, 2: 0.18})
+    (evidence.metrics / "cka/vgg16-digits-0.8-1/oneshot--oneshot.csv").unlink()
+    assert judge(evidence)[CLAIMS[2]]["vgg16", "digits", 0.8]["layerwise − oneshot"].n == 2
+
+
+def test_similarity_between_is_over_the_same_layers(tmp_path):
+    """A layer that is dead in one network is left out of all three maps."""
+    evidence = evidence_of(tmp_path)
+    pairs = {("oneshot", "iterative"): (0.9, 0.91, 0.92), ("oneshot", "layerwise"): (0.5, 0.52, 0.51),
+             ("layerwise", "iterative"): (0.6, 0.63, 0.61)}  # fmt: skip
+    for seed in range(3):
+        for (a, b), of in pairs.items():
+            last = None if "layerwise" in (a, b) else 0.0
+            write_map(evidence, seed, a, b, [[of[seed], 0.1], [0.1, last]])
+    assert found(evidence, 3) == HOLDS
     [between] = judge(evidence)[CLAIMS[3]].values()
     assert dict(between["against iterative and layerwise"].by_seed) == pytest.approx({0: 0.3, 1: 0.28, 2: 0.31})
-    write_json(evidence.metrics / "cka/vgg16-digits-0.8-1.json", {"off_diagonal": {"layerwise": {"value": None}}})
-    assert judge(evidence)[CLAIMS[2]]["vgg16", "digits", 0.8]["layerwise − oneshot"].n == 2
+
+
+def test_other_methods_do_not_judge_the_papers_conclusions(tmp_path):
+    evidence = evidence_of(tmp_path, methods=("oneshot", "layerwise", "iterative", "random"))
+    [students] = judge(evidence)[CLAIMS[5]].values()
+    assert list(students) == ["taught by oneshot", "taught by layerwise", "taught by iterative"]
+    [trains] = judge(evidence)[CLAIMS[4]].values()
+    assert len(trains) == 3
+    assert not judge(evidence_of(tmp_path / "vgg11", models=("densenet169",)))[CLAIMS[4]], "a sentence about VGG16"
 
 
 def test_students_early_layers():
@@ -166,6 +196,6 @@ def test_one_seed_decides_nothing_and_tables_say_so(tmp_path):
 def test_a_study_without_a_method_is_not_judged_on_it(tmp_path):
     evidence = evidence_of(tmp_path, methods=("oneshot", "iterative"))
     table = claims.claims_table(judge(evidence))
-    assert row(table, **{"no.": "2"})["verdict"] == NOT_RUN
+    assert {row(table, **{"no.": number})["verdict"] for number in "1234"} == {NOT_RUN}, "not on a part of the sentence"
     empty = Evidence(evidence.study, tables.summarise(tmp_path / "none", evidence.study), tmp_path / "none")
     assert set(claims.claims_table(judge(empty))["verdict"]) == {NOT_RUN}

@@ -32,9 +32,17 @@ def test_the_t_interval_is_the_textbooks():
 def test_few_seeds_show_nothing():
     one, none, equal = Difference({0: 5.0}), Difference({}), Difference({0: 1.0, 1: 1.0, 2: 1.0})
     assert (one.sign, one.text(), conclusion(one, "a", "b")) == (0, "+5.0", "one seed: nothing shown")
+    assert (equal.text(), conclusion(equal, "a", "b")) == ("+1.0", "alike in all seeds: no spread to judge by")
     assert (none.sign, none.text(), conclusion(none, "a", "b")) == (0, "–", "not run")
     assert equal.sign == 0, "seeds that all differ equally measure no spread"
-    assert [of.seeds_needed() for of in (one, none, Difference({0: -1.0, 1: 1.0}))] == [None] * 3
+    assert [of.seeds_needed() for of in (one, none, equal, Difference({0: -1.0, 1: 1.0}))] == [None] * 4
+
+
+def test_intervals_widen_for_the_number_of_comparisons():
+    """Bonferroni for two: t(0.9875, 2 degrees of freedom) = 6.205 (Student's table)."""
+    found = Difference({0: 2.0, 1: 3.0, 2: 4.0})  # standard error 0.577: 4.303 and 6.205 times it are 2.48 and 3.58
+    assert [found.sign_among(count) for count in (1, 2)] == [1, 0]
+    assert Difference({0: -3.0, 1: -4.0, 2: -5.0}).sign_among(2) == -1, "4 is more than 3.58"
 
 
 def test_seeds_needed_would_indeed_do():
@@ -92,6 +100,14 @@ def test_the_table_says_what_is_shown(tree):
     ]
     found = row(table, networks="oneshot − dense")
     assert found["balanced accuracy, points"] == "−1.2 [−1.5, −0.8]"  # mean −1.15, deviation 0.132
+    assert found["accuracy, points"] == "−1.2", "the fakes' accuracies differ equally in all seeds"
     assert found["conclusion"] == "dense is better"
-    assert found["shown by the images of"] == "3 lower of 3 seeds"
-    assert row(table, networks="layerwise − oneshot")["shown by the images of"] == "–"
+    assert found["shown by the images, seeds"] == "−3 of 3"
+    assert row(table, networks="layerwise − oneshot")["shown by the images, seeds"] == "–"
+
+
+def test_levels_are_kept_apart(tree):
+    metrics, study = tree(models=("vgg16",), seeds=(0, 1, 2), sparsities=(0.8, 0.5))
+    table = differences.difference_table(metrics, tables.summarise(metrics, study), study)
+    found = {level: row(table, networks="layerwise − dense", **{"sparsity_%": level}) for level in ("80.0", "50.0")}
+    assert {level: of["balanced accuracy, points"] for level, of in found.items()} == {"80.0": "−3.4", "50.0": "−1.4"}

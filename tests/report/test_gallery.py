@@ -33,7 +33,7 @@ def test_the_lost_images_are_shown_and_none_else(tree, tmp_path):
     gallery.write(study, "digits", metrics, tmp_path / "gallery.html", image=image, licence="CC BY-NC 4.0")
     text = (tmp_path / "gallery.html").read_text(encoding="utf-8")
     assert asked == ["image-0"], "the second is right in oneshot, the third and fourth in others"
-    assert "1 images are lost in at least one of 1 seeds; 1 are shown." in text
+    assert "Images that are lost in at least one seed: 1, of which 1 are shown." in text
     assert "Only for this machine (CC BY-NC 4.0): do not publish or commit this page." in text
     assert 'alt="Test images: image-0 (a)."' in text
     [data] = re.findall(r"data:image/png;base64,([^\"]+)", text)
@@ -61,7 +61,7 @@ def test_a_gallery_of_nothing(tree, tmp_path):
         predict(metrics, name, 0, "aabb")
     gallery.write(study, "digits", metrics, tmp_path / "g.html", image=lambda name: RED, licence="")
     text = (tmp_path / "g.html").read_text(encoding="utf-8")
-    assert "0 images are lost" in text
+    assert "seed: 0, of which 0" in text
     assert "<img" not in text
 
 

@@ -97,7 +97,12 @@ def test_markdown_shows_the_pictures_that_were_written(made):
     names = re.findall(r"\]\(figures/([^)]+)\)", markdown)
     assert sorted(names) == sorted(path.name for path in (folder / "out/figures").iterdir())
     assert len(names) == html.count("<img")
-    assert not re.search(r"[^\n]\n\| :--", markdown.replace("|\n| :--", ""))
+    lines = markdown.splitlines()
+    heads = [place for place, line in enumerate(lines) if line.startswith("| :--")]
+    assert len(heads) > 10
+    for place in heads:
+        assert lines[place - 2] == "", "a table begins after an empty line"
+        assert lines[place].count("|") == lines[place - 1].replace("\\|", "").count("|")
 
 
 def test_missing_cells_and_stages_are_said(tmp_path):

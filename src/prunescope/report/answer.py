@@ -1,4 +1,4 @@
-"""The answer at the top of the page: two sentences made from the numbers, and what their trust rests on."""
+"""The answer at the top of the page: two sentences made from the numbers, and what the draw of images does to them."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -6,19 +6,22 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from prunescope.report.arms import levels
-from prunescope.report.claims import FAILS, HOLDS, UNDECIDED, overall, verdict
+from prunescope.report.arms import arms_of, levels, read_json
+from prunescope.report.claims import FAILS, HOLDS, NOT_RUN, UNDECIDED, overall
 from prunescope.report.classes import recall_changes
-from prunescope.report.differences import MEASURE, Difference, between
+from prunescope.report.differences import Difference, between, by_seed
+from prunescope.report.facts import budgets_differ
 from prunescope.report.measures import Evidence
-from prunescope.report.tables import runs
+
+FEWEST = 5  # groups (lesions) of a class, with fewer it is not named as the one that pays
 
 
 @dataclass(frozen=True)
 class Contest:
-    """The methods of one model, data set and sparsity: mean balanced accuracies (percent), and the dense control's."""
+    """The networks of one model, data set and sparsity: mean balanced accuracies (percent) over the seeds that all have."""
 
     where: tuple[str, str, float]
     methods: dict[str, float]
@@ -29,116 +32,128 @@ class Contest:
     def gap(self) -> float:
         return max(self.methods.values()) - min(self.methods.values())
 
-    @property
-    def shown(self) -> dict[tuple[str, str], Difference]:
-        return {pair: difference for pair, difference in self.pairs.items() if difference.sign}
-
 
 def contests(evidence: Evidence) -> Iterator[Contest]:
-    """The cells in which every method of the study ran at least once."""
+    """The cells in which every method of the study ran with at least one seed in common."""
     study, summary = evidence.study, evidence.summary
     for dataset in study.datasets:
         for model in study.models:
-            dense = _percent(runs(summary, model, dataset, "dense", 0.0))
             for level in levels(study):
-                found = {method: _percent(runs(summary, model, dataset, method, level)) for method in study.methods}
-                if found and not any(math.isnan(value) for value in found.values()):
-                    pairs = {(a, b): between(summary, model, dataset, level, a, b) for a, b in combinations(study.methods, 2)}
-                    yield Contest((model, dataset, level), found, dense, pairs)
-
-
-def _percent(arm: pd.DataFrame) -> float:
-    return float(arm[MEASURE].mean()) * 100
+                found = {name: by_seed(summary, model, dataset, level, name) for name in study.methods}
+                shared = set.intersection(*(set(of) for of in found.values())) if found else set()
+                if not shared:
+                    continue
+                dense = by_seed(summary, model, dataset, level, "dense")
+                shared &= set(dense) or shared
+                means = {name: float(np.mean([of[seed] for seed in shared])) for name, of in found.items()}
+                control = float(np.mean([dense[seed] for seed in shared])) if dense and shared else math.nan
+                pairs = {(a, b): between(summary, model, dataset, level, a, b) for a, b in combinations(study.methods, 2)}
+                yield Contest((model, dataset, level), means, control, pairs)
 
 
 def answer(evidence: Evidence, judged: Mapping[Any, Mapping[Any, Any]]) -> tuple[str, str]:
-    """What was seen, and what it means: differences count as shown where their interval over seeds leaves zero out."""
+    """What was seen, and what it means. A difference counts as shown where its interval over seeds, widened for the number of
+    all that are looked at, leaves zero out."""
     cells = list(contests(evidence))
     if not cells:
         return (
             "There is no answer yet: in no cell of the study have all methods been evaluated.",
             "Run dvc repro, or look below at the arms that did run.",
         )
-    pairs = [difference for cell in cells for difference in cell.pairs.values()]
-    if pairs and all(difference.n < 2 for difference in pairs):
-        nothing = "With one seed (n = 1) nothing here is proven: differences between seeds are not measured."
-        return _seen_once(cells, evidence), nothing
-    return _seen(cells, evidence), _meaning(evidence, judged, cells)
+    if len(evidence.study.methods) < 2:
+        seen = f"With one method there is nothing to compare{_to_dense(cells, evidence)}."
+    elif all(difference.n < 2 for cell in cells for difference in cell.pairs.values()):
+        gaps = _range([cell.gap for cell in cells], ".1f")
+        seen = (
+            f"In {_cells(cells)} best and worst method lie {gaps} points of balanced accuracy apart{_to_dense(cells, evidence)}."
+        )
+    else:
+        seen = _seen(cells, evidence)
+    if max(len(by_seed(evidence.summary, *cell.where, name)) for cell in cells for name in cell.methods) < 2:
+        return seen, "With one seed (n = 1) nothing here is proven: differences between seeds are not measured."
+    return seen, _meaning(evidence, judged, cells)
 
 
-def _over(cells: list[Contest], evidence: Evidence) -> str:
-    study = evidence.study
-    wanted = len(study.models) * len(study.datasets) * len(levels(study))
-    return f"all {wanted}" if len(cells) == wanted > 1 else f"{len(cells)} of {wanted}"
-
-
-def _seen_once(cells: list[Contest], evidence: Evidence) -> str:
-    gaps = _range([cell.gap for cell in cells], ".1f")
-    return (
-        f"In {_over(cells, evidence)} cells (model, data set, sparsity) the best and the worst method lie {gaps} points of "
-        f"balanced accuracy apart{_to_dense(cells)}."
-    )
+def _cells(cells: list[Contest]) -> str:
+    return f"{len(cells)} cells (model, data set, sparsity)" if len(cells) > 1 else "the one cell (model, data set, sparsity)"
 
 
 def _seen(cells: list[Contest], evidence: Evidence) -> str:
-    shown = [(cell, pair, difference) for cell in cells for pair, difference in cell.shown.items()]
+    count = sum(len(cell.pairs) for cell in cells)
+    among = f"95 % intervals over seeds, widened for {count} comparisons" if count > 1 else "a 95 % interval over seeds"
+    shown = [(cell, pair, of) for cell in cells for pair, of in cell.pairs.items() if of.sign_among(count)]
     if not shown:
-        how = f"In none of {len(cells)} cells (model, data set, sparsity) is it shown that the way of pruning matters"
         gaps = _range([cell.gap for cell in cells], ".1f")
-        apart = f"best and worst method lie {gaps} points of balanced accuracy apart, no more than seeds explain"
-        return f"{how}: {apart}{_to_dense(cells)}."
-    some = sum(bool(cell.shown) for cell in cells)
+        apart = f"best and worst method lie {gaps} points of balanced accuracy apart"
+        return (
+            f"In {_cells(cells)} it is not shown that the way of pruning matters ({among}): {apart}{_to_dense(cells, evidence)}."
+        )
+    some = len({cell.where for cell, *_ in shown})
     cell, (first, second), largest = max(shown, key=lambda found: abs(found[2].mean))
-    better, worse = (first, second) if largest.sign > 0 else (second, first)
-    size = Difference({seed: value * largest.sign for seed, value in largest.by_seed.items()}).text()
+    better, worse = (first, second) if largest.mean > 0 else (second, first)
+    size = Difference({seed: value * math.copysign(1, largest.mean) for seed, value in largest.by_seed.items()}).text()
     return (
-        f"The way of pruning matters in {some} of {len(cells)} cells (model, data set, sparsity), most for {_name(cell.where)}, "
-        f"where {better} is {size} points of balanced accuracy from {worse}"
-        f"{'; elsewhere no difference is shown' if some < len(cells) else ''}{_to_dense(cells)}."
+        f"The way of pruning matters in {some} of {_cells(cells)} ({among}), most for {_name(cell.where)}, where {better} is "
+        f"{size} points of balanced accuracy from {worse}{'; elsewhere no difference is shown' if some < len(cells) else ''}"
+        f"{_to_dense(cells, evidence)}."
     )
 
 
-def _to_dense(cells: list[Contest]) -> str:
+def _to_dense(cells: list[Contest], evidence: Evidence) -> str:
     gaps = [max(cell.methods.values()) - cell.dense for cell in cells if not math.isnan(cell.dense)]
-    return f"; the best method lies {_range(gaps, '+.1f')} points from the equally trained dense control" if gaps else ""
+    trained = (
+        "dense control (not all trained equally long)" if budgets_differ(evidence.summary) else "equally trained dense control"
+    )
+    return f"; the best method lies {_range(gaps, '+.1f')} points from the {trained}" if gaps else ""
 
 
 def _meaning(evidence: Evidence, judged: Mapping[Any, Mapping[Any, Any]], cells: list[Contest]) -> str:
-    verdicts = [overall([verdict(comparisons) for comparisons in of.values()]) for of in judged.values()]
-    counts = {kind: verdicts.count(kind) for kind in (HOLDS, FAILS, UNDECIDED)}
-    text = (
-        f"Of the paper's {len(verdicts)} conclusions {counts[HOLDS]} hold here, {counts[FAILS]} do not and "
-        f"{counts[UNDECIDED]} are undecided"
-    )
-    return f"{text}{_who_pays(evidence, cells)}."
+    verdicts = [overall(of.values()) for of in judged.values()]
+    counts = {kind: verdicts.count(kind) for kind in (HOLDS, FAILS, UNDECIDED, NOT_RUN)}
+    missing = f" ({counts[NOT_RUN]} not run)" if counts[NOT_RUN] else ""
+    text = f"Of the paper's {len(verdicts)} conclusions {counts[HOLDS]} hold here, {counts[FAILS]} do not"
+    return f"{text} and {counts[UNDECIDED]} are undecided{missing}{_who_pays(evidence, cells)}."
 
 
 def _who_pays(evidence: Evidence, cells: list[Contest]) -> str:
-    """The largest loss of a class that the test images show, if any."""
-    losses = []
+    """The largest loss of recall that the test images show after correction for the number of classes, methods and cells."""
+    from scipy.stats import norm  # slow to import
+
+    found = []
     for cell in cells:
         changes = recall_changes(evidence.metrics, evidence.study, *cell.where)
-        for _, row in changes.iterrows():
-            losses += [
-                (row[method], row["class"], method, cell) for method in evidence.study.methods if row[f"{method}_high"] < 0
-            ]
-    if not losses:
-        return "; no class is shown to lose recall"
-    change, name, method, cell = min(losses, key=lambda loss: loss[0])
+        for _, row in changes[changes["groups"] >= FEWEST].iterrows() if len(changes) else ():
+            found += [(row, method, cell) for method in evidence.study.methods]
+    if not found:
+        return ""
+    times = norm.ppf(1 - 0.025 / len(found)) / norm.ppf(0.975)
+    lost = [of for of in found if of[0][of[1]] + (of[0][f"{of[1]}_high"] - of[0][of[1]]) * times < 0]
+    looked = f"of {len(found):,} looked at"
+    if not lost:
+        return f"; no class is shown to lose recall ({looked})"
+    row, method, cell = min(lost, key=lambda of: of[0][of[1]])
+    size = f"{-row[method] * 100:.1f} points of recall"
     return (
-        f"; the class that pays most is {name}, which {method} costs {-change * 100:.1f} points of recall ({_name(cell.where)})"
+        f"; the largest loss of a class ({looked}) is that of {row['class']}, which {method} costs {size} ({_name(cell.where)})"
     )
 
 
 def chance(evidence: Evidence) -> str:
-    """What the draw of test images alone does to one accuracy; empty where nothing ran."""
+    """How far another draw of test images would move one network's balanced accuracy; empty where nothing ran."""
     parts = []
     for dataset in evidence.study.datasets:
-        arms = evidence.summary[(evidence.summary["kind"] != "student") & (evidence.summary["dataset"] == dataset)]
-        if len(arms) and (images := arms["test_images"].min()) > 0:
-            error = math.sqrt(arms["accuracy"].mean() * (1 - arms["accuracy"].mean()) / images) * 100
-            parts.append(f"±{error:.1f} points ({dataset}, {images:,.0f} images)")
-    return f"The draw of test images alone moves one accuracy by about {', '.join(parts)}, one standard error." if parts else ""
+        found = [
+            read_json(evidence.metrics / f"{arm.evaluate}.json") for arm in arms_of(evidence.study) if arm.dataset == dataset
+        ]
+        bounds = [(one.get("balanced_accuracy_low"), one.get("balanced_accuracy_high")) for one in found if one]
+        widths = [(high - low) / 2 for low, high in bounds if low is not None and high is not None]
+        if widths:
+            images = next(one["test_images"] for one in found if one)
+            parts.append(f"±{pd.Series(widths).median() * 100:.1f} points ({dataset}, {images:,.0f} images)")
+    if not parts:
+        return ""
+    moves = "Another draw of test images alone would move one network's balanced accuracy by up to"
+    return f"{moves} {', '.join(parts)}, 19 times in 20."
 
 
 def _name(where: tuple[str, str, float]) -> str:

@@ -4,7 +4,7 @@ Akhtar and Bathula, "Exploring the impact of network pruning techniques on model
 image analysis". Every conclusion becomes differences that are positive where it is right, one per seed; `verdict` judges them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -26,11 +26,12 @@ from prunescope.report.tables import NOTHING
 
 HOLDS, FAILS, UNDECIDED, NOT_RUN = "holds", "does not hold", "undecided", "not run"
 RULES = (
-    "Every conclusion is measured as differences that are positive where it is right, seed by seed; in brackets 95 % intervals "
-    "of their mean over seeds (Student's t). In a cell (model, data set, sparsity) a conclusion holds where all its intervals "
-    "lie above zero, does not hold where one lies wholly below, and is undecided otherwise. Over all cells it holds where it "
-    "holds in each, and does not hold where one contradicts it. One seed decides nothing. The intervals are not widened for "
-    "their number: of twenty true zeros about one is missed."
+    "Every conclusion is measured as differences that are positive where it is right, seed by seed; in brackets 95 % "
+    "intervals of their mean over seeds (Student's t). In a cell (model, data set, sparsity) a conclusion holds where all its "
+    "intervals lie above zero, does not hold where one lies wholly below, and is undecided otherwise. Over the study it holds "
+    "where it holds in every cell; it does not hold where one interval still lies below zero after all are widened for their "
+    "number (Bonferroni), as one exception is enough and many are looked at. One seed decides nothing. Dead layers, which "
+    "have no similarity, are left out of all maps that are compared."
 )
 
 
@@ -43,7 +44,7 @@ class Claim:
     unit: str
     form: str
     compare: Measure
-    only_vgg: bool = False
+    only_vgg16: bool = False
     only_teachers: bool = False
 
 
@@ -83,7 +84,7 @@ CLAIMS = (
         "points",
         "+.1f",
         pruned_over_dense,
-        only_vgg=True,
+        only_vgg16=True,
     ),
     Claim(
         "The student's early layers resemble the teacher's.",
@@ -106,21 +107,22 @@ CLAIMS = (
 def verdict(comparisons: Comparisons) -> str:
     """What the intervals of one cell allow to say (`RULES`)."""
     differences = list(comparisons.values())
-    if not differences or not all(difference.n for difference in differences):
-        return NOT_RUN
     if any(difference.sign < 0 for difference in differences):
         return FAILS
+    if not differences or not all(difference.n for difference in differences):
+        return NOT_RUN
     return HOLDS if all(difference.sign > 0 for difference in differences) else UNDECIDED
 
 
-def overall(verdicts: Sequence[str]) -> str:
-    """The verdict over all cells that ran."""
-    ran = [one for one in verdicts if one != NOT_RUN]
-    if not ran:
+def overall(cells: Collection[Comparisons]) -> str:
+    """The verdict over all cells of the study that the conclusion is about (`RULES`)."""
+    each = [verdict(comparisons) for comparisons in cells]
+    every = [difference for comparisons in cells for difference in comparisons.values()]
+    if set(each) <= {NOT_RUN}:
         return NOT_RUN
-    if FAILS in ran:
+    if any(difference.sign_among(len(every)) < 0 for difference in every):
         return FAILS
-    return HOLDS if set(ran) == {HOLDS} else UNDECIDED
+    return HOLDS if set(each) == {HOLDS} else UNDECIDED
 
 
 def what_would_decide(comparisons: Comparisons) -> str:
@@ -128,6 +130,8 @@ def what_would_decide(comparisons: Comparisons) -> str:
     if verdict(comparisons) != UNDECIDED:
         return NOTHING
     open_ones = [difference for difference in comparisons.values() if difference.sign == 0]
+    if any(difference.n >= 2 and not difference.measured for difference in open_ones):
+        return "more seeds: these differ all alike"
     if any(difference.n < 2 for difference in open_ones):
         return "three seeds or more"
     needed = [difference.seeds_needed() for difference in open_ones]
@@ -141,7 +145,7 @@ def findings(evidence: Evidence, claim: Claim) -> Iterator[tuple[tuple[str, str,
     study = evidence.study
     for dataset in study.datasets:
         for model in study.models:
-            if (claim.only_vgg and not model.startswith("vgg")) or (claim.only_teachers and model not in study.teachers):
+            if (claim.only_vgg16 and model not in ("vgg16", "vgg16_bn")) or (claim.only_teachers and model not in study.teachers):
                 continue
             for level in levels(study):
                 yield (model, dataset, level), claim.compare(evidence, model, dataset, level)
@@ -158,7 +162,7 @@ def claims_table(judged: Mapping[Claim, Mapping[tuple[str, str, float], Comparis
     for number, (claim, cells) in enumerate(judged.items(), 1):
         each = [verdict(comparisons) for comparisons in cells.values()]
         counts = [f"{each.count(kind)} {kind}" for kind in (HOLDS, FAILS, UNDECIDED, NOT_RUN) if kind in each]
-        row = {"no.": str(number), "conclusion of the paper": claim.text, "verdict": overall(each)}
+        row = {"no.": str(number), "conclusion of the paper": claim.text, "verdict": overall(cells.values())}
         rows.append(row | {"cells": ", ".join(counts) or "none of this study", "measured": f"{claim.measure} ({claim.unit})"})
     return pd.DataFrame(rows)
 

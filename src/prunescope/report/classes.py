@@ -16,7 +16,7 @@ SHOWN = 10  # classes of a cell in the table, those that lose most
 
 
 def recall_changes(metrics: Path, study: Study, model: str, dataset: str, level: float) -> pd.DataFrame:
-    """Columns class, images, dense (recall), and per method its change with `_low` and `_high`; largest mean loss first.
+    """Columns class, images, groups, dense (recall), and per method its change with `_low` and `_high`; largest mean loss first.
 
     Fractions; means over the seeds that ran everything. The 95 % interval resamples groups of images (lesions), each with its
     predictions by all networks: it says what other test images would have given, not what other seeds would have. No rows
@@ -52,7 +52,13 @@ def _table(images: pd.DataFrame, right: dict[str, Floats]) -> pd.DataFrame:
         changes(columns.sum(0)[None]),
         intervals(columns, images["group"].to_numpy(), changes, draws=DRAWS),
     )
-    table: dict[str, Any] = {"class": classes, "images": member.sum(0).astype(int), "dense": dense @ member / member.sum(0)}
+    groups = np.array([images.loc[images["actual"] == name, "group"].nunique() for name in classes])
+    # Where every resample is alike (nothing changed, or all of it) the interval would be a point: it is as wide as so many groups
+    # allow that all look alike by chance (exact, one in twenty).
+    bound, alike = 1 - 0.05 ** (1 / groups), ~(high - low > 1e-12)
+    low, high = (np.where(alike, np.clip(values + side * bound, -1, 1), of) for side, of in ((-1, low), (1, high)))
+    table: dict[str, Any] = {"class": classes, "images": member.sum(0).astype(int), "groups": groups}
+    table |= {"dense": dense @ member / member.sum(0)}
     for number, name in enumerate(list(right)[1:]):
         table |= {name: values[number], f"{name}_low": low[number], f"{name}_high": high[number]}
     return pd.DataFrame(table).iloc[np.argsort(values.mean(0), kind="stable")].reset_index(drop=True)
@@ -61,17 +67,17 @@ def _table(images: pd.DataFrame, right: dict[str, Floats]) -> pd.DataFrame:
 def lost_images(metrics: Path, study: Study, model: str, dataset: str, level: float) -> pd.DataFrame:
     """Test images that the dense control gets right and every method of the same seed gets wrong.
 
-    Columns name, actual, seeds (how many seeds lose it, most first), and per method what it predicted in the first of those. No
-    rows where nothing was lost; no columns where a method has not run.
+    Columns name, actual, seeds (how many lose it, most first), ran (how many seeds have all networks), and per method what it
+    predicted in the first of those. No rows where nothing was lost; no columns where a method has not run.
     """
     found: dict[str, dict[str, Any]] = {}
-    ran = False
+    ran = 0
     for seed in study.seeds:
         arms = {name: predictions.read(metrics, model, dataset, level, seed, name) for name in ("dense", *study.methods)}
         known = {name: of for name, of in arms.items() if of is not None}
         if len(known) < len(arms):
             continue
-        ran, dense = True, known.pop("dense")
+        ran, dense = ran + 1, known.pop("dense")
         for of in known.values():
             predictions.same_images(of, dense)
         lost = predictions.right(dense) * np.prod([1 - predictions.right(of) for of in known.values()], axis=0)
@@ -80,8 +86,9 @@ def lost_images(metrics: Path, study: Study, model: str, dataset: str, level: fl
             says = {method: of["predicted"].iloc[place] for method, of in known.items()}
             entry = found.setdefault(name, {"name": name, "actual": dense["actual"].iloc[place], "seeds": 0} | says)
             entry["seeds"] += 1
-    columns = ["name", "actual", "seeds", *study.methods] if ran else []
-    return pd.DataFrame(list(found.values()), columns=columns).sort_values(columns[2:3], ascending=False, kind="stable")
+    columns = ["name", "actual", "seeds", "ran", *study.methods] if ran else []
+    rows = [entry | {"ran": ran} for entry in found.values()]
+    return pd.DataFrame(rows, columns=columns).sort_values(columns[2:3], ascending=False, kind="stable")
 
 
 def lost_table(metrics: Path, study: Study) -> pd.DataFrame:
@@ -94,7 +101,7 @@ def lost_table(metrics: Path, study: Study) -> pd.DataFrame:
                 if len(lost.columns):
                     often = lost["actual"].value_counts().head(5)
                     row = {"model": model, "data": dataset, "sparsity %": f"{level * 100:.1f}", "images": f"{len(lost):,}"}
-                    row |= {"in every seed": f"{int((lost['seeds'] == len(study.seeds)).sum()):,}"}
+                    row |= {"in every seed": f"{int((lost['seeds'] == lost['ran']).sum()):,}"}
                     rows.append(row | {"classes": ", ".join(f"{name} ({count})" for name, count in often.items()) or NOTHING})
     return pd.DataFrame(rows)
 

@@ -57,30 +57,42 @@ class Difference:
         return self.mean + self.half_width
 
     @property
+    def measured(self) -> bool:
+        """Whether the seeds say how much they differ: two or more, and not all by the same amount."""
+        return self.half_width > ROUNDING
+
+    @property
     def sign(self) -> int:
-        """1 or -1 where the interval leaves zero out, else 0; also 0 where all seeds differ equally, which measures no spread."""
-        return (int(self.low > 0) - int(self.high < 0)) * int(self.half_width > ROUNDING)
+        """1 or -1 where the interval leaves zero out, else 0."""
+        return self.sign_among(1)
+
+    def sign_among(self, comparisons: int) -> int:
+        """The same with the interval widened for so many comparisons (Bonferroni): one false sign in twenty sets of them."""
+        if not self.measured:
+            return 0
+        width = self.half_width * _quantile(self.n, comparisons) / _quantile(self.n)
+        return int(self.mean > width) - int(self.mean < -width)
 
     def seeds_needed(self) -> int | None:
-        """How many seeds of this mean and spread would leave zero out; None with fewer than two seeds or beyond `MOST_SEEDS`."""
-        if self.n < 2 or self.mean == 0:
+        """How many seeds of this mean and spread would leave zero out; None without a spread or beyond `MOST_SEEDS`."""
+        if not self.measured or self.mean == 0:
             return None
         spread = float(np.std(list(self.by_seed.values()), ddof=1))
         enough = (n for n in range(2, MOST_SEEDS + 1) if _quantile(n) * spread / math.sqrt(n) < abs(self.mean))
         return next(enough, None)
 
     def text(self, form: str = "+.1f") -> str:
-        """+0.8 [−0.4, +2.0]; without the brackets for one seed; – for none."""
+        """+0.8 [−0.4, +2.0]; without the brackets where no spread was measured; – for no seed."""
         if not self.n:
             return NOTHING
-        bounds = "" if math.isnan(self.half_width) else f" [{self.low:{form}}, {self.high:{form}}]"
+        bounds = f" [{self.low:{form}}, {self.high:{form}}]" if self.measured else ""
         return f"{self.mean:{form}}{bounds}".replace("-", "−")
 
 
-def _quantile(n: int) -> float:
+def _quantile(n: int, comparisons: int = 1) -> float:
     from scipy.stats import t  # slow to import
 
-    return float(t.ppf((1 + LEVEL) / 2, n - 1))
+    return float(t.ppf(1 - (1 - LEVEL) / (2 * comparisons), n - 1))
 
 
 def paired(first: Mapping[int, float], second: Mapping[int, float]) -> Difference:
@@ -152,18 +164,18 @@ def _row(
         "n": str(difference.n),
         "balanced accuracy, points": difference.text() if difference.n else NOT_RUN,
         "accuracy, points": accuracy.text(),
-        "shown by the images of": _shown(bounds),
+        "shown by the images, seeds": _shown(bounds),
         "conclusion": conclusion(difference, first, second),
     }
 
 
 def _shown(bounds: list[tuple[float, float]]) -> str:
-    """In how many seeds the draw of test images alone does not explain the difference."""
+    """In how many seeds the draw of test images alone does not explain the difference: +2 of 3, −1 of 3, 0 of 3."""
     if not bounds:
         return NOTHING
     up, down = sum(low > 0 for low, _ in bounds), sum(high < 0 for _, high in bounds)
-    parts = [f"{count} {sign}" for count, sign in ((up, "higher"), (down, "lower")) if count]
-    return f"{', '.join(parts) or 'none'} of {len(bounds)} seed{'s' if len(bounds) > 1 else ''}"
+    parts = [f"{sign}{count}" for count, sign in ((up, "+"), (down, "−")) if count]
+    return f"{' '.join(parts) or 0} of {len(bounds)}"
 
 
 def conclusion(difference: Difference, first: str, second: str) -> str:
@@ -172,4 +184,6 @@ def conclusion(difference: Difference, first: str, second: str) -> str:
         return NOT_RUN
     if difference.n == 1:
         return "one seed: nothing shown"
+    if not difference.measured:
+        return "alike in all seeds: no spread to judge by"
     return {1: f"{first} is better", -1: f"{second} is better", 0: NO_DIFFERENCE}[difference.sign]

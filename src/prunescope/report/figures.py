@@ -171,27 +171,37 @@ def _draw(axis: Axes, line: pd.DataFrame, method: str, colour: str) -> None:
 
 
 def sparsity_curves(arms: pd.DataFrame, measure: str, *, percent: bool) -> Figure:
-    """A measure against sparsity: a line per method through the means over seeds, the dense control as a level; by cell.
+    """A measure against sparsity, a panel per model and data set: a line per method through the means over seeds, the dense
+    control as a level.
 
-    arms: rows of summaries with the columns dataset, model, method, sparsity and the measure.
+    arms: rows of summaries with the columns revision, dataset, model, method, sparsity, seed and the measure. Where two revisions
+    have other numbers for the same sparsity, each has its own line style.
     """
     factor, methods = 100 if percent else 1, [name for name in dict.fromkeys(arms["method"]) if name != "dense"]
-    cells = list(arms.groupby(["dataset", "model"], sort=False))
+    cells, keys = list(arms.groupby(["dataset", "model"], sort=False)), {}
     with house_style():
         figure, axes = _panels(len(cells), 2, 4.8, 3.4)
         for axis, ((dataset, model), cell) in zip(axes, cells, strict=True):
-            dense = cell[cell["method"] == "dense"][measure].mean() * factor
-            if not math.isnan(dense):
-                axis.axhline(dense, color=DENSE, linestyle="--", label="dense control")
-            for method in methods:
-                mine = cell[cell["method"] == method].groupby("sparsity")[measure].agg(["mean", "std"]) * factor
-                if len(mine):
-                    colour = colours(methods)[method]
-                    places = [level * 100 for level in mine.index]
-                    axis.errorbar(places, mine["mean"], mine["std"].fillna(0), color=colour, marker="o", capsize=3, label=method)
+            clash = cell.groupby(["method", "sparsity", "seed"])[measure].nunique().max() > 1
+            groups = (
+                list(cell.groupby("revision", sort=False))
+                if clash
+                else [("", cell.drop_duplicates(["method", "sparsity", "seed"]))]
+            )
+            for number, (revision, of) in enumerate(groups):
+                style, of_revision = ("-", "--", ":", "-.")[number % 4], f" ({revision})" if clash else ""
+                dense = of[of["method"] == "dense"][measure].mean() * factor
+                if not math.isnan(dense):
+                    keys[f"dense control{of_revision}"] = axis.axhline(dense, color=DENSE, linestyle="--" if not clash else style)
+                for method in methods:
+                    mine = of[of["method"] == method].groupby("sparsity")[measure].agg(["mean", "std"]) * factor
+                    if len(mine):
+                        look = {"color": colours(methods)[method], "linestyle": style, "marker": "o", "capsize": 3}
+                        places, errors = [level * 100 for level in mine.index], mine["std"].fillna(0)
+                        keys[f"{method}{of_revision}"] = axis.errorbar(places, mine["mean"], errors, **look)
             axis.set_title(f"{model} on {dataset}")
             axis.set_xlabel("sparsity, %")
             axis.set_ylabel(f"{measure.replace('_', ' ')}{', %' if percent else ''}")
             axis.grid(axis="y", color="#e5e5e5", linewidth=0.8)
-        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(methods) + 1, frameon=False)
+        figure.legend(keys.values(), keys.keys(), loc="outside lower center", ncols=4, frameon=False)
     return figure

@@ -43,7 +43,7 @@ def _cell(
         yield Text("Not run.")
         return
     shown = lost.head(SHOWN)
-    yield Text(f"{len(lost):,} images are lost in at least one of {len(study.seeds)} seeds; {len(shown)} are shown.")
+    yield Text(f"Images that are lost in at least one seed: {len(lost):,}, of which {len(shown)} are shown.")
     if len(shown):
         names = ", ".join(f"{name} ({actual})" for name, actual in zip(shown["name"], shown["actual"], strict=True))
         caption = (
@@ -62,7 +62,7 @@ def _sheet(lost: pd.DataFrame, study: Study, image: Callable[[str], NDArray]) ->
             axis.set_axis_off()
         for axis, (_, row) in zip(grid.flat, lost.iterrows(), strict=False):
             axis.imshow(image(row["name"]), interpolation="nearest")
-            axis.set_title(f"{row['actual']} ({row['seeds']} of {len(study.seeds)})", fontsize=9, weight="bold")
+            axis.set_title(f"{row['actual']} ({row['seeds']} of {row['ran']})", fontsize=9, weight="bold")
             says = "\n".join(f"{method}: {row[method]}" for method in study.methods)
             axis.text(0.5, -0.03, says, transform=axis.transAxes, ha="center", va="top", fontsize=8)
         data = io.BytesIO()

@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from prunescope.report.arms import Study, pruned_cell, read_history, read_json
+from prunescope.report.arms import Study, pruned_cell, read_history
 from prunescope.report.differences import Difference, between, paired
 from prunescope.report.heatmaps import read_matrix
+
+METHODS = ("oneshot", "layerwise", "iterative")  # the paper's: others of a study do not judge its conclusions
 
 
 @dataclass(frozen=True)
@@ -33,57 +35,62 @@ def beats(first: str, others: Sequence[str], *, worse: bool = False) -> Measure:
     """Balanced accuracy of `first` less that of each other; the other way round if it is claimed to be worse."""
 
     def compare(evidence: Evidence, model: str, dataset: str, level: float) -> Comparisons:
-        pairs = {other: (other, first) if worse else (first, other) for other in others}
-        return {
-            f"{a} − {b}": between(evidence.summary, model, dataset, level, a, b)
-            for a, b in pairs.values()
-            if {a, b} <= {"dense", *evidence.study.methods}
-        }
+        pairs = [(other, first) if worse else (first, other) for other in others]
+        return {f"{a} − {b}": between(evidence.summary, model, dataset, level, a, b) for a, b in pairs}
 
     return compare
 
 
 def pruned_over_dense(evidence: Evidence, model: str, dataset: str, level: float) -> Comparisons:
     """Balanced accuracy of the paper's methods less that of the dense control, after as many steps."""
-    return {
-        f"{method} − dense": between(evidence.summary, model, dataset, level, method, "dense")
-        for method in evidence.study.methods
-        if method in ("oneshot", "layerwise", "iterative")
-    }
-
-
-def _similarity(evidence: Evidence, model: str, dataset: str, level: float, table: str, *names: str) -> dict[int, float]:
-    """A mean CKA of the cka stage by seed: `table` of its metrics, at the first of `names` that is there."""
-    found = {}
-    for seed in evidence.study.seeds:
-        known = (read_json(evidence.metrics / "cka" / f"{pruned_cell(model, dataset, level, seed)}.json") or {}).get(table, {})
-        values = [known[name]["value"] for name in names if name in known and known[name]["value"] is not None]
-        if values:
-            found[seed] = float(values[0])
-    return found
+    return {f"{method} − dense": between(evidence.summary, model, dataset, level, method, "dense") for method in METHODS}
 
 
 def alike_inside(evidence: Evidence, model: str, dataset: str, level: float) -> Comparisons:
     """Mean CKA of different layers inside the layerwise network less that inside the others."""
-    inside = {
-        name: _similarity(evidence, model, dataset, level, "off_diagonal", name) for name in ("layerwise", "oneshot", "iterative")
-    }
-    return {f"layerwise − {other}": paired(inside["layerwise"], inside[other]) for other in ("oneshot", "iterative")}
+    found = _means(evidence, model, dataset, level, [(name, name) for name in METHODS], _off_diagonal)
+    mine = found["layerwise", "layerwise"]
+    return {f"layerwise − {other}": paired(mine, found[other, other]) for other in ("oneshot", "iterative")}
 
 
 def alike_between(evidence: Evidence, model: str, dataset: str, level: float) -> Comparisons:
     """Mean same-layer CKA of one-shot and iterative less that of each with layerwise."""
+    pairs = [("oneshot", "iterative"), ("oneshot", "layerwise"), ("iterative", "layerwise")]
+    found = _means(evidence, model, dataset, level, pairs, np.diagonal)
+    return {f"against {a} and {b}": paired(found[pairs[0]], found[a, b]) for a, b in pairs[1:]}
 
-    def pair(a: str, b: str) -> dict[int, float]:
-        return _similarity(evidence, model, dataset, level, "diagonal", f"{a}--{b}", f"{b}--{a}")
 
-    close = pair("oneshot", "iterative")
-    return {f"against {other} and layerwise": paired(close, pair(other, "layerwise")) for other in ("oneshot", "iterative")}
+def _means(
+    evidence: Evidence,
+    model: str,
+    dataset: str,
+    level: float,
+    pairs: Sequence[tuple[str, str]],
+    part: Callable[[np.ndarray], np.ndarray],
+) -> dict[tuple[str, str], dict[int, float]]:
+    """By pair and seed the mean of a part of its CKA map, over places that are defined in all pairs of that seed.
+
+    A dead layer has no similarity: left out of one map alone it would shift that map's mean.
+    """
+    found: dict[tuple[str, str], dict[int, float]] = {pair: {} for pair in pairs}
+    for seed in evidence.study.seeds:
+        folder = evidence.metrics / "cka" / pruned_cell(model, dataset, level, seed)
+        maps = [read_matrix(folder, *pair) for pair in pairs]
+        parts = [part(of.to_numpy()) for of in maps if of is not None]
+        if len(parts) == len(pairs) and len({of.shape for of in parts}) == 1:
+            known = ~np.isnan(parts).any(axis=0)
+            for pair, of in zip(pairs, parts, strict=True):
+                found[pair] |= {seed: float(of[known].mean())} if known.any() else {}
+    return found
+
+
+def _off_diagonal(matrix: np.ndarray) -> np.ndarray:
+    return matrix[~np.eye(len(matrix), dtype=bool)]
 
 
 def early_students(evidence: Evidence, model: str, dataset: str, level: float) -> Comparisons:
     """`early_over_late` of each pruned teacher and its student."""
-    found: dict[str, dict[int, float]] = {method: {} for method in evidence.study.methods}
+    found: dict[str, dict[int, float]] = {method: {} for method in METHODS}
     for method, seed in ((method, seed) for method in found for seed in evidence.study.seeds):
         folder = evidence.metrics / "cka" / pruned_cell(model, dataset, level, seed)
         matrix = read_matrix(folder, f"student-{method}", method)

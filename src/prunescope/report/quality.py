@@ -6,7 +6,7 @@ import pandas as pd
 
 from prunescope.errors import PrunescopeError
 from prunescope.report.arms import Arm, Study, arms_of, levels
-from prunescope.report.tables import NOT_RUN, NOTHING, controls, mean, percent, runs, spread, view
+from prunescope.report.tables import NOT_RUN, NOTHING, controls, counts, mean, percent, runs, spread, view
 
 PAPER = Path(__file__).with_name("paper.csv")
 NAMED = {"mel": "melanoma"}  # classes whose sensitivity and specificity stand among the metrics of the whole
@@ -34,7 +34,7 @@ def headline_table(summary: pd.DataFrame, study: Study) -> pd.DataFrame:
                 arms = {"dense": runs(summary, model, dataset, "dense", 0.0)}
                 arms |= {method: runs(summary, model, dataset, method, level) for method in study.methods}
                 row = {"model": model, "data": dataset, "sparsity %": f"{level * 100:.1f}"}
-                row |= {"n": str(max(map(len, arms.values())))}
+                row |= {"n": counts([len(of) for of in arms.values() if len(of)])}
                 rows.append(row | {n: percent(of["balanced_accuracy"]) if len(of) else NOT_RUN for n, of in arms.items()})
     return pd.DataFrame(rows)
 

@@ -22,10 +22,10 @@ def verdict_blocks(evidence: Evidence, method: str) -> Iterator[Block]:
     judged = judge(evidence)
     seen, meaning = answer(evidence, judged)
     yield Text(f"{seen} {meaning}", lead=True)
+    equal = "" if facts.budgets_differ(evidence.summary) else " at equal training budgets"
     yield Table(
         quality.headline_table(evidence.summary, evidence.study),
-        f"Balanced accuracy % of the test split at equal training budgets, {_seeds(evidence.study)}. "
-        "Source: metrics/summary.csv.",
+        f"Balanced accuracy % of the test split{equal}, {_seeds(evidence.study)}. Source: metrics/summary.csv.",
         labels=3,
     )
     yield Text(f"{chance(evidence)} The parameter method is {method}; its numbers alone stand in metrics/selected.json.".strip())

@@ -135,6 +135,12 @@ def mean(values: pd.Series, form: str = ",.0f", unit: str = "") -> str:
     return NOTHING if values.empty else f"{values.mean():{form}}{unit}"
 
 
+def counts(values: Sequence[int]) -> str:
+    """How many runs the cells of a row have: 3, or 1–3 where they differ; 0 for none."""
+    low, high = min(values, default=0), max(values, default=0)
+    return str(low) if low == high else f"{low}–{high}"
+
+
 def millions(values: pd.Series, form: str = ",.3f") -> str:
     return mean(values / 1e6, form)
 
