@@ -74,7 +74,12 @@ def to_html(title: str, subtitle: str, sections: Sequence[Section]) -> str:
         lstrip_blocks=True,
     )
     environment.tests["block"] = lambda block, kind: type(block).__name__ == kind
-    return environment.get_template("page.html").render(title=title, subtitle=subtitle, sections=sections)
+    return environment.get_template("page.html").render(
+        title=title,
+        subtitle=subtitle,
+        sections=sections,
+        sortable=any(isinstance(block, Table) for section in sections for block in section.blocks),
+    )
 
 
 def to_markdown(title: str, subtitle: str, sections: Sequence[Section]) -> str:

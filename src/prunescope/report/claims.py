@@ -162,7 +162,7 @@ def claims_table(judged: Mapping[Claim, Mapping[tuple[str, str, float], Comparis
     for number, (claim, cells) in enumerate(judged.items(), 1):
         each = [verdict(comparisons) for comparisons in cells.values()]
         counts = [f"{each.count(kind)} {kind}" for kind in (HOLDS, FAILS, UNDECIDED, NOT_RUN) if kind in each]
-        row = {"no.": str(number), "conclusion of the paper": claim.text, "verdict": overall(cells.values())}
+        row = {"no.": str(number), "verdict": overall(cells.values()), "conclusion of the paper": claim.text}
         rows.append(row | {"cells": ", ".join(counts) or "none of this study", "measured": f"{claim.measure} ({claim.unit})"})
     return pd.DataFrame(rows)
 
