@@ -47,6 +47,7 @@ def test_named_files_exist():
 
 
 DATA = [command for command in COMMANDS if command.startswith("dvc") and "study.name=" in command and "-n paper" not in command]
+SEEDS = next(command for command in COMMANDS if "study.seeds=" in command)
 
 
 @pytest.mark.slow
@@ -54,7 +55,8 @@ DATA = [command for command in COMMANDS if command.startswith("dvc") and "study.
 def test_dvc_commands_run_as_typed(tmp_path):
     """In their order, in a clone whose stages are fakes; what runs is counted. Those on other data: test_readme_data.py."""
     clone = Clone(tmp_path, all_recipes=True, teachers=False)  # DVC takes 1 s and more a stage
-    commands = [command for command in COMMANDS if command.startswith("dvc") and command not in DATA]
+    # More seeds are left out: with the paper's study they are minutes of fakes, and test_workflow_code.py adds a seed.
+    commands = [command for command in COMMANDS if command.startswith("dvc") and command not in (*DATA, SEEDS)]
     counts = [clone.executed("bash", "-c", command) for command in commands]
     clone.commit()
     assert counts[0] == {stage: n for stage, n in ALL.items() if not stage.startswith("distill")}
@@ -65,5 +67,4 @@ def test_dvc_commands_run_as_typed(tmp_path):
     paper = counts[5]
     assert paper["pretrain"] == 2
     assert paper["prune-iterative"] == 4
-    assert counts[6]["pretrain"] == 2 * 2, "two more seeds, on the two data sets that are set now"
-    assert counts[7:] == [{}, {}, {}], "diff, show and plots run nothing"
+    assert counts[6:] == [{}, {}, {}], "diff, show and plots run nothing"

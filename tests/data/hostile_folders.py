@@ -65,6 +65,9 @@ FOLDERS = {
     "an empty folder": tree({}, "mine: found no images"),
     "only hidden files": tree({".keep": b"", "__MACOSX/apple/0.png": PNG}, "mine: found no images"),
     "only images, no classes": tree({f"{number}.png": PNG for number in range(5)}, r"found '0\.png' in"),
+    "a class that predictions use": tree(
+        class_tree() | {f"undecided/{n}.png": PNG for n in range(5)}, "found a class named 'undecided', as predictions call a tie"
+    ),
     "one class": tree({f"apple/{n}.png": PNG for n in range(5)}, "found only the class 'apple', wanted images of two"),
     "a class of one image": tree(class_tree() | {"rare/x.png": PNG}, "in 1 of 4 classes .'rare': 1 images.; wanted at least one"),
     "two classes of few images": tree(

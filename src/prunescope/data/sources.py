@@ -60,6 +60,8 @@ def prepare(
     own = _own_path(path, out) if path is not None else None
     with contextlib.ExitStack() as stack:
         listing = about.find(Place(mirror, cache, own, stack, official_test=test_fraction is None))
+        if "undecided" in listing.classes:
+            raise PrunescopeError("found a class named 'undecided', as predictions call a tie; wanted another name: rename it.")
         labels = np.array(listing.labels, dtype=np.int64)
         groups = np.array(listing.groups or listing.names, dtype=np.str_)
         given = None if listing.given is None else np.array(listing.given, dtype=np.uint8)

@@ -162,7 +162,11 @@ def claims_table(judged: Mapping[Claim, Mapping[tuple[str, str, float], Comparis
     for number, (claim, cells) in enumerate(judged.items(), 1):
         each = [verdict(comparisons) for comparisons in cells.values()]
         counts = [f"{each.count(kind)} {kind}" for kind in (HOLDS, FAILS, UNDECIDED, NOT_RUN) if kind in each]
-        row = {"no.": str(number), "verdict": overall(cells.values()), "conclusion of the paper": claim.text}
+        row = {
+            "no.": str(number),
+            "verdict": overall(cells.values()) if cells else NOTHING,
+            "conclusion of the paper": claim.text,
+        }
         rows.append(row | {"cells": ", ".join(counts) or "none of this study", "measured": f"{claim.measure} ({claim.unit})"})
     return pd.DataFrame(rows)
 
