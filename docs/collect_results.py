@@ -71,7 +71,7 @@ def collect(source: Path, results: Path) -> Path:
         seeds = finished_seeds(metrics, params.study.models, params.study.datasets)
         grid = replace(params.grid, seeds=seeds)
         tables.save(tables.summarise(metrics, grid), kept / "summary.csv")
-        write_text(kept / "curves.csv", curves.table(metrics, grid).to_csv(index=False, lineterminator="\n"))
+        curves.save(metrics, grid, kept / "curves.csv")
         text = (source / "params.yaml").read_text(encoding="utf-8")
         listed = "".join(f"  - {seed}\n" for seed in seeds)
         write_text(kept / "params.yaml", re.sub(r"(?m)^  seeds:\n(  - \d+\n)+", f"  seeds:\n{listed}", text, count=1))

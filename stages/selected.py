@@ -1,6 +1,6 @@
 """One table of all arms, their curves, and the chosen method's numbers under one path for `dvc metrics diff` of methods."""
 
-from prunescope.files import write_json, write_text
+from prunescope.files import write_json
 from prunescope.params import load
 from prunescope.report import curves
 from prunescope.report.tables import save, selected, summarise
@@ -12,7 +12,7 @@ def recipe() -> None:
     params = load()
     summary = summarise(args.metrics, params.grid)
     save(summary, args.summary)
-    write_text(args.curves, curves.table(args.metrics, params.grid).to_csv(index=False, lineterminator="\n"))
+    curves.save(args.metrics, params.grid, args.curves)
     write_json(args.selected, selected(summary, params.method, params.sparsity))
 
 

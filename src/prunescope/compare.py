@@ -109,7 +109,7 @@ def side_by_side(rows: pd.DataFrame, measure: str) -> pd.DataFrame:
     rows: of `gather`; students are left out. The dense control, which has no sparsity of its own, stands in every row of its
     model and revision. PrunescopeError where no arm has the measure.
     """
-    rows = _measured(rows, measure).drop_duplicates()
+    rows = _measured(rows, measure)
     methods = [name for name in dict.fromkeys(rows["method"]) if name != "dense"]
     several, table = rows["revision"].nunique() > 1, []
     order = {name: place for place, name in enumerate(dict.fromkeys(rows["revision"]))}
@@ -132,7 +132,7 @@ def records(rows: pd.DataFrame, measure: str) -> list[dict[str, str | float | in
     """The same as numbers, an entry per arm and revision: mean, sample standard deviation (None for one seed), n."""
     found = []
     keys = ["revision", "dataset", "model", "method", "sparsity"]
-    for where, arms in _measured(rows, measure).drop_duplicates().groupby(keys, sort=False):
+    for where, arms in _measured(rows, measure).groupby(keys, sort=False):
         values = arms[measure].dropna()
         deviation = float(values.std(ddof=1)) if len(values) > 1 else None
         entry = dict(zip(keys, where, strict=True)) | {"measure": measure, "n": len(values)}
@@ -141,9 +141,10 @@ def records(rows: pd.DataFrame, measure: str) -> list[dict[str, str | float | in
 
 
 def _measured(rows: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """The arms without students, each once: a dense control comes with every cell of its model."""
     if measure not in MEASURES:
         raise PrunescopeError(f"found the measure {measure!r}, wanted one of {', '.join(MEASURES)}")
-    arms = rows[rows["kind"] != "student"]
+    arms = rows[rows["kind"] != "student"].drop_duplicates()
     if measure not in arms.columns or arms[measure].isna().all():
         raise PrunescopeError(f"found no {measure} in {', '.join(rows['revision'].unique())}; run dvc repro there")
     return arms
@@ -159,9 +160,7 @@ def compare(revisions: Sequence[str], *, every_experiment: bool, measure: str, f
     """The comparison as text in the form table, markdown or json; with `figure` also drawn against sparsity (PNG)."""
     rows = gather(revisions, every_experiment=every_experiment)
     if figure is not None:
-        write_bytes(
-            figure, png(sparsity_curves(_measured(rows, measure).drop_duplicates(), measure, percent=measure in FRACTIONS))
-        )
+        write_bytes(figure, png(sparsity_curves(_measured(rows, measure), measure, percent=measure in FRACTIONS)))
     if form == "json":
         return json.dumps(records(rows, measure), indent=2)
     table = side_by_side(rows, measure)

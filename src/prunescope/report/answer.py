@@ -1,16 +1,15 @@
 """The answer at the top of the page: two sentences made from the numbers, and what the draw of images does to them."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from prunescope.report.arms import arms_of, levels, read_json
-from prunescope.report.claims import FAILS, HOLDS, NOT_RUN, UNDECIDED, overall
+from prunescope.report.arms import arms_of, cells_of, read_json
+from prunescope.report.claims import FAILS, HOLDS, NOT_RUN, UNDECIDED, Judged, overall
 from prunescope.report.classes import recall_changes
 from prunescope.report.differences import Difference, between, by_seed
 from prunescope.report.facts import budgets_differ
@@ -36,22 +35,20 @@ class Contest:
 def contests(evidence: Evidence) -> Iterator[Contest]:
     """The cells in which every method of the study ran with at least one seed in common."""
     study, summary = evidence.study, evidence.summary
-    for dataset in study.datasets:
-        for model in study.models:
-            for level in levels(study):
-                found = {name: by_seed(summary, model, dataset, level, name) for name in study.methods}
-                shared = set.intersection(*(set(of) for of in found.values())) if found else set()
-                if not shared:
-                    continue
-                dense = by_seed(summary, model, dataset, level, "dense")
-                shared &= set(dense) or shared
-                means = {name: float(np.mean([of[seed] for seed in shared])) for name, of in found.items()}
-                control = float(np.mean([dense[seed] for seed in shared])) if dense and shared else math.nan
-                pairs = {(a, b): between(summary, model, dataset, level, a, b) for a, b in combinations(study.methods, 2)}
-                yield Contest((model, dataset, level), means, control, pairs)
+    for model, dataset, level in cells_of(study):
+        found = {name: by_seed(summary, model, dataset, level, name) for name in study.methods}
+        shared = set.intersection(*(set(of) for of in found.values())) if found else set()
+        if not shared:
+            continue
+        dense = by_seed(summary, model, dataset, level, "dense")
+        shared &= set(dense) or shared
+        means = {name: float(np.mean([of[seed] for seed in shared])) for name, of in found.items()}
+        control = float(np.mean([dense[seed] for seed in shared])) if dense and shared else math.nan
+        pairs = {(a, b): between(summary, model, dataset, level, a, b) for a, b in combinations(study.methods, 2)}
+        yield Contest((model, dataset, level), means, control, pairs)
 
 
-def answer(evidence: Evidence, judged: Mapping[Any, Mapping[Any, Any]]) -> tuple[str, str]:
+def answer(evidence: Evidence, judged: Judged) -> tuple[str, str]:
     """What was seen, and what it means. A difference counts as shown where its interval over seeds, widened for the number of
     all that are looked at, leaves zero out."""
     cells = list(contests(evidence))
@@ -107,7 +104,7 @@ def _to_dense(cells: list[Contest], evidence: Evidence) -> str:
     return f"; the best method lies {_range(gaps, '+.1f')} points from the {trained}" if gaps else ""
 
 
-def _meaning(evidence: Evidence, judged: Mapping[Any, Mapping[Any, Any]], cells: list[Contest]) -> str:
+def _meaning(evidence: Evidence, judged: Judged, cells: list[Contest]) -> str:
     verdicts = [overall(of.values()) for of in judged.values()]
     counts = {kind: verdicts.count(kind) for kind in (HOLDS, FAILS, UNDECIDED, NOT_RUN)}
     missing = f" ({counts[NOT_RUN]} not run)" if counts[NOT_RUN] else ""

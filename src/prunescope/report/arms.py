@@ -58,6 +58,19 @@ def levels(study: Study) -> list[float]:
     return list(dict.fromkeys(study.sparsities))
 
 
+def cells_of(study: Study) -> Iterator[tuple[str, str, float]]:
+    """(model, data set, sparsity) of every cell, seeds taken together, in the order of all tables and figures."""
+    for dataset in study.datasets:
+        for model in study.models:
+            for level in levels(study):
+                yield model, dataset, level
+
+
+def unpruned(name: str) -> bool:
+    """Whether a network (dense, a method, student-<teacher>) is of no sparsity: the dense control, its student, or one alone."""
+    return name.removeprefix("student-") in ("dense", "alone")
+
+
 def arms_of(study: Study) -> Iterator[Arm]:
     """Every arm the study asks for, run or not: dense, pruned, then students, per data set and model."""
     for dataset in study.datasets:

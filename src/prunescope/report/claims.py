@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from prunescope.report.arms import levels
+from prunescope.report.arms import cells_of
 from prunescope.report.differences import MOST_SEEDS
 from prunescope.report.measures import (
     Comparisons,
@@ -143,20 +143,21 @@ def what_would_decide(comparisons: Comparisons) -> str:
 def findings(evidence: Evidence, claim: Claim) -> Iterator[tuple[tuple[str, str, float], Comparisons]]:
     """(model, dataset, level) and comparisons of every cell that the claim is about."""
     study = evidence.study
-    for dataset in study.datasets:
-        for model in study.models:
-            if (claim.only_vgg16 and model not in ("vgg16", "vgg16_bn")) or (claim.only_teachers and model not in study.teachers):
-                continue
-            for level in levels(study):
-                yield (model, dataset, level), claim.compare(evidence, model, dataset, level)
+    for model, dataset, level in cells_of(study):
+        vgg16, teacher = model in ("vgg16", "vgg16_bn"), model in study.teachers
+        if (vgg16 or not claim.only_vgg16) and (teacher or not claim.only_teachers):
+            yield (model, dataset, level), claim.compare(evidence, model, dataset, level)
 
 
-def judge(evidence: Evidence) -> dict[Claim, dict[tuple[str, str, float], Comparisons]]:
+Judged = Mapping[Claim, Mapping[tuple[str, str, float], Comparisons]]  # the comparisons of every claim and cell
+
+
+def judge(evidence: Evidence) -> Judged:
     """All claims with their cells."""
     return {claim: dict(findings(evidence, claim)) for claim in CLAIMS}
 
 
-def claims_table(judged: Mapping[Claim, Mapping[tuple[str, str, float], Comparisons]]) -> pd.DataFrame:
+def claims_table(judged: Judged) -> pd.DataFrame:
     """A row per claim: its verdict, and in how many cells which."""
     rows = []
     for number, (claim, cells) in enumerate(judged.items(), 1):
@@ -171,7 +172,7 @@ def claims_table(judged: Mapping[Claim, Mapping[tuple[str, str, float], Comparis
     return pd.DataFrame(rows)
 
 
-def cells_table(judged: Mapping[Claim, Mapping[tuple[str, str, float], Comparisons]]) -> pd.DataFrame:
+def cells_table(judged: Judged) -> pd.DataFrame:
     """A row per claim and cell: the differences with their intervals, the verdict, what would decide it."""
     rows = []
     for number, (claim, cells) in enumerate(judged.items(), 1):

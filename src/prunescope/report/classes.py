@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from prunescope.report import predictions
-from prunescope.report.arms import Study, levels
+from prunescope.report.arms import Study, cells_of
 from prunescope.report.tables import NOTHING
 from prunescope.resampling import Floats, intervals
 
@@ -94,29 +94,25 @@ def lost_images(metrics: Path, study: Study, model: str, dataset: str, level: fl
 def lost_table(metrics: Path, study: Study) -> pd.DataFrame:
     """How many images each cell loses, and of which classes most."""
     rows = []
-    for dataset in study.datasets:
-        for model in study.models:
-            for level in levels(study):
-                lost = lost_images(metrics, study, model, dataset, level)
-                if len(lost.columns):
-                    often = lost["actual"].value_counts().head(5)
-                    row = {"model": model, "data": dataset, "sparsity %": f"{level * 100:.1f}", "images": f"{len(lost):,}"}
-                    row |= {"in every seed": f"{int((lost['seeds'] == lost['ran']).sum()):,}"}
-                    rows.append(row | {"classes": ", ".join(f"{name} ({count})" for name, count in often.items()) or NOTHING})
+    for model, dataset, level in cells_of(study):
+        lost = lost_images(metrics, study, model, dataset, level)
+        if len(lost.columns):
+            often = lost["actual"].value_counts().head(5)
+            row = {"model": model, "data": dataset, "sparsity %": f"{level * 100:.1f}", "images": f"{len(lost):,}"}
+            row |= {"in every seed": f"{int((lost['seeds'] == lost['ran']).sum()):,}"}
+            rows.append(row | {"classes": ", ".join(f"{name} ({count})" for name, count in often.items()) or NOTHING})
     return pd.DataFrame(rows)
 
 
 def who_pays_table(metrics: Path, study: Study) -> pd.DataFrame:
     """The `SHOWN` classes of every cell that lose most, in percentage points with intervals; no rows where nothing ran."""
     rows = []
-    for dataset in study.datasets:
-        for model in study.models:
-            for level in levels(study):
-                found = recall_changes(metrics, study, model, dataset, level)
-                for _, row in found.head(SHOWN).iterrows():
-                    where = {"model": model, "data": dataset, "sparsity %": f"{level * 100:.1f}", "class": row["class"]}
-                    changes = {f"{method}, points": _points(row, method) for method in study.methods}
-                    rows.append(where | {"images": f"{row['images']:,}", "dense recall %": f"{row['dense'] * 100:.1f}"} | changes)
+    for model, dataset, level in cells_of(study):
+        found = recall_changes(metrics, study, model, dataset, level)
+        for _, row in found.head(SHOWN).iterrows():
+            where = {"model": model, "data": dataset, "sparsity %": f"{level * 100:.1f}", "class": row["class"]}
+            changes = {f"{method}, points": _points(row, method) for method in study.methods}
+            rows.append(where | {"images": f"{row['images']:,}", "dense recall %": f"{row['dense'] * 100:.1f}"} | changes)
     return pd.DataFrame(rows)
 
 

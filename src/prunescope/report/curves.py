@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from prunescope.report.arms import Study, dense_cell, levels, pruned_cell, read_history
+from prunescope.files import write_text
+from prunescope.report.arms import Study, cells_of, dense_cell, pruned_cell, read_history
 
 COLUMNS = ("cell", "method", "seed", "step", "accuracy")
 
@@ -26,10 +27,13 @@ def arm_curves(metrics: Path, study: Study, model: str, dataset: str, level: flo
 def table(metrics: Path, study: Study) -> pd.DataFrame:
     """`COLUMNS` of the whole study, a row per measurement; cells are named by model, data set and sparsity."""
     parts = []
-    for dataset in study.datasets:
-        for model in study.models:
-            for level in levels(study):
-                for method, seed, rows in arm_curves(metrics, study, model, dataset, level):
-                    arm = {"cell": f"{model} on {dataset}, {level * 100:g} %", "method": method, "seed": seed}
-                    parts.append(rows[["step", "accuracy"]].assign(**arm)[list(COLUMNS)])
+    for model, dataset, level in cells_of(study):
+        for method, seed, rows in arm_curves(metrics, study, model, dataset, level):
+            arm = {"cell": f"{model} on {dataset}, {level * 100:g} %", "method": method, "seed": seed}
+            parts.append(rows[["step", "accuracy"]].assign(**arm)[list(COLUMNS)])
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
+
+
+def save(metrics: Path, study: Study, path: Path) -> None:
+    """Write the table as CSV."""
+    write_text(path, table(metrics, study).to_csv(index=False, lineterminator="\n"))

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from prunescope.report import predictions
-from prunescope.report.arms import Study, levels
+from prunescope.report.arms import Study, cells_of, unpruned
 from prunescope.report.tables import NOT_RUN, NOTHING, runs
 from prunescope.resampling import Floats, intervals
 
@@ -42,11 +42,14 @@ class Difference:
         return float(np.mean(list(self.by_seed.values()))) if self.n else math.nan
 
     @cached_property
+    def deviation(self) -> float:
+        """Sample standard deviation over seeds; NaN with fewer than two."""
+        return float(np.std(list(self.by_seed.values()), ddof=1)) if self.n > 1 else math.nan
+
+    @property
     def half_width(self) -> float:
         """NaN with fewer than two seeds, which say nothing about their spread."""
-        if self.n < 2:
-            return math.nan
-        return _quantile(self.n) * float(np.std(list(self.by_seed.values()), ddof=1)) / math.sqrt(self.n)
+        return self._width(1)
 
     @property
     def low(self) -> float:
@@ -70,15 +73,17 @@ class Difference:
         """The same with the interval widened for so many comparisons (Bonferroni): one false sign in twenty sets of them."""
         if not self.measured:
             return 0
-        width = self.half_width * _quantile(self.n, comparisons) / _quantile(self.n)
+        width = self._width(comparisons)
         return int(self.mean > width) - int(self.mean < -width)
+
+    def _width(self, comparisons: int) -> float:
+        return _quantile(self.n, comparisons) * self.deviation / math.sqrt(self.n) if self.n > 1 else math.nan
 
     def seeds_needed(self) -> int | None:
         """How many seeds of this mean and spread would leave zero out; None without a spread or beyond `MOST_SEEDS`."""
         if not self.measured or self.mean == 0:
             return None
-        spread = float(np.std(list(self.by_seed.values()), ddof=1))
-        enough = (n for n in range(2, MOST_SEEDS + 1) if _quantile(n) * spread / math.sqrt(n) < abs(self.mean))
+        enough = (n for n in range(2, MOST_SEEDS + 1) if _quantile(n) * self.deviation / math.sqrt(n) < abs(self.mean))
         return next(enough, None)
 
     def text(self, form: str = "+.1f") -> str:
@@ -103,8 +108,7 @@ def paired(first: Mapping[int, float], second: Mapping[int, float]) -> Differenc
 
 def by_seed(summary: pd.DataFrame, model: str, dataset: str, level: float, name: str, measure: str = MEASURE) -> dict[int, float]:
     """A measure of a network of a cell by seed, in percent; name: dense, a method, or student-<teacher>."""
-    bare = name.removeprefix("student-") in ("dense", "alone")
-    arm = runs(summary, model, dataset, name, 0.0 if bare else level)
+    arm = runs(summary, model, dataset, name, 0.0 if unpruned(name) else level)
     return {int(seed): float(value) * 100 for seed, value in zip(arm["seed"], arm[measure], strict=True)}
 
 
@@ -136,12 +140,10 @@ def within_seed(first: pd.DataFrame, second: pd.DataFrame) -> tuple[float, float
 def difference_table(metrics: Path, summary: pd.DataFrame, study: Study) -> pd.DataFrame:
     """A row per cell and pair: every method against the dense control, then the methods against each other."""
     rows = []
-    for dataset in study.datasets:
-        for model in study.models:
-            for level in levels(study):
-                where = {"model": model, "data": dataset, "sparsity %": f"{level * 100:.1f}"}
-                for first, second in _pairs(study):
-                    rows.append(where | _row(metrics, summary, study, model, dataset, level, first, second))
+    for model, dataset, level in cells_of(study):
+        where = {"model": model, "data": dataset, "sparsity %": f"{level * 100:.1f}"}
+        for first, second in _pairs(study):
+            rows.append(where | _row(metrics, summary, study, model, dataset, level, first, second))
     return pd.DataFrame(rows)
 
 

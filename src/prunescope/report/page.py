@@ -6,6 +6,7 @@ from prunescope.files import write_bytes, write_text
 from prunescope.report import pictures, records, results, tables
 from prunescope.report.arms import Study
 from prunescope.report.blocks import Commands, Picture, Section, to_html, to_markdown
+from prunescope.report.claims import judge
 from prunescope.report.measures import Evidence
 
 QUESTION = "Does it matter how a network is pruned, what does it cost, and does it still see the same things inside?"
@@ -30,9 +31,10 @@ def write(study: Study, metrics: Path, out: Path, *, provenance: dict[str, str],
 def sections(study: Study, metrics: Path, *, provenance: dict[str, str], reproduce: list[str], method: str) -> list[Section]:
     """The report's content in its order."""
     evidence = Evidence(study, tables.summarise(metrics, study), metrics)
+    judged = judge(evidence)
     return [
-        Section("Answer", list(results.verdict_blocks(evidence, method))),
-        Section("Claims", list(results.claim_blocks(evidence))),
+        Section("Answer", list(results.verdict_blocks(evidence, judged, method))),
+        Section("Claims", list(results.claim_blocks(judged))),
         Section("Accuracy", [*results.accuracy_blocks(evidence), *pictures.accuracy_figures(evidence.summary, study, metrics)]),
         Section("Who pays", [*results.who_pays_blocks(study, metrics), *pictures.confusion_figures(study, metrics)]),
         Section("Students", list(results.student_blocks(evidence))),

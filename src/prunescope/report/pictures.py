@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from PIL.Image import Image
 
 from prunescope.report import confusion, depth, facts, figures, heatmaps, look
-from prunescope.report.arms import Study, levels, pruned_cell
+from prunescope.report.arms import Study, cells_of, pruned_cell
 from prunescope.report.blocks import Block, Picture
 
 
@@ -41,17 +41,15 @@ def accuracy_figures(summary: pd.DataFrame, study: Study, metrics: Path) -> Iter
 
 
 def depth_figures(study: Study, metrics: Path) -> Iterator[Block]:
-    for dataset in study.datasets:
-        for model in study.models:
-            for level in levels(study):
-                cell = pruned_cell(model, dataset, level, study.seeds[0])
-                yield from _picture(
-                    f"cka-depth-{cell}.png",
-                    depth.by_depth(metrics, study, model, dataset, level, study.seeds[0], facts.probe_note(metrics, cell)),
-                    f"Curves of same-layer CKA by depth, {cell}: dense with each method, methods with each other, yardsticks.",
-                    f"{cell}: how alike the same layer is in two networks, from input to output. "
-                    "Source: metrics/cka, depth.csv and dense.npz.",
-                )
+    for model, dataset, level in cells_of(study):
+        cell = pruned_cell(model, dataset, level, study.seeds[0])
+        yield from _picture(
+            f"cka-depth-{cell}.png",
+            depth.by_depth(metrics, study, model, dataset, level, study.seeds[0], facts.probe_note(metrics, cell)),
+            f"Curves of same-layer CKA by depth, {cell}: dense with each method, methods with each other, yardsticks.",
+            f"{cell}: how alike the same layer is in two networks, from input to output. "
+            "Source: metrics/cka, depth.csv and dense.npz.",
+        )
 
 
 def heatmap_figures(study: Study, metrics: Path) -> Iterator[Block]:
@@ -82,14 +80,12 @@ def _picture(name: str, figure: Figure | None, alt: str, caption: str, palette: 
 
 def confusion_figures(study: Study, metrics: Path) -> Iterator[Block]:
     """For data sets of few classes, whose names can be read."""
-    for dataset in study.datasets:
-        for model in study.models:
-            for level in levels(study):
-                cell = f"{model}-{dataset}-{level}"
-                yield from _picture(
-                    f"confusion-{cell}.png",
-                    confusion.matrices(metrics, study, model, dataset, level),
-                    f"Confusion matrices, {cell}: of each class's test images the share that each network took for which class.",
-                    f"{cell}: rows are the true classes and add up to 100 %, means over seeds. Source: the predictions under "
-                    "metrics/evaluate.",
-                )
+    for model, dataset, level in cells_of(study):
+        cell = f"{model}-{dataset}-{level}"
+        yield from _picture(
+            f"confusion-{cell}.png",
+            confusion.matrices(metrics, study, model, dataset, level),
+            f"Confusion matrices, {cell}: of each class's test images the share that each network took for which class.",
+            f"{cell}: rows are the true classes and add up to 100 %, means over seeds. Source: the predictions under "
+            "metrics/evaluate.",
+        )

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from prunescope.errors import PrunescopeError
-from prunescope.report.arms import dense_cell, pruned_cell
+from prunescope.report.arms import dense_cell, pruned_cell, unpruned
 from prunescope.resampling import Floats
 
 COLUMNS = ["name", "group", "actual", "predicted"]
@@ -18,8 +18,7 @@ def read(metrics: Path, model: str, dataset: str, level: float, seed: int, name:
 
     name: dense, a method, or student-<teacher>. The dense control and its students belong to no level.
     """
-    bare = name.removeprefix("student-") in ("dense", "alone")
-    cell = dense_cell(model, dataset, seed) if bare else pruned_cell(model, dataset, level, seed)
+    cell = dense_cell(model, dataset, seed) if unpruned(name) else pruned_cell(model, dataset, level, seed)
     path = metrics / "evaluate" / cell / f"{name}-predictions.csv"
     return _read(path, path.stat().st_mtime_ns) if path.is_file() else None
 

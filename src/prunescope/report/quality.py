@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from prunescope.errors import PrunescopeError
-from prunescope.report.arms import Arm, Study, arms_of, levels
+from prunescope.report.arms import Arm, Study, arms_of, cells_of
 from prunescope.report.tables import NOT_RUN, NOTHING, controls, counts, mean, percent, runs, spread, view
 
 PAPER = Path(__file__).with_name("paper.csv")
@@ -28,14 +28,12 @@ def paper_accuracies(path: Path = PAPER) -> pd.DataFrame:
 def headline_table(summary: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Balanced accuracy, a row per cell, a column per network."""
     rows = []
-    for dataset in study.datasets:
-        for model in study.models:
-            for level in levels(study):
-                arms = {"dense": runs(summary, model, dataset, "dense", 0.0)}
-                arms |= {method: runs(summary, model, dataset, method, level) for method in study.methods}
-                row = {"model": model, "data": dataset, "sparsity %": f"{level * 100:.1f}"}
-                row |= {"n": counts([len(of) for of in arms.values() if len(of)])}
-                rows.append(row | {n: percent(of["balanced_accuracy"]) if len(of) else NOT_RUN for n, of in arms.items()})
+    for model, dataset, level in cells_of(study):
+        arms = {"dense": runs(summary, model, dataset, "dense", 0.0)}
+        arms |= {method: runs(summary, model, dataset, method, level) for method in study.methods}
+        row = {"model": model, "data": dataset, "sparsity %": f"{level * 100:.1f}"}
+        row |= {"n": counts([len(of) for of in arms.values() if len(of)])}
+        rows.append(row | {n: percent(of["balanced_accuracy"]) if len(of) else NOT_RUN for n, of in arms.items()})
     return pd.DataFrame(rows)
 
 

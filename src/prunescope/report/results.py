@@ -7,7 +7,7 @@ from prunescope.report import classes, differences, facts, quality
 from prunescope.report.answer import answer, chance
 from prunescope.report.arms import Study
 from prunescope.report.blocks import Block, Table, Text
-from prunescope.report.claims import RULES, cells_table, claims_table, judge
+from prunescope.report.claims import RULES, Judged, cells_table, claims_table
 from prunescope.report.measures import Evidence
 from prunescope.report.students import student_table
 
@@ -17,9 +17,8 @@ NO_PAPER = (
 )
 
 
-def verdict_blocks(evidence: Evidence, method: str) -> Iterator[Block]:
-    """The answer, the headline table and the verdicts: the first screen."""
-    judged = judge(evidence)
+def verdict_blocks(evidence: Evidence, judged: Judged, method: str) -> Iterator[Block]:
+    """The answer and the headline table: the first screen."""
     seen, meaning = answer(evidence, judged)
     yield Text(f"{seen} {meaning}", lead=True)
     equal = "" if facts.budgets_differ(evidence.summary) else " at equal training budgets"
@@ -31,8 +30,7 @@ def verdict_blocks(evidence: Evidence, method: str) -> Iterator[Block]:
     yield Text(f"{chance(evidence)} The parameter method is {method}; its numbers alone stand in metrics/selected.json.".strip())
 
 
-def claim_blocks(evidence: Evidence) -> Iterator[Block]:
-    judged = judge(evidence)
+def claim_blocks(judged: Judged) -> Iterator[Block]:
     yield Table(claims_table(judged), "The conclusions of Akhtar and Bathula, judged by this study's numbers.", labels=5)
     yield Text(RULES)
     yield Table(
