@@ -10,11 +10,12 @@ from report_fakes import row
 from prunescope.errors import PrunescopeError
 from prunescope.report import differences, tables
 from prunescope.report.differences import Difference, conclusion, paired, within_seed
+from prunescope.report.predictions import COLUMNS, Predictions
 
 
-def images(predicted: str, actual: str, groups: list[int] | None = None) -> pd.DataFrame:
+def images(predicted: str, actual: str, groups: list[int] | None = None) -> Predictions:
     rows = zip(range(len(actual)), groups or range(len(actual)), actual, predicted, strict=True)
-    return pd.DataFrame(rows, columns=["name", "group", "actual", "predicted"]).astype(str)
+    return Predictions(pd.DataFrame(rows, columns=COLUMNS).astype(str), "a test")
 
 
 def test_the_t_interval_is_the_textbooks():
@@ -88,7 +89,7 @@ def test_the_table_says_what_is_shown(tree):
         mine = (summary["seed"] == seed) & (summary["method"] == "oneshot")
         summary.loc[mine, "balanced_accuracy"] += change
         for name, predicted, cell in (("dense", "ab" * 50, ""), ("oneshot", "ab" * 40 + "ba" * 10, "0.8-")):
-            images(predicted, "ab" * 50).to_csv(
+            images(predicted, "ab" * 50).table.to_csv(
                 metrics / f"evaluate/vgg16-digits-{cell}{seed}/{name}-predictions.csv", index=False
             )
     table = differences.difference_table(metrics, summary, study)

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from prunescope.report import confusion, curves, gallery
+from prunescope.report.predictions import Predictions
 
 RED, BLUE = (np.full((8, 8, 3), colour, np.uint8) for colour in ((255, 0, 0), (0, 0, 255)))
 
@@ -68,7 +69,7 @@ def test_a_gallery_of_nothing(tree, tmp_path):
 def test_shares_of_each_true_class():
     first = pd.DataFrame({"actual": list("aaaabb"), "predicted": [*"aaab", "undecided", "b"]})
     second = pd.DataFrame({"actual": list("aaaabb"), "predicted": list("aaaabb")})
-    found = confusion.shares([first, second], ["a", "b"])
+    found = confusion.shares([Predictions(of, "a test") for of in (first, second)], ["a", "b"])
     assert found.tolist() == [[0.875, 0.125, 0.0], [0.0, 0.75, 0.25]]
 
 

@@ -8,10 +8,9 @@ import pandas as pd
 
 from prunescope.report import predictions
 from prunescope.report.arms import Study, cells_of
+from prunescope.report.predictions import TAILS, Predictions
 from prunescope.report.tables import NOTHING
-from prunescope.resampling import Floats, intervals
 
-DRAWS = 2000
 SHOWN = 10  # classes of a cell in the table, those that lose most
 
 
@@ -22,46 +21,39 @@ def recall_changes(metrics: Path, study: Study, model: str, dataset: str, level:
     predictions by all networks: it says what other test images would have given, not what other seeds would have. No rows
     where a method has not run.
     """
-    right: dict[str, list[Floats]] = {name: [] for name in ("dense", *study.methods)}
-    images: pd.DataFrame | None = None
-    for seed in study.seeds:
-        found = {name: predictions.read(metrics, model, dataset, level, seed, name) for name in right}
-        known = {name: of for name, of in found.items() if of is not None}
-        if len(known) == len(found):
-            for name, of in known.items():
-                images = of if images is None else images
-                predictions.same_images(of, images)
-                right[name].append(predictions.right(of))
-    if images is None:
+    ran = _complete_seeds(metrics, study, model, dataset, level)
+    if not ran:
         return pd.DataFrame()
-    return _table(images, {name: np.mean(of, axis=0) for name, of in right.items()})
-
-
-def _table(images: pd.DataFrame, right: dict[str, Floats]) -> pd.DataFrame:
-    classes = sorted(images["actual"].unique())
-    member = (images["actual"].to_numpy()[:, None] == np.array(classes)).astype(float)
-    dense, *methods = right.values()
-    columns = np.concatenate([member, *((method - dense)[:, None] * member for method in methods)], axis=1)
-
-    def changes(sums: Floats) -> Floats:
-        parts = sums.reshape(len(sums), 1 + len(methods), len(classes))
-        with np.errstate(invalid="ignore"):
-            return parts[:, 1:] / parts[:, :1]
-
-    [values], (low, high) = (
-        changes(columns.sum(0)[None]),
-        intervals(columns, images["group"].to_numpy(), changes, draws=DRAWS),
-    )
-    groups = np.array([images.loc[images["actual"] == name, "group"].nunique() for name in classes])
+    names, images = ("dense", *study.methods), ran[0]["dense"]
+    counts = images.member.sum(0)
+    recall = {name: np.mean([known[name].right @ images.member for known in ran], axis=0) / counts for name in names}
+    values = np.stack([recall[name] - recall["dense"] for name in study.methods])
+    with np.errstate(invalid="ignore"):
+        drawn = {name: sum(known[name].resampled[0] for known in ran) / len(ran) / images.resampled[1] for name in names}
+    changes = np.stack([drawn[name] - drawn["dense"] for name in study.methods], axis=1)
+    low, high = np.nanquantile(changes, TAILS, axis=0)
+    groups = images.table.groupby("actual")["group"].nunique()[images.classes].to_numpy()
     # Where every resample is alike (nothing changed, or all of it) the interval would be a point: it is as wide as so many groups
     # allow that all look alike by chance (exact, one in twenty).
     bound, alike = 1 - 0.05 ** (1 / groups), ~(high - low > 1e-12)
     low, high = (np.where(alike, np.clip(values + side * bound, -1, 1), of) for side, of in ((-1, low), (1, high)))
-    table: dict[str, Any] = {"class": classes, "images": member.sum(0).astype(int), "groups": groups}
-    table |= {"dense": dense @ member / member.sum(0)}
-    for number, name in enumerate(list(right)[1:]):
+    table: dict[str, Any] = {"class": images.classes, "images": counts.astype(int), "groups": groups, "dense": recall["dense"]}
+    for number, name in enumerate(study.methods):
         table |= {name: values[number], f"{name}_low": low[number], f"{name}_high": high[number]}
     return pd.DataFrame(table).iloc[np.argsort(values.mean(0), kind="stable")].reset_index(drop=True)
+
+
+def _complete_seeds(metrics: Path, study: Study, model: str, dataset: str, level: float) -> list[dict[str, Predictions]]:
+    """The predictions of the dense control and all methods, of each seed that has them all; of the same images in all."""
+    names, ran = ("dense", *study.methods), []
+    for seed in study.seeds:
+        found = {name: predictions.read(metrics, model, dataset, level, seed, name) for name in names}
+        known = {name: of for name, of in found.items() if of is not None}
+        if len(known) == len(names):
+            ran.append(known)
+            for of in known.values():
+                predictions.same_images(of, ran[0]["dense"])
+    return ran
 
 
 def lost_images(metrics: Path, study: Study, model: str, dataset: str, level: float) -> pd.DataFrame:
@@ -71,23 +63,17 @@ def lost_images(metrics: Path, study: Study, model: str, dataset: str, level: fl
     predicted in the first of those. No rows where nothing was lost; no columns where a method has not run.
     """
     found: dict[str, dict[str, Any]] = {}
-    ran = 0
-    for seed in study.seeds:
-        arms = {name: predictions.read(metrics, model, dataset, level, seed, name) for name in ("dense", *study.methods)}
-        known = {name: of for name, of in arms.items() if of is not None}
-        if len(known) < len(arms):
-            continue
-        ran, dense = ran + 1, known.pop("dense")
-        for of in known.values():
-            predictions.same_images(of, dense)
-        lost = predictions.right(dense) * np.prod([1 - predictions.right(of) for of in known.values()], axis=0)
+    ran = _complete_seeds(metrics, study, model, dataset, level)
+    for known in ran:
+        dense, pruned = known["dense"], {method: known[method] for method in study.methods}
+        lost = dense.right * np.prod([1 - of.right for of in pruned.values()], axis=0)
         for place in np.flatnonzero(lost):
-            name = dense["name"].iloc[place]
-            says = {method: of["predicted"].iloc[place] for method, of in known.items()}
-            entry = found.setdefault(name, {"name": name, "actual": dense["actual"].iloc[place], "seeds": 0} | says)
+            name = dense.table["name"].iloc[place]
+            says = {method: of.table["predicted"].iloc[place] for method, of in pruned.items()}
+            entry = found.setdefault(name, {"name": name, "actual": dense.table["actual"].iloc[place], "seeds": 0} | says)
             entry["seeds"] += 1
     columns = ["name", "actual", "seeds", "ran", *study.methods] if ran else []
-    rows = [entry | {"ran": ran} for entry in found.values()]
+    rows = [entry | {"ran": len(ran)} for entry in found.values()]
     return pd.DataFrame(rows, columns=columns).sort_values(columns[2:3], ascending=False, kind="stable")
 
 

@@ -9,16 +9,18 @@ from matplotlib.figure import Figure
 from prunescope.report import predictions
 from prunescope.report.arms import Study
 from prunescope.report.look import house_style
+from prunescope.report.predictions import Predictions
 
 MOST = 20  # classes: more names cannot be read
 NUMBERS = 10  # classes: up to here every cell has its number
 
 
-def shares(found: list[pd.DataFrame], classes: list[str]) -> np.ndarray:
+def shares(found: list[Predictions], classes: list[str]) -> np.ndarray:
     """(K, K + 1) mean over runs of the share of each true class (rows) taken for each class; last: undecided (ties)."""
     names = [*classes, "undecided"]
-    tables = [pd.crosstab(of["actual"], of["predicted"]).reindex(index=classes, columns=names, fill_value=0) for of in found]
-    return np.mean([table.to_numpy() / table.to_numpy().sum(1, keepdims=True) for table in tables], axis=0)
+    tables = [pd.crosstab(of.table["actual"], of.table["predicted"]) for of in found]
+    counts = [table.reindex(index=classes, columns=names, fill_value=0).to_numpy() for table in tables]
+    return np.mean([count / count.sum(1, keepdims=True) for count in counts], axis=0)
 
 
 def matrices(metrics: Path, study: Study, model: str, dataset: str, level: float) -> Figure | None:
@@ -28,7 +30,7 @@ def matrices(metrics: Path, study: Study, model: str, dataset: str, level: float
         runs = [predictions.read(metrics, model, dataset, level, seed, name) for seed in study.seeds]
         if known := [run for run in runs if run is not None]:
             panels[name] = known
-    classes = sorted({one for runs in panels.values() for run in runs for one in run["actual"].unique()})
+    classes = sorted({one for runs in panels.values() for run in runs for one in run.classes})
     if not panels or len(classes) > MOST:
         return None
     columns, lines = min(2, len(panels)), -(-len(panels) // 2)

@@ -16,12 +16,11 @@ import pandas as pd
 
 from prunescope.report import predictions
 from prunescope.report.arms import Study, cells_of, unpruned
+from prunescope.report.predictions import TAILS, Predictions
 from prunescope.report.tables import NOT_RUN, NOTHING, runs
-from prunescope.resampling import Floats, intervals
 
 MEASURE = "balanced_accuracy"
 LEVEL = 0.95
-DRAWS = 2000
 ROUNDING = 1e-9  # spreads below are of the arithmetic, not of the seeds
 MOST_SEEDS = 100  # beyond them "more seeds" is no advice
 NO_DIFFERENCE = "no difference shown"
@@ -119,22 +118,16 @@ def between(
     return paired(*(by_seed(summary, model, dataset, level, name, measure) for name in (first, second)))
 
 
-def within_seed(first: pd.DataFrame, second: pd.DataFrame) -> tuple[float, float]:
+def within_seed(first: Predictions, second: Predictions) -> tuple[float, float]:
     """95 % interval (points) of the difference of two networks' balanced accuracies, by resampling groups of test images.
 
-    first, second: their predictions of the same images; each resample takes an image with both its predictions.
+    Each resample takes an image with the predictions of both.
     """
     predictions.same_images(first, second)
-    classes = sorted(first["actual"].unique())
-    member = (first["actual"].to_numpy()[:, None] == np.array(classes)).astype(float)
-    change = (predictions.right(first) - predictions.right(second))[:, None] * member
-
-    def balanced(sums: Floats) -> Floats:
-        with np.errstate(invalid="ignore"):
-            return np.nanmean(sums[:, len(classes) :] / sums[:, : len(classes)], axis=1, keepdims=True)
-
-    low, high = intervals(np.concatenate([member, change], axis=1), first["group"].to_numpy(), balanced, draws=DRAWS)
-    return float(low[0]) * 100, float(high[0]) * 100
+    (right, images), (right_of_second, _) = first.resampled, second.resampled
+    with np.errstate(invalid="ignore"):
+        low, high = np.quantile(np.nanmean((right - right_of_second) / images, axis=1), TAILS)
+    return float(low) * 100, float(high) * 100
 
 
 def difference_table(metrics: Path, summary: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -156,28 +149,28 @@ def _row(
     metrics: Path, summary: pd.DataFrame, study: Study, model: str, dataset: str, level: float, first: str, second: str
 ) -> dict[str, str]:
     difference, accuracy = (between(summary, model, dataset, level, first, second, measure) for measure in (MEASURE, "accuracy"))
-    bounds = []
+    by_images = []
     for seed in study.seeds:
         found = [predictions.read(metrics, model, dataset, level, seed, name) for name in (first, second)]
         if found[0] is not None and found[1] is not None:
-            bounds.append(within_seed(found[0], found[1]))
+            by_images.append(within_seed(found[0], found[1]))
     return {
         "networks": f"{first} − {second}",
         "n": str(difference.n),
         "balanced accuracy, points": difference.text() if difference.n else NOT_RUN,
         "accuracy, points": accuracy.text(),
-        "shown by the images, seeds": _shown(bounds),
+        "shown by the images, seeds": _shown(by_images),
         "conclusion": conclusion(difference, first, second),
     }
 
 
-def _shown(bounds: list[tuple[float, float]]) -> str:
+def _shown(intervals: list[tuple[float, float]]) -> str:
     """In how many seeds the draw of test images alone does not explain the difference: +2 of 3, −1 of 3, 0 of 3."""
-    if not bounds:
+    if not intervals:
         return NOTHING
-    up, down = sum(low > 0 for low, _ in bounds), sum(high < 0 for _, high in bounds)
+    up, down = sum(low > 0 for low, _ in intervals), sum(high < 0 for _, high in intervals)
     parts = [f"{sign}{count}" for count, sign in ((up, "+"), (down, "−")) if count]
-    return f"{' '.join(parts) or 0} of {len(bounds)}"
+    return f"{' '.join(parts) or 0} of {len(intervals)}"
 
 
 def conclusion(difference: Difference, first: str, second: str) -> str:
