@@ -42,10 +42,10 @@ def repository(folder: Path, seed: int) -> Path:
 
 def test_seeds_of_two_machines_join(module, tmp_path):
     first, second = repository(tmp_path / "first", 0), repository(tmp_path / "second", 1)
-    kept = module.collect(first, tmp_path / "results")
+    kept = module.collect([first], tmp_path / "results")
     assert kept.name == "small"
     assert load(kept / "params.yaml").study.seeds == (0,)
-    assert module.collect(second, tmp_path / "results") == kept
+    assert module.collect([second], tmp_path / "results") == kept
     assert load(kept / "params.yaml").study.seeds == (0, 1)
     summary = pd.read_csv(kept / "summary.csv")
     assert dict(summary["seed"].value_counts()) == {0: 9, 1: 9}
@@ -53,11 +53,13 @@ def test_seeds_of_two_machines_join(module, tmp_path):
     assert not (kept / "report.html").exists()
     with tarfile.open(kept / "metrics.tar.xz") as tar:
         names = tar.getnames()
-    assert "evaluate/vgg16-digits-1/dense.json" in names
-    assert "evaluate/vgg16-digits-0.8-0/oneshot.json" in names
-    assert not any(name.endswith(".npz") or name == "summary.csv" for name in names)
+    assert "metrics/evaluate/vgg16-digits-1/dense.json" in names
+    assert "metrics/evaluate/vgg16-digits-0.8-0/oneshot.json" in names
+    assert not any(name.endswith((".npz", "/summary.csv")) for name in names)
+    index = (tmp_path / "results/README.md").read_text(encoding="utf-8")
+    assert index.count("[small](small/report.md)") == 1
     before = {file: file.read_bytes() for file in kept.rglob("*") if file.is_file()}
-    module.collect(second, tmp_path / "results")
+    module.collect([second], tmp_path / "results")
     assert {file: file.read_bytes() for file in before} == before, "the same bytes again"
     shutil.rmtree(first / "metrics/evaluate/vgg16-digits-0")
     assert module.finished_seeds(first / "metrics", ("vgg16",), ("digits",)) == ()
