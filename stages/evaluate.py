@@ -10,6 +10,7 @@ from prunescope.data import store as stores
 from prunescope.evaluate import CLASS_COLUMNS, Predictions, class_rows, decide, metrics
 from prunescope.files import write_csv, write_json
 from prunescope.latency import latency
+from prunescope.models import build
 from prunescope.packing import pack
 from prunescope.params import load
 from prunescope.predict import predict
@@ -23,6 +24,8 @@ def recipe() -> None:
     device = runtime.device(params.runtime.device)
     runtime.prepare(params.runtime.threads, device)
     store = stores.read(args.store)
+    arms = ("dense",) if args.sparsity is None else params.study.methods
+    unpruned = build(checkpoint.read(args.finished / f"{arms[0]}.safetensors").architecture).to(device)  # for its speed alone
 
     def evaluate(arm: str, before: Path | None = None) -> None:
         """Write the files of one arm; `before` is its network right after its last pruning."""
@@ -53,16 +56,13 @@ def recipe() -> None:
         named = zip(store.names[store.indices("test")], found.groups, decisions, strict=True)
         rows = ((name, group, classes[actual], classes[predicted]) for name, group, (actual, predicted) in named)
         write_csv(args.metrics / f"{arm}-predictions.csv", ("name", "group", "actual", "predicted"), rows)
-        timed = latency(network, store.image_size, device=device, seconds=params.evaluate.latency_seconds)
+        timed = latency(network, unpruned, store.image_size, device=device, seconds=params.evaluate.latency_seconds)
         write_json(args.metrics / f"{arm}-latency.json", timed | runtime.environment(device, torch.float32))
         print(f"{arm}: accuracy {record['accuracy']:.4f}, balanced {record['balanced_accuracy']:.4f}", flush=True)
 
+    for arm in arms:
+        evaluate(arm, None if args.sparsity is None else args.before / f"{arm}.safetensors")
     teaches = args.model in params.distill.teachers
-    if args.sparsity is None:
-        evaluate("dense")
-    else:
-        for method in params.study.methods:
-            evaluate(method, args.before / f"{method}.safetensors")
     teachers = ("alone", "dense") if args.sparsity is None else params.study.methods
     for teacher in teachers if teaches else ():
         evaluate(f"student-{teacher}")
