@@ -17,13 +17,16 @@ from prunescope.files import write_bytes
 from prunescope.report.blocks import Table, markdown_table
 from prunescope.report.figures import sparsity_curves
 from prunescope.report.look import png
-from prunescope.report.tables import EVALUATE, KEYS, NOTHING, SIMILARITY, TRAINING, counts, percent, spread
+from prunescope.report.tables import EVALUATE, KEYS, LATENCY, NOTHING, SIMILARITY, TRAINING, counts, percent, spread
 
 SUMMARY = "metrics/summary.csv"
 TEXTS = ("dataset", "model", "kind", "method")
 HERE = "work tree"
-MEASURES = (*EVALUATE, *TRAINING, *SIMILARITY)
-FRACTIONS = ("accuracy", "balanced_accuracy", "macro_f1", "top5_accuracy", "ece", "accuracy_after_pruning", "achieved_sparsity")
+MEASURES = (*EVALUATE, *TRAINING, *SIMILARITY, *LATENCY)
+FRACTIONS = (
+    *("accuracy", "balanced_accuracy", "macro_f1", "top5_accuracy", "ece", "accuracy_after_pruning"),
+    *("accuracy_after_reestimation", "target_sparsity", "achieved_sparsity"),
+)
 EXPERIMENT = re.compile(r"^refs/exps/([0-9a-f]{2}/[0-9a-f]{38})/(.+)$")
 
 

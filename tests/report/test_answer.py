@@ -28,8 +28,8 @@ def balanced(evidence: Evidence, model: str, method: str, values: tuple[float, .
         evidence.summary.loc[mine, "balanced_accuracy"] = value
 
 
-def plant_predictions(evidence: Evidence, actual: str, shown: dict[str, str]) -> None:
-    for seed in evidence.study.seeds:
+def plant_predictions(evidence: Evidence, actual: str, shown: dict[str, str], seeds: tuple[int, ...] = (0, 1)) -> None:
+    for seed in seeds:
         for name, predicted in shown.items():
             cell = f"vgg16-digits-{seed}" if name == "dense" else f"vgg16-digits-0.8-{seed}"
             rows = "".join(f"{n},{n},{x},{y}\n" for n, (x, y) in enumerate(zip(actual, predicted, strict=True)))
@@ -45,11 +45,11 @@ def test_one_seed_is_careful(tmp_path):
     assert "−0.6 points from the equally trained dense control" in seen
     assert "nothing here is proven" in meaning
     for number, path in enumerate(sorted((evidence.metrics / "evaluate").glob("*/*.json"))):
-        known = json.loads(path.read_text())
-        write_json(path, known | {"balanced_accuracy_low": 0.9, "balanced_accuracy_high": 0.9 + 0.02 + number * 1e-6})
+        known, width = json.loads(path.read_text()), 0.9 if path.stem.startswith("student") else 0.02
+        write_json(path, known | {"balanced_accuracy_low": 0.0, "balanced_accuracy_high": width + number * 1e-6})
     assert chance(evidence) == (
-        "Another draw of test images alone would move one network's balanced accuracy by up to ±1.0 points (digits, 360 images), "
-        "19 times in 20."
+        "Another draw of the test split would move a network's balanced accuracy by less than about ±1.0 points (digits, "
+        "360 images), 19 times in 20."
     )
 
 
@@ -65,8 +65,9 @@ def test_several_seeds_name_the_largest_shown_difference(tmp_path):
     seen, meaning = says(evidence)
     assert seen.startswith("The way of pruning matters in 1 of 2 cells (model, data set, sparsity)")
     assert "(95 % intervals over seeds, widened for 6 comparisons)" in seen
-    assert "most for densenet169 on digits at 80 %, where iterative is +7.3 [" in seen
-    assert "from layerwise; elsewhere no difference is shown; the best method lies −0.6 points" in seen
+    # 7.4, 7.3 and 7.1 points less than iterative; t(1 - 0.025 / 6, 2 degrees of freedom) = 10.9 standard errors of 0.088
+    assert "most for densenet169 on digits at 80 %, where iterative is +7.3 [+6.3, +8.2] points" in seen
+    assert "from layerwise; in the others no difference outlasts the widening; the best method lies −0.6 points" in seen
     assert "Of the paper's 7 conclusions 0 hold here, 0 do not and 7 are undecided." in meaning
     balanced(evidence, "vgg16", "iterative", (0.80, 0.797, 0.79))
     seen, meaning = says(evidence)
@@ -81,9 +82,12 @@ def test_the_class_that_pays_most(tmp_path):
     actual = "a" * 50 + "b" * 50
     shown = {"dense": actual, "oneshot": "a" * 40 + "b" * 60, "layerwise": "a" * 100, "iterative": actual}
     plant_predictions(evidence, actual, shown)
-    _, meaning = says(evidence)
-    loss = "the largest loss of a class (of 6 looked at) is that of b, which layerwise costs 100.0 points of recall"
-    assert meaning.endswith(f"{loss} (vgg16 on digits at 80 %).")
+    assert says(evidence)[1].endswith("no class is shown to lose recall (of 6 looked at, by images and seeds)."), "no spread"
+    plant_predictions(evidence, actual, shown | {"layerwise": "a" * 99 + "b"}, seeds=(1,))
+    loss = "the largest loss of a class (of 6 looked at, by images and seeds) is that of b, which layerwise costs 99.0 points of"
+    assert says(evidence)[1].endswith(f"{loss} recall (vgg16 on digits at 80 %).")
+    plant_predictions(evidence, actual, shown | {"layerwise": "a" * 70 + "b" * 30}, seeds=(1,))
+    assert says(evidence)[1].endswith("by images and seeds)."), "100 and 40 points: the images are sure, two seeds are not"
 
 
 def test_a_loss_that_the_images_do_not_show_is_not_named(tmp_path):
@@ -92,7 +96,9 @@ def test_a_loss_that_the_images_do_not_show_is_not_named(tmp_path):
     shown = {"dense": actual, "oneshot": "a" * 49 + "b" * 4, "layerwise": "a" * 53, "iterative": actual}
     plant_predictions(evidence, actual, shown)
     _, meaning = says(evidence)
-    assert meaning.endswith("no class is shown to lose recall (of 3 looked at)."), "one of 50 images, and a class of three images"
+    assert meaning.endswith("no class is shown to lose recall (of 3 looked at, by images and seeds)."), (
+        "one of 50 images, and a class of three images"
+    )
 
 
 def test_means_are_of_shared_seeds(tmp_path):

@@ -8,7 +8,19 @@ import pytest
 from report_fakes import make_study, plant, row, write_matrix
 
 from prunescope.report import claims, measures, tables
-from prunescope.report.claims import CLAIMS, FAILS, HOLDS, NOT_RUN, UNDECIDED, judge, overall, verdict, what_would_decide
+from prunescope.report.claims import (
+    CLAIMS,
+    FAILS,
+    HOLDS,
+    NOT_RUN,
+    SO_FAR,
+    UNDECIDED,
+    judge,
+    overall,
+    verdict,
+    what_would_decide,
+    what_would_decide_all,
+)
 from prunescope.report.differences import Difference
 from prunescope.report.measures import Evidence
 
@@ -38,7 +50,9 @@ def test_verdict_of_a_cell(comparisons, wanted):
     ("cells", "wanted"),
     [
         ([UP, UP], HOLDS),
-        ([UP, NONE], UNDECIDED),
+        ([UP, NONE], SO_FAR),
+        ([UP, NONE, OPEN], UNDECIDED),
+        ([UP, NONE, DOWN], FAILS),
         ([UP, OPEN], UNDECIDED),
         ([UP, DOWN], FAILS),
         ([OPEN, DOWN], FAILS),
@@ -55,6 +69,7 @@ def test_a_contradiction_must_survive_the_number_of_comparisons():
     assert verdict({"a": weak}) == FAILS
     assert overall([{"a": weak}]) == FAILS
     assert overall([{"a": weak}, {"a": UP}]) == UNDECIDED
+    assert overall([{"a": weak}, {"a": NONE}, {"b": NONE}]) == FAILS, "what did not run is not looked at"
 
 
 def test_an_undecided_cell_says_what_would_decide_it():
@@ -63,6 +78,21 @@ def test_an_undecided_cell_says_what_would_decide_it():
     assert what_would_decide({"a": Difference({0: 1.0, 1: -1.0, 2: 0.01})}).startswith("not even 100 seeds")
     assert what_would_decide({"a": Difference({0: 1.0, 1: 1.0})}) == "more seeds: these differ all alike"
     assert what_would_decide({"a": UP}) == what_would_decide({"a": DOWN}) == "–"
+
+
+def test_an_undecided_conclusion_says_what_would_decide_it():
+    weak = Difference({0: -2.0, 1: -3.0, 2: -4.0})
+    for cells, wanted in (
+        ([UP, OPEN], "about 7 seeds, if mean and spread stay"),
+        ([UP, OPEN, ONE], "more seeds in 2 cells, see below"),
+        ([UP, NONE], "running the 1 that did not"),
+        ([weak, UP], "more seeds: 1 contradicted by itself, not after the widening"),
+        ([UP, OPEN, NONE, NONE], "about 7 seeds, if mean and spread stay; running the 2 that did not"),
+        ([UP, UP], "–"),
+        ([UP, DOWN], "–"),
+        ([NONE], "–"),
+    ):
+        assert what_would_decide_all([{"a": of} for of in cells]) == wanted
 
 
 def evidence_of(folder, **changes) -> Evidence:

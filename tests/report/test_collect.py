@@ -1,28 +1,17 @@
 """Keeping a study seed by seed: the joined folder has all seeds' numbers, whatever order they came in."""
 
-import importlib.util
 import re
 import shutil
 import subprocess
 import tarfile
 from pathlib import Path
-from typing import Any
 
+import collect_results
 import pandas as pd
-import pytest
 from report_fakes import make_study, plant
 
 from prunescope.params import load
 from workflow import ROOT
-
-
-@pytest.fixture(scope="module")
-def module() -> Any:
-    spec = importlib.util.spec_from_file_location("collect_results", ROOT / "docs" / "collect_results.py")
-    assert spec and spec.loader
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
 
 
 def repository(folder: Path, seed: int) -> Path:
@@ -40,12 +29,12 @@ def repository(folder: Path, seed: int) -> Path:
     return folder
 
 
-def test_seeds_of_two_machines_join(module, tmp_path):
+def test_seeds_of_two_machines_join(tmp_path):
     first, second = repository(tmp_path / "first", 0), repository(tmp_path / "second", 1)
-    kept = module.collect([first], tmp_path / "results")
+    kept = collect_results.collect([first], tmp_path / "results")
     assert kept.name == "small"
     assert load(kept / "params.yaml").study.seeds == (0,)
-    assert module.collect([second], tmp_path / "results") == kept
+    assert collect_results.collect([second], tmp_path / "results") == kept
     assert load(kept / "params.yaml").study.seeds == (0, 1)
     summary = pd.read_csv(kept / "summary.csv")
     assert dict(summary["seed"].value_counts()) == {0: 9, 1: 9}
@@ -59,7 +48,7 @@ def test_seeds_of_two_machines_join(module, tmp_path):
     index = (tmp_path / "results/README.md").read_text(encoding="utf-8")
     assert index.count("[small](small/report.md)") == 1
     before = {file: file.read_bytes() for file in kept.rglob("*") if file.is_file()}
-    module.collect([second], tmp_path / "results")
+    collect_results.collect([second], tmp_path / "results")
     assert {file: file.read_bytes() for file in before} == before, "the same bytes again"
     shutil.rmtree(first / "metrics/evaluate/vgg16-digits-0")
-    assert module.finished_seeds(first / "metrics", ("vgg16",), ("digits",)) == ()
+    assert collect_results.finished_seeds(first / "metrics", ("vgg16",), ("digits",)) == ()

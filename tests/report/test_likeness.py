@@ -22,15 +22,36 @@ def test_pairs_have_intervals_agreement_and_overlap(tree):
     write_predictions(metrics, "vgg16-digits-0.8-0", "oneshot", "aaba")
     table = likeness.similarity_table(metrics, study).set_index("networks")
     row = table.loc["dense and oneshot"]
-    assert str(row["same layers, mean CKA"]) == "0.900 (0.880 to 0.920)"
+    assert str(row["same layers, mean CKA"]) == "0.900"
     assert str(row["same prediction %"]) == "75.0"
     assert table.loc["oneshot and layerwise", "kept weights shared (by chance)"] == "0.600 (0.111)"
     assert table.loc["dense and iterative", "kept weights shared (by chance)"] == "–"
     assert table.loc["dense and layerwise", "same prediction %"] == "–"
-    assert table.loc["dense and untrained", "same layers, mean CKA"] == "0.300 (0.280 to 0.320)"
+    assert table.loc["dense and untrained", "same layers, mean CKA"] == "0.300"
     assert not any("seeds" in name for name in table.index)
-    inside = likeness.inside_table(metrics, study).set_index("network")
-    assert inside.loc["layerwise", "vgg16-digits-0.8-0"] == "0.520 (0.500 to 0.540)"
+    each = likeness.seeds_table(metrics, study).set_index("networks")
+    assert each.loc["dense and oneshot", "same layers, mean CKA"] == "0.900 (0.880 to 0.920)"
+    [inside] = likeness.inside_table(metrics, study).to_dict("records")
+    assert (inside["n"], inside["dense"], inside["layerwise"]) == ("1", "0.500", "0.520")
+
+
+def test_seeds_are_taken_together_and_missing_cells_said(tree):
+    metrics, study = tree(models=("vgg16",), seeds=(0, 1), sparsities=(0.8, 0.5))
+    for path in metrics.glob("cka/vgg16-digits-0.5-*.json"):
+        path.unlink()
+    path = metrics / "cka/vgg16-digits-0.8-1.json"
+    known = json.loads(path.read_text())
+    known["diagonal"]["dense--oneshot"]["value"] = 0.8
+    known["off_diagonal"]["dense"]["value"] = None
+    path.write_text(json.dumps(known))
+    table = likeness.similarity_table(metrics, study)
+    found = table[table["sparsity %"] == "80.0"].set_index("networks")
+    assert (found.loc["dense and oneshot", "n"], found.loc["dense and oneshot", likeness.SAME]) == ("2", "0.850 ± 0.071")
+    assert table[table["sparsity %"] == "50.0"]["networks"].tolist() == ["not run"]
+    assert likeness.inside_table(metrics, study)["n"].tolist() == ["2", "not run"]
+    assert likeness.inside_table(metrics, study)["dense"].tolist() == ["0.500", "–"]
+    each = likeness.seeds_table(metrics, study)
+    assert len(each) == 2 * 7 + 1
 
 
 def test_two_seeds_are_a_yardstick(tree):
@@ -42,8 +63,8 @@ def test_two_seeds_are_a_yardstick(tree):
     sums = [sum(w * (a[b] * c[b]).sum(1) for b, w in weights.items()) for a, c in ((x, y), (x, x), (y, y))]
     np.testing.assert_allclose(apart, sums[0] / np.sqrt(sums[1] * sums[2]), rtol=1e-5)
     table = likeness.similarity_table(metrics, study)
-    row = table[(table["cell"] == "vgg16-digits-0.8-0") & (table["networks"] == "dense of seeds 0 and 1")]
-    assert row["same layers, mean CKA"].tolist() == [f"{np.mean(apart):.3f}"]
+    row = table[table["networks"] == "dense of two seeds"]
+    assert row[["sparsity %", "n", "same layers, mean CKA"]].to_numpy().tolist() == [["0.0", "1 pairs", f"{np.mean(apart):.3f}"]]
     np.savez(metrics / "cka" / "vgg16-digits-0.8-1" / "dense.npz", batch0=np.ones((6, 28)))
     with pytest.raises(PrunescopeError, match="other layers or images"):
         likeness.seeds_apart(metrics, "vgg16-digits-0.8-0", "vgg16-digits-0.8-1")
@@ -78,4 +99,4 @@ def test_a_cell_without_similarity_has_no_rows(tree):
     (metrics / "cka/vgg16-digits-0.8-0.json").unlink()
     assert likeness.similarity_table(metrics, study).empty
     (metrics / "cka/vgg16-digits-0.8-0.json").write_text(json.dumps({"off_diagonal": {"dense": {"value": None}}}))
-    assert likeness.inside_table(metrics, study).to_numpy().tolist() == [["dense", "–"]]
+    assert likeness.inside_table(metrics, study)["dense"].tolist() == ["–"]

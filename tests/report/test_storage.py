@@ -12,6 +12,11 @@ def test_zeros_bytes_and_milliseconds(tree):
     assert (found["nonzero params, M"], found["theoretical speed-up"], found["MB packed"]) == ("0.208", "4.81×", "0.957")
     assert (found["smaller"], found["smaller, bf16"]) == (f"{4e6 / packed:.1f}×", f"{4e6 / (packed // 2):.1f}×")
     assert (found["1 image, ms"], found["32 images, ms"]) == ("2.00", "64.0")
+    assert (found["1 image, of unpruned"], found["32 images, of unpruned"]) == ("0.99×", "1.01×")
+    assert storage.measured_speed(tables.summarise(metrics, study)) == (
+        "Measured in turn with the unpruned network, the pruned ones took 0.99 to 0.99 times as long for 1 image and "
+        "1.01 to 1.01 times as long for 32 images."
+    )
     assert storage.timed_on(metrics, study) == "cpu (a processor), 2 threads, float32"
     assert round(storage.spread_of_latency(metrics, study) or 0, 9) == 0.1
 
@@ -20,7 +25,9 @@ def test_nothing_was_timed(tree):
     metrics, study = tree()
     for path in (metrics / "evaluate").rglob("*-latency.json"):
         path.unlink()
-    found = row(storage.storage_table(tables.summarise(metrics, study), study), model="vgg16", method="oneshot")
+    summary = tables.summarise(metrics, study)
+    found = row(storage.storage_table(summary, study), model="vgg16", method="oneshot")
     assert found["1 image, ms"] == tables.NOTHING
+    assert storage.measured_speed(summary) == ""
     assert storage.spread_of_latency(metrics, study) is None
     assert storage.timed_on(metrics, study) == ""

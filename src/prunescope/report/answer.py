@@ -8,9 +8,10 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from prunescope.report import predictions
 from prunescope.report.arms import arms_of, cells_of, read_json
-from prunescope.report.claims import FAILS, HOLDS, NOT_RUN, UNDECIDED, Judged, overall
-from prunescope.report.classes import recall_changes
+from prunescope.report.claims import FAILS, HOLDS, NOT_RUN, SO_FAR, UNDECIDED, Judged, overall
+from prunescope.report.classes import recall_by_seed, recall_changes
 from prunescope.report.differences import Difference, between, by_seed
 from prunescope.report.facts import budgets_differ
 from prunescope.report.measures import Evidence
@@ -41,9 +42,9 @@ def contests(evidence: Evidence) -> Iterator[Contest]:
         if not shared:
             continue
         dense = by_seed(summary, model, dataset, level, "dense")
-        shared &= set(dense) or shared
+        shared = (shared & set(dense)) or shared
         means = {name: float(np.mean([of[seed] for seed in shared])) for name, of in found.items()}
-        control = float(np.mean([dense[seed] for seed in shared])) if dense and shared else math.nan
+        control = float(np.mean([dense[seed] for seed in shared])) if shared <= set(dense) else math.nan
         pairs = {(a, b): between(summary, model, dataset, level, a, b) for a, b in combinations(study.methods, 2)}
         yield Contest((model, dataset, level), means, control, pairs)
 
@@ -61,9 +62,8 @@ def answer(evidence: Evidence, judged: Judged) -> tuple[str, str]:
         seen = f"With one method there is nothing to compare{_to_dense(cells, evidence)}."
     elif all(difference.n < 2 for cell in cells for difference in cell.pairs.values()):
         gaps = _range([cell.gap for cell in cells], ".1f")
-        seen = (
-            f"In {_cells(cells)} best and worst method lie {gaps} points of balanced accuracy apart{_to_dense(cells, evidence)}."
-        )
+        apart = f"best and worst method lie {gaps} points of balanced accuracy apart"
+        seen = f"In {_cells(cells, evidence)} {apart}{_to_dense(cells, evidence)}."
     else:
         seen = _seen(cells, evidence)
     if max(len(by_seed(evidence.summary, *cell.where, name)) for cell in cells for name in cell.methods) < 2:
@@ -71,8 +71,10 @@ def answer(evidence: Evidence, judged: Judged) -> tuple[str, str]:
     return seen, _meaning(evidence, judged, cells)
 
 
-def _cells(cells: list[Contest]) -> str:
-    return f"{len(cells)} cells (model, data set, sparsity)" if len(cells) > 1 else "the one cell (model, data set, sparsity)"
+def _cells(cells: list[Contest], evidence: Evidence) -> str:
+    missing = len(list(cells_of(evidence.study))) - len(cells)
+    kind = f"model, data set, sparsity{f'; {missing} more did not run in full' if missing else ''}"
+    return f"{len(cells)} cells ({kind})" if len(cells) > 1 else f"the one cell ({kind})"
 
 
 def _seen(cells: list[Contest], evidence: Evidence) -> str:
@@ -83,16 +85,18 @@ def _seen(cells: list[Contest], evidence: Evidence) -> str:
         gaps = _range([cell.gap for cell in cells], ".1f")
         apart = f"best and worst method lie {gaps} points of balanced accuracy apart"
         return (
-            f"In {_cells(cells)} it is not shown that the way of pruning matters ({among}): {apart}{_to_dense(cells, evidence)}."
+            f"In {_cells(cells, evidence)} it is not shown that the way of pruning matters ({among}): {apart}"
+            f"{_to_dense(cells, evidence)}."
         )
     some = len({cell.where for cell, *_ in shown})
     cell, (first, second), largest = max(shown, key=lambda found: abs(found[2].mean))
     better, worse = (first, second) if largest.mean > 0 else (second, first)
-    size = Difference({seed: value * math.copysign(1, largest.mean) for seed, value in largest.by_seed.items()}).text()
+    gap = Difference({seed: value * math.copysign(1, largest.mean) for seed, value in largest.by_seed.items()})
+    matters = f"{some} of {_cells(cells, evidence)}" if len(cells) > 1 else _cells(cells, evidence)
     return (
-        f"The way of pruning matters in {some} of {_cells(cells)} ({among}), most for {_name(cell.where)}, where {better} is "
-        f"{size} points of balanced accuracy from {worse}{'; elsewhere no difference is shown' if some < len(cells) else ''}"
-        f"{_to_dense(cells, evidence)}."
+        f"The way of pruning matters in {matters} ({among}), most for {_name(cell.where)}, where {better} is "
+        f"{gap.text(comparisons=count)} points of balanced accuracy from {worse}"
+        f"{'; in the others no difference outlasts the widening' if some < len(cells) else ''}{_to_dense(cells, evidence)}."
     )
 
 
@@ -105,15 +109,19 @@ def _to_dense(cells: list[Contest], evidence: Evidence) -> str:
 
 
 def _meaning(evidence: Evidence, judged: Judged, cells: list[Contest]) -> str:
-    verdicts = [overall(of.values()) for of in judged.values()]
-    counts = {kind: verdicts.count(kind) for kind in (HOLDS, FAILS, UNDECIDED, NOT_RUN)}
+    verdicts = [overall(of.values()) for of in judged.values() if of]
+    counts = {kind: verdicts.count(kind) for kind in (HOLDS, SO_FAR, FAILS, UNDECIDED, NOT_RUN)}
     missing = f" ({counts[NOT_RUN]} not run)" if counts[NOT_RUN] else ""
-    text = f"Of the paper's {len(verdicts)} conclusions {counts[HOLDS]} hold here, {counts[FAILS]} do not"
-    return f"{text} and {counts[UNDECIDED]} are undecided{missing}{_who_pays(evidence, cells)}."
+    so_far = f" ({counts[SO_FAR]} so far, as cells are missing)" if counts[SO_FAR] else ""
+    about = "" if len(verdicts) == len(judged) else " that this study is about"
+    held = f"{counts[HOLDS] + counts[SO_FAR]} hold here{so_far}"
+    others = f"{counts[FAILS]} do not and {counts[UNDECIDED]} are undecided{missing}"
+    return f"Of the paper's {len(verdicts)} conclusions{about} {held}, {others}{_who_pays(evidence, cells)}."
 
 
 def _who_pays(evidence: Evidence, cells: list[Contest]) -> str:
-    """The largest loss of recall that the test images show after correction for the number of classes, methods and cells."""
+    """The largest loss of recall that the test images show after correction for the number of classes, methods and cells, and
+    that the seeds show too: trained again, a network loses and wins classes that pruning has nothing to do with."""
     from scipy.stats import norm  # slow to import
 
     found = []
@@ -125,7 +133,9 @@ def _who_pays(evidence: Evidence, cells: list[Contest]) -> str:
         return ""
     times = norm.ppf(1 - 0.025 / len(found)) / norm.ppf(0.975)
     lost = [of for of in found if of[0][of[1]] + (of[0][f"{of[1]}_high"] - of[0][of[1]]) * times < 0]
-    looked = f"of {len(found):,} looked at"
+    by_cell = {cell.where: recall_by_seed(evidence.metrics, evidence.study, *cell.where) for *_, cell in lost}
+    lost = [of for of in lost if by_cell[of[2].where][of[1], of[0]["class"]].sign < 0]
+    looked = f"of {len(found):,} looked at, by images and seeds"
     if not lost:
         return f"; no class is shown to lose recall ({looked})"
     row, method, cell = min(lost, key=lambda of: of[0][of[1]])
@@ -139,17 +149,19 @@ def chance(evidence: Evidence) -> str:
     """How far another draw of test images would move one network's balanced accuracy; empty where nothing ran."""
     parts = []
     for dataset in evidence.study.datasets:
-        found = [
-            read_json(evidence.metrics / f"{arm.evaluate}.json") for arm in arms_of(evidence.study) if arm.dataset == dataset
-        ]
+        arms = [arm for arm in arms_of(evidence.study) if arm.dataset == dataset and arm.kind != "student"]
+        found = [read_json(evidence.metrics / f"{arm.evaluate}.json") for arm in arms]
         bounds = [(one.get("balanced_accuracy_low"), one.get("balanced_accuracy_high")) for one in found if one]
         widths = [(high - low) / 2 for low, high in bounds if low is not None and high is not None]
         if widths:
             images = next(one["test_images"] for one in found if one)
-            parts.append(f"±{pd.Series(widths).median() * 100:.1f} points ({dataset}, {images:,.0f} images)")
+            shown = next((of for arm in arms if (of := predictions.read_arm(evidence.metrics, arm)) is not None), None)
+            groups = shown.table["group"].nunique() if shown is not None else images
+            drawn = f"{images:,.0f} images{f' of {groups:,} lesions or other groups' if groups < images else ''}"
+            parts.append(f"±{pd.Series(widths).median() * 100:.1f} points ({dataset}, {drawn})")
     if not parts:
         return ""
-    moves = "Another draw of test images alone would move one network's balanced accuracy by up to"
+    moves = "Another draw of the test split would move a network's balanced accuracy by less than about"
     return f"{moves} {', '.join(parts)}, 19 times in 20."
 
 

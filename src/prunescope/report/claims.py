@@ -24,14 +24,14 @@ from prunescope.report.measures import (
 )
 from prunescope.report.tables import NOTHING
 
-HOLDS, FAILS, UNDECIDED, NOT_RUN = "holds", "does not hold", "undecided", "not run"
+HOLDS, SO_FAR, FAILS, UNDECIDED, NOT_RUN = "holds", "holds so far", "does not hold", "undecided", "not run"
 RULES = (
     "Every conclusion is measured as differences that are positive where it is right, seed by seed; in brackets 95 % "
     "intervals of their mean over seeds (Student's t). In a cell (model, data set, sparsity) a conclusion holds where all its "
     "intervals lie above zero, does not hold where one lies wholly below, and is undecided otherwise. Over the study it holds "
-    "where it holds in every cell; it does not hold where one interval still lies below zero after all are widened for their "
-    "number (Bonferroni), as one exception is enough and many are looked at. One seed decides nothing. Dead layers, which "
-    "have no similarity, are left out of all maps that are compared."
+    "where it holds in every cell, and so far where it holds in all that ran and others did not; it does not hold where one "
+    "interval still lies below zero after all are widened for their number (Bonferroni), as one exception is enough and many are "
+    "looked at. One seed decides nothing. Dead layers, which have no similarity, are left out of all maps that are compared."
 )
 
 
@@ -116,13 +116,13 @@ def verdict(comparisons: Comparisons) -> str:
 
 def overall(cells: Collection[Comparisons]) -> str:
     """The verdict over all cells of the study that the conclusion is about (`RULES`)."""
-    each = [verdict(comparisons) for comparisons in cells]
-    every = [difference for comparisons in cells for difference in comparisons.values()]
-    if set(each) <= {NOT_RUN}:
+    each = {verdict(comparisons) for comparisons in cells}
+    every = [difference for comparisons in cells for difference in comparisons.values() if difference.n]
+    if each <= {NOT_RUN}:
         return NOT_RUN
     if any(difference.sign_among(len(every)) < 0 for difference in every):
         return FAILS
-    return HOLDS if set(each) == {HOLDS} else UNDECIDED
+    return {frozenset({HOLDS}): HOLDS, frozenset({HOLDS, NOT_RUN}): SO_FAR}.get(frozenset(each), UNDECIDED)
 
 
 def what_would_decide(comparisons: Comparisons) -> str:
@@ -138,6 +138,20 @@ def what_would_decide(comparisons: Comparisons) -> str:
     if None in needed:
         return f"not even {MOST_SEEDS} seeds at this mean and spread: the difference is small"
     return f"about {max(needed)} seeds, if mean and spread stay"  # type: ignore[type-var]
+
+
+def what_would_decide_all(cells: Collection[Comparisons]) -> str:
+    """For a conclusion that is undecided over the study, or holds so far: what its cells want."""
+    if overall(cells) not in (UNDECIDED, SO_FAR):
+        return NOTHING
+    each = [verdict(comparisons) for comparisons in cells]
+    wanted = [what_would_decide(comparisons) for comparisons in cells if verdict(comparisons) == UNDECIDED]
+    parts = [wanted[0] if len(set(wanted)) == 1 else f"more seeds in {len(wanted)} cells, see below"] if wanted else []
+    if FAILS in each:
+        parts.append(f"more seeds: {each.count(FAILS)} contradicted by itself, not after the widening")
+    if NOT_RUN in each:
+        parts.append(f"running the {each.count(NOT_RUN)} that did not")
+    return "; ".join(parts)
 
 
 def findings(evidence: Evidence, claim: Claim) -> Iterator[tuple[tuple[str, str, float], Comparisons]]:
@@ -163,12 +177,14 @@ def claims_table(judged: Judged) -> pd.DataFrame:
     for number, (claim, cells) in enumerate(judged.items(), 1):
         each = [verdict(comparisons) for comparisons in cells.values()]
         counts = [f"{each.count(kind)} {kind}" for kind in (HOLDS, FAILS, UNDECIDED, NOT_RUN) if kind in each]
+        wanted = what_would_decide_all(cells.values())
         row = {
             "no.": str(number),
             "verdict": overall(cells.values()) if cells else NOTHING,
             "conclusion of the paper": claim.text,
         }
-        rows.append(row | {"cells": ", ".join(counts) or "none of this study", "measured": f"{claim.measure} ({claim.unit})"})
+        row |= {"cells": ", ".join(counts) or "none of this study", "what would decide it": wanted}
+        rows.append(row | {"measured": f"{claim.measure} ({claim.unit})"})
     return pd.DataFrame(rows)
 
 

@@ -8,8 +8,9 @@ import pandas as pd
 
 from prunescope.report import predictions
 from prunescope.report.arms import Study, cells_of
+from prunescope.report.differences import Difference
 from prunescope.report.predictions import TAILS, Predictions
-from prunescope.report.tables import NOTHING
+from prunescope.report.tables import NOT_RUN, NOTHING
 
 SHOWN = 10  # classes of a cell in the table, those that lose most
 
@@ -21,7 +22,7 @@ def recall_changes(metrics: Path, study: Study, model: str, dataset: str, level:
     predictions by all networks: it says what other test images would have given, not what other seeds would have. No rows
     where a method has not run.
     """
-    ran = _complete_seeds(metrics, study, model, dataset, level)
+    ran = list(_complete_seeds(metrics, study, model, dataset, level).values())
     if not ran:
         return pd.DataFrame()
     names, images = ("dense", *study.methods), ran[0]["dense"]
@@ -43,16 +44,29 @@ def recall_changes(metrics: Path, study: Study, model: str, dataset: str, level:
     return pd.DataFrame(table).iloc[np.argsort(values.mean(0), kind="stable")].reset_index(drop=True)
 
 
-def _complete_seeds(metrics: Path, study: Study, model: str, dataset: str, level: float) -> list[dict[str, Predictions]]:
-    """The predictions of the dense control and all methods, of each seed that has them all; of the same images in all."""
-    names, ran = ("dense", *study.methods), []
+def recall_by_seed(metrics: Path, study: Study, model: str, dataset: str, level: float) -> dict[tuple[str, str], Difference]:
+    """By method and class the change of recall from dense in points, seed by seed; empty where nothing ran."""
+    found: dict[tuple[str, str], dict[int, float]] = {}
+    for seed, known in _complete_seeds(metrics, study, model, dataset, level).items():
+        dense = known["dense"]
+        for method in study.methods:
+            changes = (known[method].right - dense.right) @ dense.member / dense.member.sum(0) * 100
+            for name, change in zip(dense.classes, changes, strict=True):
+                found.setdefault((method, name), {})[seed] = float(change)
+    return {key: Difference(of) for key, of in found.items()}
+
+
+def _complete_seeds(metrics: Path, study: Study, model: str, dataset: str, level: float) -> dict[int, dict[str, Predictions]]:
+    """By seed the predictions of dense and all methods, of the seeds that have them all; of the same images in all."""
+    names: tuple[str, ...] = ("dense", *study.methods)
+    ran: dict[int, dict[str, Predictions]] = {}
     for seed in study.seeds:
         found = {name: predictions.read(metrics, model, dataset, level, seed, name) for name in names}
         known = {name: of for name, of in found.items() if of is not None}
         if len(known) == len(names):
-            ran.append(known)
+            ran[seed] = known
             for of in known.values():
-                predictions.same_images(of, ran[0]["dense"])
+                predictions.same_images(of, next(iter(ran.values()))["dense"])
     return ran
 
 
@@ -64,7 +78,7 @@ def lost_images(metrics: Path, study: Study, model: str, dataset: str, level: fl
     """
     found: dict[str, dict[str, Any]] = {}
     ran = _complete_seeds(metrics, study, model, dataset, level)
-    for known in ran:
+    for known in ran.values():
         dense, pruned = known["dense"], {method: known[method] for method in study.methods}
         lost = dense.right * np.prod([1 - of.right for of in pruned.values()], axis=0)
         for place in np.flatnonzero(lost):
@@ -79,33 +93,40 @@ def lost_images(metrics: Path, study: Study, model: str, dataset: str, level: fl
 
 def lost_table(metrics: Path, study: Study) -> pd.DataFrame:
     """How many images each cell loses, and of which classes most."""
-    rows = []
+    rows, some = [], False
     for model, dataset, level in cells_of(study):
         lost = lost_images(metrics, study, model, dataset, level)
+        row = {"model": model, "data": dataset, "sparsity %": f"{level * 100:.1f}", "images": NOT_RUN}
         if len(lost.columns):
-            often = lost["actual"].value_counts().head(5)
-            row = {"model": model, "data": dataset, "sparsity %": f"{level * 100:.1f}", "images": f"{len(lost):,}"}
-            row |= {"in every seed": f"{int((lost['seeds'] == lost['ran']).sum()):,}"}
-            rows.append(row | {"classes": ", ".join(f"{name} ({count})" for name, count in often.items()) or NOTHING})
-    return pd.DataFrame(rows)
+            some, often = True, lost["actual"].value_counts().head(5)
+            row |= {"images": f"{len(lost):,}", "in every seed": f"{int((lost['seeds'] == lost['ran']).sum()):,}"}
+            row |= {"classes": ", ".join(f"{name} ({count})" for name, count in often.items()) or NOTHING}
+        rows.append(row)
+    return pd.DataFrame(rows if some else []).fillna(NOTHING)
 
 
 def who_pays_table(metrics: Path, study: Study) -> pd.DataFrame:
     """The `SHOWN` classes of every cell that lose most, in percentage points with intervals; no rows where nothing ran."""
-    rows = []
+    rows, some = [], False
     for model, dataset, level in cells_of(study):
         found = recall_changes(metrics, study, model, dataset, level)
+        seeds = recall_by_seed(metrics, study, model, dataset, level)
+        where = {"model": model, "data": dataset, "sparsity %": f"{level * 100:.1f}"}
         for _, row in found.head(SHOWN).iterrows():
-            where = {"model": model, "data": dataset, "sparsity %": f"{level * 100:.1f}", "class": row["class"]}
-            changes = {f"{method}, points": _points(row, method) for method in study.methods}
-            rows.append(where | {"images": f"{row['images']:,}", "dense recall %": f"{row['dense'] * 100:.1f}"} | changes)
-    return pd.DataFrame(rows)
+            some = True
+            changes = {f"{method}, points": _points(row, method, seeds[method, row["class"]]) for method in study.methods}
+            of_class = {"class": row["class"], "images": f"{row['images']:,}", "dense recall %": f"{row['dense'] * 100:.1f}"}
+            rows.append(where | of_class | changes)
+        if found.empty:
+            rows.append(where | {"class": NOT_RUN})
+    return pd.DataFrame(rows if some else []).fillna(NOTHING)
 
 
-def _points(row: pd.Series, method: str) -> str:
-    """−3.1 [−6.0, −0.4]; a dot where the interval leaves zero out."""
+def _points(row: pd.Series, method: str, seeds: Difference) -> str:
+    """−3.1 [−6.0, −0.4]; a dot where the interval leaves zero out, two where that over the seeds does so on the same side."""
     value, low, high = (100 * row[f"{method}{end}"] for end in ("", "_low", "_high"))
     if np.isnan(value):
         return NOTHING
-    sure = " •" if low > 0 or high < 0 else ""
-    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]{sure}".replace("-", "−")
+    sign = int(low > 0) - int(high < 0)
+    dots = f" {'••' if seeds.sign == sign else '•'}" if sign else ""
+    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]{dots}".replace("-", "−")

@@ -24,14 +24,14 @@ def shares(found: list[Predictions], classes: list[str]) -> np.ndarray:
 
 
 def matrices(metrics: Path, study: Study, model: str, dataset: str, level: float) -> Figure | None:
-    """A panel per network that ran; None where none did or the classes are more than `MOST`."""
+    """A panel per network that ran; None where no method did or the classes are more than `MOST`."""
     panels = {}
     for name in ("dense", *study.methods):
         runs = [predictions.read(metrics, model, dataset, level, seed, name) for seed in study.seeds]
         if known := [run for run in runs if run is not None]:
             panels[name] = known
     classes = sorted({one for runs in panels.values() for run in runs for one in run.classes})
-    if not panels or len(classes) > MOST:
+    if not set(panels) - {"dense"} or len(classes) > MOST:
         return None
     columns, lines = min(2, len(panels)), -(-len(panels) // 2)
     with house_style():

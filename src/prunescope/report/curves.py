@@ -28,7 +28,10 @@ def table(metrics: Path, study: Study) -> pd.DataFrame:
     """`COLUMNS` of the whole study, a row per measurement; cells are named by model, data set and sparsity."""
     parts = []
     for model, dataset, level in cells_of(study):
-        for method, seed, rows in arm_curves(metrics, study, model, dataset, level):
+        arms = arm_curves(metrics, study, model, dataset, level)
+        if all(method == "dense" for method, *_ in arms):
+            continue  # the control belongs to the cells that ran
+        for method, seed, rows in arms:
             arm = {"cell": f"{model} on {dataset}, {level * 100:g} %", "method": method, "seed": seed}
             parts.append(rows[["step", "accuracy"]].assign(**arm)[list(COLUMNS)])
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))

@@ -85,11 +85,12 @@ class Difference:
         enough = (n for n in range(2, MOST_SEEDS + 1) if _quantile(n) * self.deviation / math.sqrt(n) < abs(self.mean))
         return next(enough, None)
 
-    def text(self, form: str = "+.1f") -> str:
-        """+0.8 [−0.4, +2.0]; without the brackets where no spread was measured; – for no seed."""
+    def text(self, form: str = "+.1f", comparisons: int = 1) -> str:
+        """+0.8 [−0.4, +2.0], widened as in `sign_among`; without brackets where no spread was measured; – for no seed."""
         if not self.n:
             return NOTHING
-        bounds = f" [{self.low:{form}}, {self.high:{form}}]" if self.measured else ""
+        width = self._width(comparisons)
+        bounds = f" [{self.mean - width:{form}}, {self.mean + width:{form}}]" if self.measured else ""
         return f"{self.mean:{form}}{bounds}".replace("-", "−")
 
 

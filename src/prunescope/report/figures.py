@@ -126,11 +126,11 @@ def _by_layers(rows: pd.DataFrame) -> pd.Series:
 def training_curves(metrics: Path, study: Study, model: str, dataset: str) -> Figure | None:
     """Validation accuracy over the steps of the shared budget, pruned arms against the dense control.
 
-    A column per sparsity; above the whole range, below the range in which the arms end. One line per seed, marks right
-    after pruning. None where nothing ran.
+    A column per sparsity at which a method ran; above the whole range, below the range in which the arms end. One
+    line per seed, marks right after pruning. None where nothing ran.
     """
     curves = {level: arm_curves(metrics, study, model, dataset, level) for level in levels(study)}
-    curves = {level: lines for level, lines in curves.items() if lines}
+    curves = {level: lines for level, lines in curves.items() if {name for name, *_ in lines} - {"dense"}}
     if not curves:
         return None
     floor = min(line["accuracy"].iloc[-1] for lines in curves.values() for *_, line in lines) * 100

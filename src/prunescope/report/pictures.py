@@ -13,14 +13,15 @@ from prunescope.report.blocks import Block, Picture
 
 
 def accuracy_figures(summary: pd.DataFrame, study: Study, metrics: Path) -> Iterator[Block]:
+    equal = not facts.budgets_differ(summary)
     n = "Bars are means, whiskers one standard deviation." if len(study.seeds) > 1 else "One seed: no error bars."
     yield Picture(
         "accuracy.png",
         look.png(figures.accuracy_bars(summary, study)),
         "Bars of test accuracy per method beside the dense control, one panel per model and data set; the table above "
         "has the numbers.",
-        f"Test accuracy at equal budgets. {n} Diamonds: balanced accuracy; strokes: right after the last pruning, "
-        "before any training that follows it.",
+        f"Test accuracy{' at equal budgets' if equal else ''}. {n} Diamonds: balanced accuracy; strokes: right after the last "
+        "pruning, before any training that follows it.",
     )
     for dataset in study.datasets:
         for model in study.models:
@@ -29,8 +30,8 @@ def accuracy_figures(summary: pd.DataFrame, study: Study, metrics: Path) -> Iter
                 f"curves-{model}-{dataset}.png",
                 figures.training_curves(metrics, study, model, dataset),
                 f"Curves of validation accuracy over optimizer steps, {where}: pruned arms and the dense control.",
-                f"{where}: training pruned against dense. The budget is the same for all; triangles are measured right "
-                "after a pruning. Source: the CSVs under metrics/prune and metrics/finetune.",
+                f"{where}: training pruned against dense{', the budget the same for all' if equal else ''}. Triangles are "
+                "measured right after a pruning. Source: the CSVs under metrics/prune and metrics/finetune.",
             )
             yield from _picture(
                 f"layers-{model}-{dataset}.png",

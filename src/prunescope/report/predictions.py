@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from prunescope.errors import PrunescopeError
-from prunescope.report.arms import dense_cell, pruned_cell, unpruned
+from prunescope.report.arms import Arm, dense_cell, pruned_cell, unpruned
 from prunescope.resampling import Floats, resampled_sums
 
 COLUMNS = ["name", "group", "actual", "predicted"]
@@ -55,7 +55,15 @@ def read(metrics: Path, model: str, dataset: str, level: float, seed: int, name:
     name: dense, a method, or student-<teacher>. The dense control and its students belong to no level.
     """
     cell = dense_cell(model, dataset, seed) if unpruned(name) else pruned_cell(model, dataset, level, seed)
-    path = metrics / "evaluate" / cell / f"{name}-predictions.csv"
+    return _found(metrics / "evaluate" / cell / f"{name}-predictions.csv")
+
+
+def read_arm(metrics: Path, arm: Arm) -> Predictions | None:
+    """The same of an arm."""
+    return _found(metrics / f"{arm.evaluate}-predictions.csv")
+
+
+def _found(path: Path) -> Predictions | None:
     return _read(path, path.stat().st_mtime_ns) if path.is_file() else None
 
 

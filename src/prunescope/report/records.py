@@ -10,9 +10,8 @@ from prunescope.report.arms import Study
 from prunescope.report.blocks import Block, Table, Text
 
 STORAGE = (
-    "Unstructured zeros save storage, not time: the zeros stay in their places, dense kernels multiply them like any "
-    "other number, and latency stays that of the dense network. Nonzero MACs and the theoretical speed-up say what "
-    "sparse hardware could reach."
+    "Unstructured zeros save storage, not time: the zeros stay in their places, and dense kernels multiply them like any "
+    "other number. Nonzero MACs and the theoretical speed-up say what sparse hardware could reach."
 )
 
 
@@ -30,9 +29,14 @@ def budgets(summary: pd.DataFrame, study: Study, metrics: Path) -> Iterator[Bloc
         "Training after the base checkpoint, prune and finetune stages together. Source: metrics/summary.csv.",
         labels=4,
     )
-    yield Text(STORAGE)
+    yield Text(f"{STORAGE} {storage.measured_speed(summary)}".strip())
     place, spread = storage.timed_on(metrics, study), storage.spread_of_latency(metrics, study)
-    timed = f"Latency: median of forward passes on {place}; quartiles at most {spread:.0%} apart. " if spread is not None else ""
+    timed = ""
+    if spread is not None:
+        timed = (
+            f"Latency: median of forward passes on {place}, quartiles at most {spread:.0%} apart; of different arms at different "
+            "moments, so compare the ratios to the unpruned network, which was timed in turn with each. "
+        )
     yield Table(
         storage.storage_table(summary, study),
         "Size and arithmetic of the whole model (M: million; MB: million bytes). Packed: what `prunescope pack` writes, a bit "
@@ -62,17 +66,21 @@ def similarity(study: Study, metrics: Path) -> Iterator[Block]:
         return
     yield Table(
         table,
-        "Pairs of networks. CKA: mean over the layers of the similarity of the same layer in both, with its 95 % interval over "
-        "probe images. Yardsticks: an untrained network, and where there are several seeds the dense networks of two. Kept "
-        "weights shared: of those that either keep; in brackets what independent masks of the same densities share. "
-        "Sources: metrics/cka, metrics/evaluate.",
-        labels=2,
+        "Pairs of networks. CKA: mean over the layers of the similarity of the same layer in both. Yardsticks: an untrained "
+        "network, and where there are several seeds the dense networks of two. Kept weights shared: of those that either keep; "
+        "in brackets what independent masks of the same densities share. Sources: metrics/cka, metrics/evaluate.",
+        labels=4,
+    )
+    yield Table(
+        likeness.seeds_table(metrics, study),
+        "The same seed by seed, CKA with its 95 % interval over probe images.",
+        labels=5,
+        folded=True,
     )
     yield Table(
         likeness.inside_table(metrics, study),
-        "Inside one network: mean similarity of its different layers (low: they differ), with the same interval. "
-        "Source: metrics/cka.",
-        labels=1,
+        "Inside one network: mean similarity of its different layers (low: they differ). Source: metrics/cka.",
+        labels=3,
     )
 
 

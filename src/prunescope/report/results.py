@@ -31,7 +31,7 @@ def verdict_blocks(evidence: Evidence, judged: Judged, method: str) -> Iterator[
 
 
 def claim_blocks(judged: Judged) -> Iterator[Block]:
-    yield Table(claims_table(judged), "The conclusions of Akhtar and Bathula, judged by this study's numbers.", labels=5)
+    yield Table(claims_table(judged), "The conclusions of Akhtar and Bathula, judged by this study's numbers.", labels=6)
     yield Text(RULES)
     yield Table(
         cells_table(judged),
@@ -63,8 +63,8 @@ def accuracy_blocks(evidence: Evidence) -> Iterator[Block]:
         differences.difference_table(metrics, summary, study),
         "Pairs of networks that share seed, base and images: mean difference over n seeds, in brackets its 95 % interval "
         "(Student's t). Where it spans zero no difference is shown; that is not proof of equality. Shown by the images: in how "
-        "many seeds a bootstrap over test images (lesions) alone leaves zero out. Sources: metrics/summary.csv, "
-        "metrics/evaluate.",
+        "many seeds a bootstrap over test images (lesions) alone leaves zero out. Each row stands for itself: one in twenty "
+        "shows a difference by chance, which the answer at the top allows for. Sources: metrics/summary.csv, metrics/evaluate.",
         labels=4,
     )
     yield Table(
@@ -84,9 +84,10 @@ def who_pays_blocks(study: Study, metrics: Path) -> Iterator[Block]:
     yield Table(
         table,
         "Change of recall (sensitivity) from the dense control to each method, in percentage points, mean over seeds; per cell "
-        f"the {classes.SHOWN} classes that lose most on average. In brackets 95 % intervals over test images, resampled by group "
-        "(lesion); a dot where they leave zero out. With many classes some do so by chance alone (one in twenty). Source: the "
-        "predictions under metrics/evaluate.",
+        f"up to {classes.SHOWN} classes, those that lose most on average first. In brackets 95 % intervals over test images, "
+        "resampled by group (lesion); a dot where they leave zero out, a second one where the interval over seeds (Student's t) "
+        "does too: trained again, a network wins and loses classes that pruning has nothing to do with. With many classes some "
+        "do so by chance alone (one in twenty). Source: the predictions under metrics/evaluate.",
         labels=4,
     )
     yield Table(

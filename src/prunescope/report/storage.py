@@ -9,7 +9,7 @@ from prunescope.report.tables import NOT_RUN, controls, mean, millions, runs, sp
 
 
 def storage_table(summary: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Parameters, multiply-accumulates, bytes and milliseconds per arm (means over seeds)."""
+    """Parameters, multiply-accumulates, bytes, and milliseconds with their ratio to the unpruned network's (means over seeds)."""
 
     def cells(model: str, dataset: str, method: str, level: float) -> dict[str, str]:
         arm = runs(summary, model, dataset, method, level)
@@ -24,9 +24,22 @@ def storage_table(summary: pd.DataFrame, study: Study) -> pd.DataFrame:
             "theoretical speed-up": mean(arm["macs"] / arm["nonzero_macs"], ".2f", "×"),
             "1 image, ms": mean(arm["batch_1_ms"], ".2f"),
             "32 images, ms": mean(arm["batch_32_ms"], ".1f"),
+            "1 image, of unpruned": mean(arm["batch_1_to_dense"], ".2f", "×"),
+            "32 images, of unpruned": mean(arm["batch_32_to_dense"], ".2f", "×"),
         }
 
     return view(study, study.models, controls(study), cells)
+
+
+def measured_speed(summary: pd.DataFrame) -> str:
+    """In words how the pruned networks' times compare with the unpruned one's (means over seeds); empty where not timed."""
+    pruned = summary[summary["kind"] == "pruned"].groupby(["dataset", "model", "method", "sparsity"], sort=False)
+    found = []
+    for count, images in ((1, "1 image"), (32, "32 images")):
+        ratios = pruned[f"batch_{count}_to_dense"].mean().dropna()
+        if len(ratios):
+            found.append(f"{ratios.min():.2f} to {ratios.max():.2f} times as long for {images}")
+    return f"Measured in turn with the unpruned network, the pruned ones took {' and '.join(found)}." if found else ""
 
 
 def timed_on(metrics: Path, study: Study) -> str:

@@ -43,7 +43,8 @@ def student_table(metrics: Path, summary: pd.DataFrame, study: Study) -> pd.Data
             "student MB packed": millions(student["size_packed_bytes"]),
             "teacher's": millions(teacher["size_packed_bytes"]),
             "student 1 image, ms": mean(student["batch_1_ms"], ".2f"),
-            "teacher's ms": mean(teacher["batch_1_ms"], ".2f"),
+            "of unpruned teacher's": mean(student["batch_1_to_dense"], ".2f", "×"),
+            "teacher's of unpruned's": mean(teacher["batch_1_to_dense"], ".2f", "×"),
         }
 
     models = [model for model in study.models if model in study.teachers]

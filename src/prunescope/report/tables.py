@@ -35,7 +35,7 @@ COUNTS = (
 )
 SIMILARITY = ("cka_to_dense",)  # mean CKA of each layer with the same layer of the dense control
 HEADLINE = ("accuracy", "balanced_accuracy", "achieved_sparsity", "size_packed_bytes", "cka_to_dense")  # what dvc metrics shows
-LATENCY = ("batch_1_ms", "batch_32_ms")  # median of a forward pass on the device that evaluated
+LATENCY = ("batch_1_ms", "batch_32_ms", "batch_1_to_dense", "batch_32_to_dense")  # medians of forward passes, see latency.py
 COLUMNS = (*KEYS, *EVALUATE, *TRAINING, *SIMILARITY, *LATENCY)
 NOT_RUN = "not run"
 NOTHING = "–"
