@@ -5,8 +5,8 @@
 The FOLDERs are the repositories in which it ran (default: this one), the first with the params.yaml of the whole study. Their
 metrics join those that metrics.tar.xz there already has, so that a long study can be run seed by seed, on several machines; then
 summary.csv, the report and its figures are made from all of them, params.yaml gets all seeds, and results/README.md a line.
-Layer features of the dense networks (dense.npz) are large and stay out of the archive: the report compares the seeds whose
-FOLDERs are named together.
+Layer features of the dense networks (dense.npz) are large and stay out of the archive; what the report reads from them, the
+similarity of every two seeds whose FOLDERs are named together, is written into it.
 """
 
 import io
@@ -18,24 +18,32 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
 
 from prunescope import __version__
+from prunescope.errors import PrunescopeError
 from prunescope.files import replacing, write_json, write_text
-from prunescope.params import load
-from prunescope.report import curves, facts, page, tables
-from prunescope.report.arms import Study, arms_of, dense_cell, read_json
+from prunescope.params import Params, load
+from prunescope.report import curves, facts, likeness, page, tables
+from prunescope.report.arms import Study, arms_of, cells_of, dense_cell, read_json
+from prunescope.report.reproduce import command
 
 ROOT = Path(__file__).resolve().parent.parent
 LEFT_OUT = {".npz"}
 INDEX = """# Results
 
 Studies on real data, each in a folder that `python docs/collect_results.py` wrote: `report.md` (the report with its `figures/`),
-`summary.csv` (a row per network and seed: every number of the report's tables is a mean of these), `curves.csv` (validation
-accuracy while training), `params.yaml` (all settings), `provenance.json` (the line below) and `metrics.tar.xz` (every file that
-the stages wrote, as `metrics/<stage>/...`: the sources that the report names; `tar xf metrics.tar.xz` unpacks it). No images and
+`summary.csv` (a row per network and seed: accuracies, costs, sizes and times in the report are means of these), `curves.csv`
+(validation accuracy while training), `params.yaml` (all settings), `provenance.json` (the line below) and `metrics.tar.xz` (what
+the stages wrote, as `metrics/<stage>/...`: the sources that the report names under its tables; `tar xf metrics.tar.xz` unpacks
+it; of `dense.npz` it has the similarities alone, in `metrics/cka/seeds/`). `tests/test_results.py` makes the summary and the
+report again from the archive and compares. No images and
 no networks. Commands need `make setup`, the environment and the data (see the README); hours are those of the training alone.
 
 """
@@ -70,10 +78,15 @@ def finished_seeds(metrics: Path, models: tuple[str, ...], datasets: tuple[str, 
 
 
 def collect(sources: Sequence[Path], results: Path) -> Path:
-    """Join the metrics of `sources` into results/<study.name>/ and make its files again; the folder is returned."""
+    """Join the metrics of `sources` into results/<study.name>/ and make its files again; the folder is returned.
+
+    Raises PrunescopeError where they are not of the same recipes, or of code that is not committed.
+    """
     params = load(sources[0] / "params.yaml")
     kept = results / params.study.name
-    kept.mkdir(parents=True, exist_ok=True)
+    known = [kept] if (kept / "params.yaml").is_file() else []
+    for other in (*sources[1:], *known):
+        _require_same_recipes(params, load(other / "params.yaml"), other)
     commits = [*(read_json(kept / "provenance.json") or {}).get("commits", []), *map(_commit, sources)]
     commits = list(dict.fromkeys(commits))
     with tempfile.TemporaryDirectory() as scratch:
@@ -84,32 +97,56 @@ def collect(sources: Sequence[Path], results: Path) -> Path:
                 place = metrics / file.relative_to(source / "metrics")
                 place.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, place)
-        seeds = finished_seeds(metrics, params.study.models, params.study.datasets)
-        grid = replace(params.grid, seeds=seeds)
-        tables.save(tables.summarise(metrics, grid), kept / "summary.csv")
+        grid = replace(params.grid, seeds=finished_seeds(metrics, params.study.models, params.study.datasets))
+        likeness.keep_seeds(metrics, grid)
+        summary = tables.summarise(metrics, grid)
+        tables.save(summary, kept / "summary.csv")
         curves.save(metrics, grid, kept / "curves.csv")
-        text = (sources[0] / "params.yaml").read_text(encoding="utf-8")
-        listed = "".join(f"  - {seed}\n" for seed in seeds)
-        write_text(kept / "params.yaml", re.sub(r"(?m)^  seeds:\n(  - \d+\n)+", f"  seeds:\n{listed}", text, count=1))
-        settings = [f'-S "study.datasets=[{",".join(grid.datasets)}]"', f'-S "study.seeds=[{",".join(map(str, seeds))}]"']
-        settings += [f"-S sparsity={params.sparsity} -S compare_sparsity={params.compare_sparsity} -S study.name={grid.name}"]
-        command = f"dvc exp run {' '.join(settings)}"
-        page.write(
-            grid,
-            metrics,
-            kept,
-            provenance={"prunescope": __version__, "commit": ", ".join(commits)},
-            reproduce=[f"git checkout {commits[-1]}", "make setup", ". .venv/bin/activate", command],
-            method=params.method,
-        )
-        (kept / "report.html").unlink()  # the Markdown is what GitHub shows; the page is made again from metrics.tar.xz
+        settings = _with_seeds((sources[0] / "params.yaml").read_text(encoding="utf-8"), grid.seeds)
+        write_text(kept / "params.yaml", settings)
+        again = command(yaml.safe_load(settings), yaml.safe_load(_git(sources[0], "show", "HEAD:params.yaml")))
+        made = {"commits": commits, "command": again, "method": params.method}
+        write_page(grid, metrics, kept, made)
         pack(metrics, kept / "metrics.tar.xz")
-        environment = facts.environment(metrics, grid)
-        hours = _training_seconds(metrics, grid) / 3600
-    made = {"commits": commits, "command": command, "seeds": list(seeds), "training_hours": round(hours, 2)}
-    write_json(kept / "provenance.json", made | {"environment": environment})
+        made |= {"training_hours": round(_training_seconds(metrics, grid) / 3600, 2)}
+        write_json(kept / "provenance.json", made | {"environment": facts.environment(metrics, grid)})
     write_text(results / "README.md", index(results))
     return kept
+
+
+def write_page(grid: Study, metrics: Path, out: Path, made: Mapping[str, Any]) -> None:
+    """The report as Markdown with its figures; the HTML page can be made again from metrics.tar.xz."""
+    page.write(
+        grid,
+        metrics,
+        out,
+        provenance={"prunescope": __version__, "commit": ", ".join(made["commits"])},
+        reproduce=[f"git checkout {made['commits'][-1]}", "make setup", ". .venv/bin/activate", made["command"]],
+        method=made["method"],
+    )
+    (out / "report.html").unlink()
+
+
+def _require_same_recipes(params: Params, other: Params, where: Path) -> None:
+    study = params.study
+    pairs = {f"data.{name}": [of.data.get(name) for of in (params, other)] for name in study.datasets}
+    pairs |= {f"prune.{name}": [of.prune.get(name) for of in (params, other)] for name in study.methods}
+    pairs |= {name: [getattr(of, name) for of in (params, other)] for name in ("distill", "cka", "evaluate")}
+    unlike = [key for key, (here, there) in pairs.items() if here != there]
+    if unlike:
+        raise PrunescopeError(
+            f"{where}: found other values of {', '.join(unlike)} in its params.yaml than in the first folder's, wanted the same: "
+            "a study has one recipe; give another one another study.name"
+        )
+
+
+def _with_seeds(settings: str, seeds: Sequence[int]) -> str:
+    """params.yaml's text with these seeds."""
+    listed = "".join(f"  - {seed}\n" for seed in seeds)
+    settings, count = re.subn(r"(?m)^  seeds:(\n  - \d+| \[[\d, ]*\])+\n", f"  seeds:\n{listed}", settings, count=1)
+    if count != 1:
+        raise PrunescopeError("params.yaml: found no list of numbers under study.seeds, wanted one a line")
+    return settings
 
 
 def _stage_files(metrics: Path) -> Iterator[Path]:
@@ -120,8 +157,16 @@ def _stage_files(metrics: Path) -> Iterator[Path]:
 
 
 def _commit(repository: Path) -> str:
-    asked = ["git", "rev-parse", "--short=12", "HEAD"]
-    return subprocess.run(asked, cwd=repository, capture_output=True, text=True, check=True).stdout.strip()
+    """The commit that ran; refused where its code was changed since."""
+    if changed := _git(repository, "status", "--porcelain", "--", "src", "stages", "dvc.yaml"):
+        raise PrunescopeError(
+            f"{repository}: found code that is not committed, wanted a commit that made the numbers:\n{changed}"
+        )
+    return _git(repository, "rev-parse", "--short=12", "HEAD").strip()
+
+
+def _git(repository: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=repository, capture_output=True, text=True, check=True).stdout
 
 
 def _training_seconds(metrics: Path, grid: Study) -> float:
@@ -133,16 +178,20 @@ def _training_seconds(metrics: Path, grid: Study) -> float:
 
 def index(results: Path) -> str:
     """The Markdown of results/README.md: a line for each study there."""
-    columns = ("study", "data", "n", "training, hours", "machine", "versions", "commit", "command")
+    columns = ("study", "data and seeds", "not run", "training, hours", "machine", "versions", "commit", "command")
     lines = [columns, ("---",) * len(columns)]
     for folder in sorted(of.parent for of in results.glob("*/provenance.json")):
-        made, params = json.loads((folder / "provenance.json").read_text(encoding="utf-8")), load(folder / "params.yaml")
-        ran = made["environment"]
+        made, grid = json.loads((folder / "provenance.json").read_text(encoding="utf-8")), load(folder / "params.yaml").grid
+        ran, pruned = made["environment"], pd.read_csv(folder / "summary.csv").query("kind == 'pruned'")
+        seeds = pruned.groupby(["dataset", "model"], sort=False)["seed"].nunique()
+        n = ", ".join(f"{' '.join(map(str, cell))}: n = {count}" for cell, count in zip(seeds.index, seeds, strict=True))
+        done = set(zip(pruned["model"], pruned["dataset"], pruned["sparsity"], strict=True))
+        missing = [f"{cell[0]} on {cell[1]} at {cell[2] * 100:g} %" for cell in cells_of(grid) if cell not in done]
         machine = ", ".join([ran["processor"], f"device {ran['device']}", f"{ran['threads']} thread(s)", ran["precision"]])
         versions = f"torch {ran['torch']}, torchvision {ran['torchvision']}, Python {ran['python']}"
-        name, data = f"[{folder.name}]({folder.name}/report.md)", ", ".join(params.study.datasets)
-        hours, commit = f"{made['training_hours']:.1f}", ", ".join(made["commits"])
-        lines.append((name, data, str(len(made["seeds"])), hours, machine, versions, commit, f"`{made['command']}`"))
+        name, commit = f"[{folder.name}]({folder.name}/report.md)", ", ".join(made["commits"])
+        hours = f"{made['training_hours']:.1f}"
+        lines.append((name, n, ", ".join(missing) or "–", hours, machine, versions, commit, f"`{made['command']}`"))
     return INDEX + "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 

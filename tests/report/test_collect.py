@@ -8,9 +8,12 @@ from pathlib import Path
 
 import collect_results
 import pandas as pd
+import pytest
 from report_fakes import make_study, plant
 
+from prunescope.errors import PrunescopeError
 from prunescope.params import load
+from prunescope.report import likeness
 from workflow import ROOT
 
 
@@ -24,7 +27,9 @@ def repository(folder: Path, seed: int) -> Path:
     (folder / "params.yaml").write_text(text, encoding="utf-8")
     plant(folder / "metrics", make_study(seeds=(seed,), models=("vgg16",)), cka=False)
     (folder / "metrics/summary.csv").write_text("of this machine alone\n")
-    for command in (("init", "-q"), ("add", "params.yaml"), ("commit", "-q", "-m", "study")):
+    (folder / "src").mkdir()
+    (folder / "src/code.py").write_text("1\n")
+    for command in (("init", "-q"), ("add", "params.yaml", "src"), ("commit", "-q", "-m", "study")):
         subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *command], cwd=folder, check=True)
     return folder
 
@@ -46,9 +51,34 @@ def test_seeds_of_two_machines_join(tmp_path):
     assert "metrics/evaluate/vgg16-digits-0.8-0/oneshot.json" in names
     assert not any(name.endswith((".npz", "/summary.csv")) for name in names)
     index = (tmp_path / "results/README.md").read_text(encoding="utf-8")
-    assert index.count("[small](small/report.md)") == 1
+    assert index.count("| [small](small/report.md) | digits vgg16: n = 2 | – |") == 1
+    assert '| `dvc exp run -S "study.seeds=[0,1]"` |' in index, "the others are the commit's"
     before = {file: file.read_bytes() for file in kept.rglob("*") if file.is_file()}
     collect_results.collect([second], tmp_path / "results")
     assert {file: file.read_bytes() for file in before} == before, "the same bytes again"
     shutil.rmtree(first / "metrics/evaluate/vgg16-digits-0")
     assert collect_results.finished_seeds(first / "metrics", ("vgg16",), ("digits",)) == ()
+
+
+def test_other_recipes_and_uncommitted_code_are_refused(tmp_path):
+    first, second = repository(tmp_path / "first", 0), repository(tmp_path / "second", 1)
+    path = second / "params.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("learning_rate: 0.03", "learning_rate: 9.9", 1), encoding="utf-8")
+    with pytest.raises(PrunescopeError, match=r"second: found other values of data.digits in its params.yaml"):
+        collect_results.collect([first, second], tmp_path / "results")
+    (first / "src/code.py").write_text("2\n")
+    with pytest.raises(PrunescopeError, match=r"first: found code that is not committed"):
+        collect_results.collect([first], tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+def test_the_similarity_of_seeds_outlives_its_kernels(tmp_path):
+    folder = repository(tmp_path / "first", 0)
+    study = make_study(seeds=(0, 1), models=("vgg16",))
+    plant(folder / "metrics", study)
+    kept = collect_results.collect([folder], tmp_path / "results")
+    assert "dense of two seeds" in (kept / "report.md").read_text(encoding="utf-8")
+    collect_results.unpack(kept / "metrics.tar.xz", tmp_path)
+    assert not list(tmp_path.glob("metrics/**/*.npz"))
+    table = likeness.similarity_table(tmp_path / "metrics", study)
+    pd.testing.assert_frame_equal(table, likeness.similarity_table(folder / "metrics", study))

@@ -1,7 +1,7 @@
 """Tables of how well networks classify: headline, all metrics, named classes, and classes one by one."""
 
 import pytest
-from report_fakes import row
+from report_fakes import plant_predictions, row
 
 from prunescope.errors import PrunescopeError
 from prunescope.report import quality, students, tables
@@ -83,3 +83,13 @@ def test_students_beside_teachers(tree):
     assert (found["student MB packed"], found["teacher's"], found["student 1 image, ms"]) == ("4.125", "0.957", "2.00")
     alone = row(table, taught_by="alone")
     assert [alone[name] for name in ("gain over alone, points", "conclusion", "agrees with teacher %")] == ["–"] * 3
+
+
+def test_data_sets_of_many_classes_are_named(tree):
+    metrics, study = tree(models=("vgg16",), datasets=("digits", "ham10000-small"))
+    assert quality.many_classes(metrics, study) == []
+    plant_predictions(metrics, study, classes="abcdefghijk")
+    for path in metrics.glob("evaluate/*ham10000-small*/*-classes.csv"):
+        path.unlink()
+    assert quality.many_classes(metrics, study) == ["digits (11)"]
+    assert quality.class_metrics_table(metrics, study).empty

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from prunescope.errors import PrunescopeError
+from prunescope.files import write_csv
 from prunescope.report.arms import Study, cells_of, levels, pruned_cell, read_json
 from prunescope.report.predictions import agreement, read
 from prunescope.report.tables import NOT_RUN, NOTHING, mean, percent, spread
@@ -101,13 +102,15 @@ def inside_table(metrics: Path, study: Study) -> pd.DataFrame:
 
 
 def seeds_apart(metrics: Path, first: str, second: str) -> np.ndarray | None:
-    """Same-layer CKA (L,) of the dense networks of two cells, from the centred kernels that each cell's stage kept.
+    """Same-layer CKA (L,) of the dense networks of two cells, from the centred kernels that each cell's stage kept, or as
+    `keep_seeds` wrote it.
 
-    None where one is missing; PrunescopeError where they are not of the same layers and probe images.
+    None where neither is there; PrunescopeError where the kernels are not of the same layers and probe images.
     """
     paths = [metrics / "cka" / cell / "dense.npz" for cell in (first, second)]
     if not all(path.is_file() for path in paths):
-        return None
+        kept = _kept(metrics, first, second)
+        return pd.read_csv(kept)["cka"].to_numpy(dtype=np.float64) if kept.is_file() else None
     x, y = (dict(np.load(path, allow_pickle=False)) for path in paths)
     if {name: of.shape for name, of in x.items()} != {name: of.shape for name, of in y.items()}:
         raise PrunescopeError(f"{paths[0]} and {paths[1]} are of other layers or images; run stage cka again")
@@ -118,3 +121,16 @@ def seeds_apart(metrics: Path, first: str, second: str) -> np.ndarray | None:
         sums += (n - 1) / (n - 3) * np.stack([(a * b).sum(1), (a * a).sum(1), (b * b).sum(1)])
     with np.errstate(invalid="ignore", divide="ignore"):
         return sums[0] / np.sqrt(sums[1] * sums[2])
+
+
+def keep_seeds(metrics: Path, study: Study) -> None:
+    """Write `seeds_apart` of every two seeds as small files, so that the report can do without the kernels."""
+    for (model, dataset, level), pair in product(cells_of(study), combinations(study.seeds, 2)):
+        cells = [pruned_cell(model, dataset, level, seed) for seed in pair]
+        if (apart := seeds_apart(metrics, *cells)) is not None:
+            numbers = ((layer, None if np.isnan(cka) else float(cka)) for layer, cka in enumerate(apart))
+            write_csv(_kept(metrics, *cells), ("layer", "cka"), numbers)
+
+
+def _kept(metrics: Path, first: str, second: str) -> Path:
+    return metrics / "cka" / "seeds" / f"{first}--{second}.csv"

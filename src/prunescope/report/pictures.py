@@ -49,7 +49,7 @@ def depth_figures(study: Study, metrics: Path) -> Iterator[Block]:
             depth.by_depth(metrics, study, model, dataset, level, study.seeds[0], facts.probe_note(metrics, cell)),
             f"Curves of same-layer CKA by depth, {cell}: dense with each method, methods with each other, yardsticks.",
             f"{cell}: how alike the same layer is in two networks, from input to output. "
-            "Source: metrics/cka, depth.csv and dense.npz.",
+            "Source: metrics/cka, depth.csv; of two seeds dense.npz or, in a kept study, seeds/.",
         )
 
 

@@ -96,6 +96,12 @@ def _classes(metrics: Path, arm: Arm) -> pd.DataFrame | None:
     return table.assign(**keys)
 
 
+def many_classes(metrics: Path, study: Study) -> list[str]:
+    """The data sets of more than `FEW` classes, with their number."""
+    counts = by_class(metrics, study).groupby("dataset", sort=False)["class"].nunique()
+    return [f"{dataset} ({count})" for dataset, count in counts.items() if count > FEW]
+
+
 def class_metrics_table(metrics: Path, study: Study) -> pd.DataFrame:
     """Sensitivity, specificity and AUC of each class by network, for data sets of at most `FEW` classes."""
     every = by_class(metrics, study)

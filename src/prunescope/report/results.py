@@ -96,6 +96,11 @@ def who_pays_blocks(study: Study, metrics: Path) -> Iterator[Block]:
         "gallery/, which stays on this machine: the images may not be passed on. Source: the predictions under metrics/evaluate.",
         labels=3,
     )
+    if many := quality.many_classes(metrics, study):
+        yield Text(
+            f"{', '.join(many)}: too many classes for a table of each and for confusion matrices; all of them stand in the files "
+            "named ...-classes.csv and ...-predictions.csv under metrics/evaluate."
+        )
     each = quality.class_metrics_table(metrics, study)
     if len(each):
         yield Table(
