@@ -171,5 +171,5 @@ def _name(where: tuple[str, str, float]) -> str:
 
 
 def _range(values: list[float], form: str) -> str:
-    low, high = (f"{value:{form}}".replace("-", "−") for value in (min(values), max(values)))
+    low, high = (f"{round(value, 6) + 0:{form}}".replace("-", "−") for value in (min(values), max(values)))
     return low if low == high else f"{low} to {high}"

@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -28,7 +28,7 @@ def _panels(count: int, columns: int, width: float, height: float, *, sharey: bo
 
 
 def accuracy_bars(summary: pd.DataFrame, study: Study) -> Figure:
-    """Test accuracy of the dense control and each method, grouped by sparsity, a panel per model and data set."""
+    """Test accuracy of the dense control and each method, grouped by sparsity, a panel per model and data set, from 0."""
     pairs = [(model, dataset) for dataset in study.datasets for model in study.models]
     bars = ["dense", *study.methods]
     with house_style():
@@ -42,7 +42,7 @@ def accuracy_bars(summary: pd.DataFrame, study: Study) -> Figure:
             centres = [group * (len(bars) + 1) + (len(bars) - 1) / 2 for group in range(len(levels(study)))]
             axis.set_xticks(centres, [f"{level * 100:.1f} % sparse" for level in levels(study)])
             axis.set_xlim(-0.8, len(levels(study)) * (len(bars) + 1) - 1.2)
-            axis.set_ylim(0, 104)
+            axis.set_ylim(0, min(104, 1.25 * axis.dataLim.y1) if axis.patches else 104)
             axis.set_title(f"{model} on {dataset}")
             axis.set_ylabel("test accuracy, %")
             axis.tick_params(axis="x", length=0)
@@ -67,17 +67,22 @@ def _patch(colour: str, label: str) -> Line2D:
 
 def _bar(axis: Axes, place: float, arm: pd.DataFrame, colour: str, turn: int) -> None:
     if arm.empty:
-        axis.text(place, 3, "not run", rotation=90, ha="center", va="bottom", color="#595959")
+        _low(axis, place, "not run", rotation=90, color="#595959")
         return
     accuracy = arm["accuracy"] * 100
     error = accuracy.std(ddof=1) if len(arm) > 1 else None
     axis.bar(place, accuracy.mean(), width=0.86, color=colour, yerr=error, capsize=4)
-    axis.text(place, 3, f"{accuracy.mean():.1f}", rotation=turn, ha="center", va="bottom", color="white", weight="bold")
+    _low(axis, place, f"{accuracy.mean():.1f}", rotation=turn, color="white", weight="bold")
     balanced, pruned = arm["balanced_accuracy"].mean() * 100, arm["accuracy_after_pruning"].mean() * 100
     axis.plot(place + 0.25, balanced, marker="D", markersize=5, color="black", markerfacecolor="white")
     if arm["kind"].iloc[0] == "pruned":
         axis.plot(place, pruned, marker="_", markersize=16, markeredgewidth=2.5, color="white")
         axis.plot(place, pruned, marker="_", markersize=15, markeredgewidth=1.2, color="black")
+
+
+def _low(axis: Axes, place: float, text: str, **look: Any) -> None:
+    """Text at the foot of a bar."""
+    axis.text(place, 0.03, text, transform=axis.get_xaxis_transform(), ha="center", va="bottom", **look)
 
 
 def layers_pruned(metrics: Path, study: Study, model: str, dataset: str, method: str = "layerwise") -> Figure | None:
