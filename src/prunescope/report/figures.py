@@ -111,7 +111,7 @@ def layers_pruned(metrics: Path, study: Study, model: str, dataset: str, method:
             start = rows[(rows["event"] == "start") & (rows["layers_pruned"] == 0)]["accuracy"].mean() * 100
             if not math.isnan(start):
                 axis.axhline(start, color=DENSE, linestyle="--", label="before pruning")
-            axis.set_ylim(0, 104)
+            axis.set_ylim(0, min(104, 1.25 * axis.dataLim.y1))
             axis.set_xlim(0, bars.index.max() + width)
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))
             axis.set_title(f"{model} on {dataset}, {method}, {level * 100:.1f} % sparse, n = {len(histories)}")
@@ -149,7 +149,7 @@ def training_curves(metrics: Path, study: Study, model: str, dataset: str) -> Fi
                 for axis in axes[:, column]:
                     _draw(axis, line, method, colours(study.methods)[method])
             axes[0, column].set_title(f"{model} on {dataset}, {level * 100:.1f} % sparse")
-            axes[0, column].set_ylim(0, 104)
+            axes[0, column].set_ylim(0, min(1.25 * top, 104))
             axes[1, column].set_ylim(floor - margin, min(top + margin, 100.4))
             axes[1, column].set_xlabel("optimizer steps after the base checkpoint")
         axes[0, 0].set_ylabel("validation accuracy, %")
