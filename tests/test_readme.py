@@ -1,10 +1,10 @@
 """The README: its commands run as typed, its table is the committed summary's, and what it names exists."""
 
-import importlib.util
 import re
 import subprocess
 
 import pytest
+import update_readme
 
 from clone import ALL, CELL, LAST, Clone
 from workflow import ROOT
@@ -22,7 +22,7 @@ def test_commands_are_all_known():
     """Each kind of command below is tried by one of the tests here; a new kind needs a test of its own."""
     kinds = {command.split()[0] for command in COMMANDS}
     assert kinds == {"make", ".", "dvc", "export", "python", "prunescope"}
-    assert len(COMMANDS) == 25
+    assert len(COMMANDS) == 27
 
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("make")])
@@ -31,12 +31,9 @@ def test_make_targets_exist(command):
     assert done.returncode == 0, done.stderr
 
 
-def test_table_is_the_summary():
-    spec = importlib.util.spec_from_file_location("update_readme", ROOT / "docs" / "update_readme.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert module.table() in TEXT, "run `make readme`"
+@pytest.mark.parametrize("name", update_readme.BLOCKS)
+def test_tables_are_those_of_the_results(name):
+    assert update_readme.fill(TEXT, name, update_readme.BLOCKS[name]()) == TEXT, "run `make readme`"
 
 
 def test_named_files_exist():
@@ -46,8 +43,9 @@ def test_named_files_exist():
         assert (ROOT / name).exists(), name
 
 
-DATA = [command for command in COMMANDS if command.startswith("dvc") and "study.name=" in command and "-n paper" not in command]
-SEEDS = next(command for command in COMMANDS if "study.seeds=" in command)
+# More seeds are not run: with fakes too they are minutes, and test_workflow_code.py adds a seed.
+DVC = [command for command in COMMANDS if command.startswith("dvc") and "study.seeds=" not in command]
+DATA = [command for command in DVC if "study.name=" in command and "-n paper" not in command]
 
 
 @pytest.mark.slow
@@ -55,9 +53,7 @@ SEEDS = next(command for command in COMMANDS if "study.seeds=" in command)
 def test_dvc_commands_run_as_typed(tmp_path):
     """In their order, in a clone whose stages are fakes; what runs is counted. Those on other data: test_readme_data.py."""
     clone = Clone(tmp_path, all_recipes=True, teachers=False)  # DVC takes 1 s and more a stage
-    # More seeds are left out: with the paper's study they are minutes of fakes, and test_workflow_code.py adds a seed.
-    commands = [command for command in COMMANDS if command.startswith("dvc") and command not in (*DATA, SEEDS)]
-    counts = [clone.executed("bash", "-c", command) for command in commands]
+    counts = [clone.executed("bash", "-c", command) for command in DVC if command not in DATA]
     clone.commit()
     assert counts[0] == {stage: n for stage, n in ALL.items() if not stage.startswith("distill")}
     assert counts[1] == {stage: n for stage, n in (CELL | LAST).items() if stage != "distill"}
