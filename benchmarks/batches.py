@@ -18,8 +18,8 @@ from torch.utils.data import DataLoader, Dataset
 from prunescope import runtime
 from prunescope.data.batches import Batches
 from prunescope.data.store import Store
-from prunescope.models import Architecture, build
-from prunescope.optimizers import make
+from prunescope.networks.architectures import Architecture, build
+from prunescope.training.optimizers import make
 
 IMAGES, BATCH = 10_000, 128
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)

@@ -18,7 +18,7 @@ import torchvision
 from torch import Tensor, nn
 
 from prunescope import runtime
-from prunescope.optimizers import Optimizer
+from prunescope.training.optimizers import Optimizer
 
 
 def where(device: torch.device, precision: torch.dtype = torch.float32) -> str:

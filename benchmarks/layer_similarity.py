@@ -24,10 +24,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from prunescope import runtime
-from prunescope.cka import cka_maps
-from prunescope.features import capture, evaluating, flattened, layer_names
-from prunescope.hsic import Totals, triangles
-from prunescope.models import Architecture, build
+from prunescope.networks.architectures import Architecture, build
+from prunescope.similarity.cka import cka_maps
+from prunescope.similarity.features import capture, evaluating, flattened, layer_names
+from prunescope.similarity.hsic import Totals, triangles
 
 Networks, Way = dict[str, nn.Module], Callable[[], np.ndarray | None]
 

@@ -7,8 +7,8 @@ import torch
 from common import interleaved, parser, table, train_step, where
 
 from prunescope import runtime
-from prunescope.models import Architecture, build
-from prunescope.optimizers import make
+from prunescope.networks.architectures import Architecture, build
+from prunescope.training.optimizers import make
 
 BATCH = 64
 NETWORKS = {

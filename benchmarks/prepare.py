@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from prunescope.data.sources import prepare
+from prunescope.sources.prepare import prepare
 
 PHOTOGRAPHS, CLASSES = 300, 10
 

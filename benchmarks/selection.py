@@ -14,8 +14,9 @@ from torch import nn
 from torch.nn.utils import prune as reference
 
 from prunescope import runtime
-from prunescope.pruning.masks import keep_top, ones
+from prunescope.networks.masks import ones
 from prunescope.pruning.scopes import kept_count
+from prunescope.pruning.selection import keep_top
 
 SPARSITY = 0.8
 OURS, THEIRS = "prunescope keep_top", "torch global_unstructured"

@@ -13,12 +13,13 @@ from common import Peak, interleaved, parser, peak_mib, table, train_step, where
 from torch.nn.utils import prune as reference
 
 from prunescope import runtime
-from prunescope.bits import Bits
-from prunescope.models import Architecture, build
-from prunescope.optimizers import make
-from prunescope.pruning.masks import apply_, keep_top, ones, prunable
+from prunescope.networks.architectures import Architecture, build
+from prunescope.networks.bits import Bits
+from prunescope.networks.masks import apply_, ones, prunable
 from prunescope.pruning.scopes import kept_count
-from prunescope.training import as_factors
+from prunescope.pruning.selection import keep_top
+from prunescope.training.loop import as_factors
+from prunescope.training.optimizers import make
 
 WAYS = ("dense", "prunescope", "torch.nn.utils.prune")
 

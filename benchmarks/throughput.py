@@ -20,10 +20,11 @@ from torch.utils.data import DataLoader
 from prunescope import runtime
 from prunescope.data.batches import Batches
 from prunescope.data.store import Store
-from prunescope.models import Architecture, build
-from prunescope.optimizers import make
-from prunescope.pruning.masks import apply_, keep_top, ones, prunable
-from prunescope.training import as_factors
+from prunescope.networks.architectures import Architecture, build
+from prunescope.networks.masks import apply_, ones, prunable
+from prunescope.pruning.selection import keep_top
+from prunescope.training.loop import as_factors
+from prunescope.training.optimizers import make
 
 FLOOR = {("vgg16", 32): 3.3, ("vgg16", 128): 39, ("vgg16", 224): 117, ("densenet169", 32): 3.3, ("densenet169", 128): 50,
          ("densenet169", 224): 154}  # microseconds an image  # fmt: skip

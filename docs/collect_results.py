@@ -28,11 +28,13 @@ import yaml
 
 from prunescope import __version__
 from prunescope.errors import PrunescopeError
+from prunescope.evidence import facts
 from prunescope.files import replacing, write_json, write_text
-from prunescope.params import Params, load
-from prunescope.report import curves, facts, likeness, page, tables
-from prunescope.report.arms import Study, arms_of, cells_of, dense_cell, read_json
+from prunescope.report import page
 from prunescope.report.reproduce import command
+from prunescope.results import curves, maps, tables
+from prunescope.results.arms import Study, arms_of, cells_of, dense_cell, read_json
+from prunescope.study.params import Params, load
 
 ROOT = Path(__file__).resolve().parent.parent
 LEFT_OUT = {".npz"}
@@ -98,7 +100,7 @@ def collect(sources: Sequence[Path], results: Path) -> Path:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, place)
         grid = replace(params.grid, seeds=finished_seeds(metrics, params.study.models, params.study.datasets))
-        likeness.keep_seeds(metrics, grid)
+        maps.keep_seeds(metrics, grid)
         summary = tables.summarise(metrics, grid)
         tables.save(summary, kept / "summary.csv")
         curves.save(metrics, grid, kept / "curves.csv")

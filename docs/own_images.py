@@ -10,9 +10,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from prunescope.data.cifar100 import find
-from prunescope.data.listing import Place
-from prunescope.stage import main, mirror
+from prunescope.sources.cifar100 import find
+from prunescope.sources.listing import Place
+from prunescope.study.stage import main, mirror
 
 CLASSES = ("apple", "bear", "castle", "dolphin", "elephant", "forest", "leopard", "motorcycle", "rose", "tractor")
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pandas as pd
 from collect_results import unpack
 
-from prunescope.params import Grid, load
+from prunescope.evidence.claims import claims_table, judge
+from prunescope.evidence.measures import Evidence
+from prunescope.evidence.quality import accuracy_table, headline_table
 from prunescope.report.blocks import Table, markdown_table
-from prunescope.report.claims import claims_table, judge
-from prunescope.report.measures import Evidence
-from prunescope.report.quality import accuracy_table, headline_table
+from prunescope.study.params import Grid, load
 
 ROOT = Path(__file__).resolve().parent.parent
 STUDY = "real-small"  # of results/: the one on the README's first screen

@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from prunescope import checkpoint, runtime
-from prunescope.cka import cka_maps
+from prunescope import runtime
 from prunescope.data import store as stores
 from prunescope.data.batches import balanced, in_order
 from prunescope.files import replacing, write_csv, write_json
-from prunescope.models import build
-from prunescope.params import load
-from prunescope.similarity import diagonal, diversity, mask_overlap
-from prunescope.stage import arguments, main
+from prunescope.networks import checkpoint
+from prunescope.networks.architectures import build
+from prunescope.similarity.cka import cka_maps
+from prunescope.similarity.intervals import diagonal, diversity, mask_overlap
+from prunescope.study.params import load
+from prunescope.study.stage import arguments, main
 
 
 def recipe() -> None:

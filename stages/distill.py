@@ -1,12 +1,14 @@
 """Teach a small student: alone, from the dense teacher or from a pruned one; always the same start and the same steps."""
 
-from prunescope import checkpoint, losses
-from prunescope.models import build, fitted, initialise
-from prunescope.params import load
+from prunescope.networks import checkpoint
+from prunescope.networks.architectures import build, fitted
+from prunescope.networks.pretrained import initialise
 from prunescope.runtime import seed_everything
-from prunescope.setup import open_training, train, write_record
-from prunescope.stage import arguments, main, mirror
-from prunescope.training import Log, measure
+from prunescope.study.params import load
+from prunescope.study.stage import arguments, main, mirror
+from prunescope.training import losses
+from prunescope.training.loop import Log, measure
+from prunescope.training.setup import open_training, train, write_record
 
 
 def recipe() -> None:

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from prunescope.data.sources import prepare
 from prunescope.files import write_json
-from prunescope.params import load
-from prunescope.stage import arguments, main, mirror
+from prunescope.sources.prepare import prepare
+from prunescope.study.params import load
+from prunescope.study.stage import arguments, main, mirror
 
 DOWNLOADS = Path("downloads")  # archives as they came, kept between runs; not an output
 

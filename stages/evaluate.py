@@ -4,18 +4,19 @@ from pathlib import Path
 
 import torch
 
-from prunescope import checkpoint, runtime
-from prunescope.costs import LAYER_COLUMNS, costs, layer_rows
+from prunescope import runtime
 from prunescope.data import store as stores
-from prunescope.evaluate import CLASS_COLUMNS, Predictions, class_rows, decide, metrics
+from prunescope.evaluation.costs import LAYER_COLUMNS, costs, layer_rows
+from prunescope.evaluation.latency import latency
+from prunescope.evaluation.metrics import CLASS_COLUMNS, Predictions, class_rows, decide, metrics
+from prunescope.evaluation.packing import pack
 from prunescope.files import write_csv, write_json
-from prunescope.latency import latency
-from prunescope.models import build
-from prunescope.packing import pack
-from prunescope.params import load
-from prunescope.predict import predict
-from prunescope.pruning.masks import achieved_sparsity, collapsed
-from prunescope.stage import arguments, main
+from prunescope.networks import checkpoint
+from prunescope.networks.architectures import build
+from prunescope.networks.masks import achieved_sparsity, collapsed
+from prunescope.networks.predict import predict
+from prunescope.study.params import load
+from prunescope.study.stage import arguments, main
 
 
 def recipe() -> None:

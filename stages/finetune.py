@@ -1,12 +1,12 @@
 """Spend the rest of the training budget on a pruned network with its masks held, or all of it on the dense control."""
 
-from prunescope import checkpoint
-from prunescope.optimizers import restore_
-from prunescope.params import load
-from prunescope.pruning.masks import achieved_sparsity, apply_, prunable
-from prunescope.setup import open_training, train, write_record
-from prunescope.stage import arguments, main
-from prunescope.training import Log, measure
+from prunescope.networks import checkpoint
+from prunescope.networks.masks import achieved_sparsity, apply_, prunable
+from prunescope.study.params import load
+from prunescope.study.stage import arguments, main
+from prunescope.training.loop import Log, measure
+from prunescope.training.optimizers import restore_
+from prunescope.training.setup import open_training, train, write_record
 
 
 def recipe() -> None:

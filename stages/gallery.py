@@ -1,9 +1,9 @@
 """Test images that the dense control gets right and every pruned network gets wrong. Never to be committed."""
 
 from prunescope.data import store as stores
-from prunescope.params import load
 from prunescope.report import gallery
-from prunescope.stage import arguments, main
+from prunescope.study.params import load
+from prunescope.study.stage import arguments, main
 
 
 def recipe() -> None:

@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
-from prunescope import checkpoint
-from prunescope.guards import require_images_fit, require_plans_fit
-from prunescope.models import build, fitted, initialise
-from prunescope.params import load
+from prunescope.networks import checkpoint
+from prunescope.networks.architectures import build, fitted
+from prunescope.networks.pretrained import initialise
 from prunescope.runtime import seed_everything
-from prunescope.setup import open_training, train, write_record
-from prunescope.stage import arguments, main, mirror
-from prunescope.training import Log, measure
+from prunescope.study.guards import require_images_fit, require_plans_fit
+from prunescope.study.params import load
+from prunescope.study.stage import arguments, main, mirror
+from prunescope.training.loop import Log, measure
+from prunescope.training.setup import open_training, train, write_record
 
 
 def recipe() -> None:

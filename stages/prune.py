@@ -5,18 +5,19 @@ The result is the network right after its last round; finetune spends the rest o
 
 from functools import partial
 
-from prunescope import checkpoint, parallel
-from prunescope.calibration import mean_gradients, reestimate_
-from prunescope.optimizers import tensors
-from prunescope.params import load
-from prunescope.pruning.masks import achieved_sparsity, collapsed, prunable
+from prunescope.networks import checkpoint
+from prunescope.networks.masks import achieved_sparsity, collapsed, prunable
+from prunescope.pruning.calibration import mean_gradients, reestimate_
 from prunescope.pruning.plans import plan_of
-from prunescope.pruning.rewinding import REWINDS
 from prunescope.pruning.run import run
 from prunescope.pruning.scores import SCORES
-from prunescope.setup import open_training, train, write_record
-from prunescope.stage import arguments, main
-from prunescope.training import Log, measure
+from prunescope.study.params import load
+from prunescope.study.stage import arguments, main
+from prunescope.training import parallel
+from prunescope.training.loop import Log, measure
+from prunescope.training.optimizers import tensors
+from prunescope.training.rewinding import REWINDS
+from prunescope.training.setup import open_training, train, write_record
 
 CURVE_POINTS = 20  # rounds that are measured on the validation split, evenly spread; a plan of 169 rounds has too many
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import yaml
 
 from prunescope import __version__
-from prunescope.params import load
 from prunescope.report.page import write
 from prunescope.report.reproduce import command
-from prunescope.stage import arguments, main
+from prunescope.study.params import load
+from prunescope.study.stage import arguments, main
 
 
 def recipe() -> None:

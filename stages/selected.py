@@ -1,10 +1,10 @@
 """One table of all arms, their curves, and the chosen method's numbers under one path for `dvc metrics diff` of methods."""
 
 from prunescope.files import write_json
-from prunescope.params import load
-from prunescope.report import curves
-from prunescope.report.tables import save, selected, summarise
-from prunescope.stage import arguments, main
+from prunescope.results import curves
+from prunescope.results.tables import save, selected, summarise
+from prunescope.study.params import load
+from prunescope.study.stage import arguments, main
 
 
 def recipe() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from workflow import OUTPUTS, ROOT
+from graph import OUTPUTS, ROOT
 
 FAKE = """
 import hashlib, json, os, sys

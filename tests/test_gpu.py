@@ -9,17 +9,19 @@ import pytest
 import torch
 from torch import nn
 
-from prunescope import checkpoint, runtime
-from prunescope.bits import Bits
-from prunescope.calibration import mean_gradients, reestimate_
+from prunescope import runtime
 from prunescope.data.batches import Batches
-from prunescope.losses import cross_entropy
-from prunescope.models import Architecture, build
-from prunescope.optimizers import OPTIMIZERS, make
-from prunescope.progress import Progress
-from prunescope.pruning.masks import apply_, keep_top, ones, prunable
-from prunescope.resume import Resume
-from prunescope.training import Log, fit
+from prunescope.networks import checkpoint
+from prunescope.networks.architectures import Architecture, build
+from prunescope.networks.bits import Bits
+from prunescope.networks.masks import apply_, ones, prunable
+from prunescope.pruning.calibration import mean_gradients, reestimate_
+from prunescope.pruning.selection import keep_top
+from prunescope.training.loop import Log, fit
+from prunescope.training.losses import cross_entropy
+from prunescope.training.optimizers import OPTIMIZERS, make
+from prunescope.training.progress import Progress
+from prunescope.training.resume import Resume
 
 pytestmark = [
     pytest.mark.gpu,

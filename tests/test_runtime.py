@@ -9,7 +9,7 @@ import torch
 
 from prunescope import runtime
 from prunescope.errors import PrunescopeError
-from prunescope.stage import arguments, mirror
+from prunescope.study.stage import arguments, mirror
 
 CPU = torch.device("cpu")
 
@@ -84,7 +84,7 @@ def test_the_mirror_is_a_directory_named_in_the_environment(monkeypatch) -> None
     ("raise KeyboardInterrupt('stopped after 6 steps')", 130, "interrupted: stopped after 6 steps\n"),
 ])  # fmt: skip
 def test_a_stage_ends_in_one_line_and_its_code(body, code, error) -> None:
-    imports = "from prunescope.errors import PrunescopeError\nfrom prunescope.stage import main\n"
+    imports = "from prunescope.errors import PrunescopeError\nfrom prunescope.study.stage import main\n"
     script = f"{imports}def recipe():\n    {body}\nmain(recipe)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (code, error)
@@ -92,6 +92,6 @@ def test_a_stage_ends_in_one_line_and_its_code(body, code, error) -> None:
 
 
 def test_a_bug_keeps_its_traceback() -> None:
-    script = "from prunescope.stage import main\ndef recipe():\n    1 / 0\nmain(recipe)"
+    script = "from prunescope.study.stage import main\ndef recipe():\n    1 / 0\nmain(recipe)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 1 and "ZeroDivisionError" in done.stderr

@@ -40,7 +40,8 @@ def main() -> int:
 
 
 def pack(arguments: argparse.Namespace) -> None:
-    from prunescope import checkpoint, packing
+    from prunescope.evaluation import packing
+    from prunescope.networks import checkpoint
 
     read = checkpoint.read(arguments.checkpoint)
     data = packing.pack(read, arguments.values)
@@ -50,16 +51,17 @@ def pack(arguments: argparse.Namespace) -> None:
 
 
 def unpack(arguments: argparse.Namespace) -> None:
-    from prunescope import checkpoint, packing
+    from prunescope.evaluation import packing
+    from prunescope.networks import checkpoint
 
     if not arguments.packed.is_file():
         raise PrunescopeError(f"no packed file at {arguments.packed}; make one with: prunescope pack checkpoint packed")
     checkpoint.write(arguments.checkpoint, packing.unpack(arguments.packed.read_bytes(), arguments.packed))
-    print(f"{arguments.checkpoint}: a checkpoint that the stages and prunescope.checkpoint.read take")
+    print(f"{arguments.checkpoint}: a checkpoint that the stages and prunescope.networks.checkpoint.read take")
 
 
 def compare(arguments: argparse.Namespace) -> None:
-    from prunescope.compare import compare
+    from prunescope.report.compare import compare
 
     every, measure = arguments.experiments, arguments.measure
     text = compare(arguments.revision, every_experiment=every, measure=measure, form=arguments.format, figure=arguments.figure)

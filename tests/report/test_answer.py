@@ -5,10 +5,10 @@ import json
 import pytest
 from report_fakes import make_study, plant, write_json
 
-from prunescope.report import tables
+from prunescope.evidence.claims import judge
+from prunescope.evidence.measures import Evidence
 from prunescope.report.answer import answer, chance
-from prunescope.report.claims import judge
-from prunescope.report.measures import Evidence
+from prunescope.results import tables
 
 
 def evidence_of(folder, **changes) -> Evidence:

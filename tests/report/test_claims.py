@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from report_fakes import make_study, plant, row, write_matrix
 
-from prunescope.report import claims, measures, tables
-from prunescope.report.claims import (
+from prunescope.evidence import claims, measures
+from prunescope.evidence.claims import (
     CLAIMS,
     FAILS,
     HOLDS,
@@ -21,8 +21,9 @@ from prunescope.report.claims import (
     what_would_decide,
     what_would_decide_all,
 )
-from prunescope.report.differences import Difference
-from prunescope.report.measures import Evidence
+from prunescope.evidence.differences import Difference
+from prunescope.evidence.measures import Evidence
+from prunescope.results import tables
 
 UP, DOWN, OPEN = (Difference(dict(enumerate(of))) for of in ((1.0, 1.1, 0.9), (-1.0, -1.1, -0.9), (0.0, 1.0, 2.0)))
 ONE, NONE = Difference({0: 3.0}), Difference({})

@@ -8,7 +8,7 @@ import pytest
 from report_fakes import row
 
 from prunescope.errors import PrunescopeError
-from prunescope.report import classes
+from prunescope.evidence import classes
 
 ACTUAL = "aaaabbbbbb" * 8
 

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from report_fakes import make_study, plant
 
+from graph import ROOT
 from prunescope.errors import PrunescopeError
-from prunescope.params import load
-from prunescope.report import likeness
-from workflow import ROOT
+from prunescope.evidence import likeness
+from prunescope.study.params import load
 
 
 def repository(folder: Path, seed: int) -> Path:

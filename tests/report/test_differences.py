@@ -8,9 +8,10 @@ import pytest
 from report_fakes import row
 
 from prunescope.errors import PrunescopeError
-from prunescope.report import differences, tables
-from prunescope.report.differences import Difference, conclusion, paired, within_seed
-from prunescope.report.predictions import COLUMNS, Predictions
+from prunescope.evidence import differences
+from prunescope.evidence.differences import Difference, conclusion, paired, within_seed
+from prunescope.results import tables
+from prunescope.results.predictions import COLUMNS, Predictions
 
 
 def images(predicted: str, actual: str, groups: list[int] | None = None) -> Predictions:

@@ -10,7 +10,9 @@ from PIL import Image
 from report_fakes import accuracy_of
 
 from prunescope.errors import PrunescopeError
-from prunescope.report import figures, heatmaps, look, tables
+from prunescope.figures import bars as figures
+from prunescope.figures import heatmaps, look
+from prunescope.results import tables
 
 
 def test_every_method_has_one_colour():

@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from prunescope.report import confusion, curves, gallery
-from prunescope.report.predictions import Predictions
+from prunescope.figures import confusion
+from prunescope.report import gallery
+from prunescope.results import curves
+from prunescope.results.predictions import Predictions
 
 RED, BLUE = (np.full((8, 8, 3), colour, np.uint8) for colour in ((255, 0, 0), (0, 0, 255)))
 

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from prunescope.errors import PrunescopeError
-from prunescope.report import depth, likeness
+from prunescope.evidence import likeness
+from prunescope.figures import depth
 
 
 def write_predictions(metrics, cell: str, name: str, predicted: str) -> None:

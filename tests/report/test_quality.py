@@ -4,7 +4,8 @@ import pytest
 from report_fakes import plant_predictions, row
 
 from prunescope.errors import PrunescopeError
-from prunescope.report import quality, students, tables
+from prunescope.evidence import quality, students
+from prunescope.results import tables
 
 NUMBERS = ("sensitivity", "specificity", "auc")
 CLASSES = "class,images,groups," + ",".join(f"{name},{name}_low,{name}_high" for name in NUMBERS) + "\n"

@@ -2,7 +2,8 @@
 
 from report_fakes import row
 
-from prunescope.report import storage, tables
+from prunescope.evidence import storage
+from prunescope.results import tables
 
 
 def test_zeros_bytes_and_milliseconds(tree):

@@ -7,8 +7,9 @@ import pytest
 from report_fakes import STEPS, accuracy_of, make_study, row, write_evaluate, write_json
 
 from prunescope.errors import PrunescopeError
-from prunescope.report import quality, storage, tables
-from prunescope.report.students import student_table
+from prunescope.evidence import quality, storage
+from prunescope.evidence.students import student_table
+from prunescope.results import tables
 
 
 def test_summary_has_one_row_per_arm_with_the_numbers_of_its_files(tree):

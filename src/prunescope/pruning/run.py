@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from prunescope.bits import Bits
-from prunescope.pruning.masks import apply_, keep_top, ones
+from prunescope.networks.bits import Bits
+from prunescope.networks.masks import apply_, ones
 from prunescope.pruning.plans import Round
 from prunescope.pruning.scopes import SCOPES
+from prunescope.pruning.selection import keep_top
 
 Weights = dict[str, nn.Parameter]
 Masks = Mapping[str, Tensor]

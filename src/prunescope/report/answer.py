@@ -8,13 +8,13 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from prunescope.report import predictions
-from prunescope.report.arms import arms_of, cells_of, read_json
-from prunescope.report.claims import FAILS, HOLDS, NOT_RUN, SO_FAR, UNDECIDED, Judged, overall
-from prunescope.report.classes import recall_by_seed, recall_changes
-from prunescope.report.differences import Difference, between, by_seed
-from prunescope.report.facts import budgets_differ
-from prunescope.report.measures import Evidence
+from prunescope.evidence.claims import FAILS, HOLDS, NOT_RUN, SO_FAR, UNDECIDED, Judged, overall
+from prunescope.evidence.classes import recall_by_seed, recall_changes
+from prunescope.evidence.differences import Difference, between, by_seed
+from prunescope.evidence.facts import budgets_differ
+from prunescope.evidence.measures import Evidence
+from prunescope.results import predictions
+from prunescope.results.arms import arms_of, cells_of, read_json
 
 FEWEST = 5  # groups (lesions) of a class, with fewer it is not named as the one that pays
 

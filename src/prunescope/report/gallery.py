@@ -12,11 +12,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from prunescope.evidence.classes import lost_images
+from prunescope.figures.look import house_style
 from prunescope.files import write_text
-from prunescope.report.arms import Study, levels
 from prunescope.report.blocks import Block, Picture, Section, Text, to_html
-from prunescope.report.classes import lost_images
-from prunescope.report.look import house_style
+from prunescope.results.arms import Study, levels
 
 SHOWN = 24  # images of a cell, those first that most seeds lose
 COLUMNS = 4

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+from prunescope.evidence.claims import judge
+from prunescope.evidence.measures import Evidence
 from prunescope.files import write_bytes, write_text
-from prunescope.report import pictures, records, results, tables
-from prunescope.report.arms import Study
+from prunescope.report import pictures, records, results
 from prunescope.report.blocks import Commands, Picture, Section, to_html, to_markdown
-from prunescope.report.claims import judge
-from prunescope.report.measures import Evidence
+from prunescope.results import tables
+from prunescope.results.arms import Study
 
 QUESTION = "Does it matter how a network is pruned, what does it cost, and does it still see the same things inside?"
 

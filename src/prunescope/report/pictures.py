@@ -7,9 +7,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL.Image import Image
 
-from prunescope.report import confusion, depth, facts, figures, heatmaps, look
-from prunescope.report.arms import Study, cells_of, pruned_cell
+from prunescope.evidence import facts
+from prunescope.figures import bars as figures
+from prunescope.figures import confusion, depth, heatmaps, look
 from prunescope.report.blocks import Block, Picture
+from prunescope.results.arms import Study, cells_of, pruned_cell
 
 
 def accuracy_figures(summary: pd.DataFrame, study: Study, metrics: Path) -> Iterator[Block]:

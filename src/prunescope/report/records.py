@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from prunescope.report import facts, likeness, storage
-from prunescope.report.arms import Study
+from prunescope.evidence import facts, likeness, storage
 from prunescope.report.blocks import Block, Table, Text
+from prunescope.results.arms import Study
 
 STORAGE = (
     "Unstructured zeros save storage, not time: the zeros stay in their places, and dense kernels multiply them like any "

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from prunescope.report import classes, differences, facts, quality
+from prunescope.evidence import classes, differences, facts, quality
+from prunescope.evidence.claims import RULES, Judged, cells_table, claims_table
+from prunescope.evidence.measures import Evidence
+from prunescope.evidence.students import student_table
 from prunescope.report.answer import answer, chance
-from prunescope.report.arms import Study
 from prunescope.report.blocks import Block, Table, Text
-from prunescope.report.claims import RULES, Judged, cells_table, claims_table
-from prunescope.report.measures import Evidence
-from prunescope.report.students import student_table
+from prunescope.results.arms import Study
 
 NO_PAPER = (
     "The paper's own accuracies do not come with the project: rows in src/prunescope/report/paper.csv appear "

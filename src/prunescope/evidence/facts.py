@@ -1,0 +1,138 @@
+"""What the report says beside the arms: data, layer similarity, machine, base checkpoints, equal budgets or not."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from prunescope.results.arms import Study, arms_of, dense_cell, levels, pruned_cell, read_json
+from prunescope.results.tables import NOT_RUN, NOTHING
+
+ENVIRONMENT = ("device", "processor", "threads", "precision", "torch", "torchvision", "python", "platform")
+
+DUPLICATES = {
+    "duplicates_across_splits": "val, test images as in another split",
+    "duplicates_across_classes": "images as in another class",
+}
+
+
+def data_table(metrics: Path, study: Study) -> pd.DataFrame:
+    """Sizes of each data set's splits; groups (lesions) and the leak of a random split where the file gives them."""
+    rows = []
+    for dataset in study.datasets:
+        known = read_json(metrics / "download" / f"{dataset}.json")
+        row = {"data": dataset}
+        if known is None:
+            row |= {"train images": NOT_RUN}
+        else:
+            sizes = {split: known.get(f"{split}_images") for split in ("train", "val", "test")}
+            row |= {f"{split} images": _integer(size) for split, size in sizes.items()}
+            row["classes"] = _integer(known.get("classes"))
+            row["train images per class"] = _per_class(known.get("images_per_class"))
+            groups = known.get("groups")
+            if isinstance(groups, int) and groups < sum(size or 0 for size in sizes.values()):
+                row["groups (lesions)"] = _integer(groups)
+            leak = known.get("random_split_leak")
+            if isinstance(leak, int | float):
+                row["leak of a random split %"] = f"{leak * 100:.1f}"
+            converted = known.get("converted_images")
+            if isinstance(converted, dict) and converted:
+                row["converted to RGB"] = ", ".join(f"{images:,} {kind}" for kind, images in converted.items())
+            row |= {name: _integer(known[key]) for key, name in DUPLICATES.items() if known.get(key)}
+        rows.append(row)
+    return pd.DataFrame(rows).fillna(NOTHING)
+
+
+def class_table(metrics: Path, study: Study) -> pd.DataFrame:
+    """Images of each class in each split, or one row where all classes of a data set have as many."""
+    rows = []
+    for dataset in study.datasets:
+        per_split = (read_json(metrics / "download" / f"{dataset}.json") or {}).get("images_per_class")
+        if not isinstance(per_split, dict) or not per_split:
+            continue
+        names = list(next(iter(per_split.values())))
+        sizes = {name: {f"{split} images": _integer(of.get(name)) for split, of in per_split.items()} for name in names}
+        if all(size == sizes[names[0]] for size in sizes.values()):
+            listed = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+            sizes = {f"each of {len(names)}: {listed}": sizes[names[0]]}
+        rows += [{"data": dataset, "class": name} | size for name, size in sizes.items()]
+    return pd.DataFrame(rows)
+
+
+def _integer(value: Any) -> str:
+    if isinstance(value, list):
+        value = len(value)
+    return f"{value:,}" if isinstance(value, int) else NOTHING
+
+
+def _per_class(images: Any) -> str:
+    train = images.get("train") if isinstance(images, dict) else None
+    counts = [size for size in train.values() if isinstance(size, int)] if isinstance(train, dict) else []
+    if not counts:
+        return NOTHING
+    return f"{min(counts):,}" if min(counts) == max(counts) else f"{min(counts):,} to {max(counts):,}"
+
+
+def cka_cells(study: Study, seeds: int | None = None) -> list[str]:
+    """The names of the study's cells, of the first `seeds` seeds (of all if None)."""
+    return [
+        pruned_cell(model, dataset, level, seed)
+        for dataset in study.datasets
+        for model in study.models
+        for level in levels(study)
+        for seed in study.seeds[:seeds]
+    ]
+
+
+def probe_note(metrics: Path, cell: str) -> str:
+    """What a heat map must say of itself, as far as the cell's file tells: estimator, probe images, split."""
+    known = read_json(metrics / "cka" / f"{cell}.json") or {}
+    parts = [str(known.get("estimator", "CKA"))]
+    images = known.get("probe_images")
+    if images is not None:
+        parts.append(f"n = {images:,} probe images")
+    if isinstance(known.get("split"), str):
+        parts.append(f"{known['split']} split")
+    return " · ".join(parts)
+
+
+def environment(metrics: Path, study: Study) -> dict[str, str]:
+    """Where the arms were trained: each setting once, several values joined."""
+    found: dict[str, dict[str, None]] = {key: {} for key in ENVIRONMENT}
+    for arm in arms_of(study):
+        for stage in arm.training:
+            known = read_json(metrics / f"{stage}.json") or {}
+            for key in ENVIRONMENT:
+                if known.get(key) is not None:
+                    found[key][str(known[key])] = None
+    return {key: "; ".join(values) for key, values in found.items() if values}
+
+
+def data_files(metrics: Path, study: Study) -> dict[str, str]:
+    """Of each data set the files that it was prepared from, with their checksums."""
+    found = {}
+    for dataset in study.datasets:
+        files = (read_json(metrics / "download" / f"{dataset}.json") or {}).get("files")
+        for name, file in files.items() if isinstance(files, dict) else ():
+            unlike = "" if file["official"] else " (not the official file)"
+            found[f"{dataset}: {name}, sha256"] = f"{file['sha256']}{unlike}"
+    return found
+
+
+def base_hashes(metrics: Path, study: Study) -> dict[str, set[str]]:
+    """The base checkpoints from which the dense and pruned arms of each model, data set and seed started."""
+    found: dict[str, set[str]] = {}
+    for arm in arms_of(study):
+        if arm.kind != "student":
+            for stage in arm.training:
+                sha = (read_json(metrics / f"{stage}.json") or {}).get("base_sha256")
+                if isinstance(sha, str):
+                    found.setdefault(dense_cell(arm.model, arm.dataset, arm.seed), set()).add(sha)
+    return found
+
+
+def budgets_differ(summary: pd.DataFrame) -> list[str]:
+    """The "model on data set" pairs whose dense and pruned arms did not all train for the same number of steps."""
+    arms = summary[(summary["kind"] != "student") & summary["steps"].notna()]
+    counts = arms.groupby(["model", "dataset"], sort=False)["steps"].nunique()
+    return [f"{model} on {dataset}" for (model, dataset), different in counts.items() if different > 1]  # type: ignore[misc]

@@ -1,0 +1,74 @@
+"""What training cost and what pruning saves: parameters, arithmetic, bytes; and the latency that zeros do not change."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from prunescope.results.arms import Study, arms_of, read_json
+from prunescope.results.tables import NOT_RUN, controls, mean, millions, runs, spread, view
+
+
+def storage_table(summary: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Parameters, multiply-accumulates, bytes, and milliseconds with their ratio to the unpruned network's (means over seeds)."""
+
+    def cells(model: str, dataset: str, method: str, level: float) -> dict[str, str]:
+        arm = runs(summary, model, dataset, method, level)
+        return {
+            "nonzero params, M": millions(arm["nonzero_parameters"]) if len(arm) else NOT_RUN,
+            "all params, M": millions(arm["parameters"]),
+            "MB dense": millions(arm["size_dense_bytes"]),
+            "MB packed": millions(arm["size_packed_bytes"]),
+            "smaller": mean(arm["size_dense_bytes"] / arm["size_packed_bytes"], ".1f", "×"),
+            "smaller, bf16": mean(arm["size_dense_bytes"] / arm["size_packed_bf16_bytes"], ".1f", "×"),
+            "nonzero MACs, M": millions(arm["nonzero_macs"], ",.1f"),
+            "theoretical speed-up": mean(arm["macs"] / arm["nonzero_macs"], ".2f", "×"),
+            "1 image, ms": mean(arm["batch_1_ms"], ".2f"),
+            "32 images, ms": mean(arm["batch_32_ms"], ".1f"),
+            "1 image, of unpruned": mean(arm["batch_1_to_dense"], ".2f", "×"),
+            "32 images, of unpruned": mean(arm["batch_32_to_dense"], ".2f", "×"),
+        }
+
+    return view(study, study.models, controls(study), cells)
+
+
+def measured_speed(summary: pd.DataFrame) -> str:
+    """In words how the pruned networks' times compare with the unpruned one's (means over seeds); empty where not timed."""
+    pruned = summary[summary["kind"] == "pruned"].groupby(["dataset", "model", "method", "sparsity"], sort=False)
+    found = []
+    for count, images in ((1, "1 image"), (32, "32 images")):
+        ratios = pruned[f"batch_{count}_to_dense"].mean().dropna()
+        if len(ratios):
+            found.append(f"{ratios.min():.2f} to {ratios.max():.2f} times as long for {images}")
+    return f"Measured in turn with the unpruned network, the pruned ones took {' and '.join(found)}." if found else ""
+
+
+def timed_on(metrics: Path, study: Study) -> str:
+    """In words what the latencies were measured on; empty where none were."""
+    found = [read_json(metrics / f"{arm.evaluate}-latency.json") for arm in arms_of(study)]
+    places = {f"{one['device']} ({one['processor']}), {one['threads']} threads, float32" for one in found if one}
+    return " and ".join(sorted(places))
+
+
+def spread_of_latency(metrics: Path, study: Study) -> float | None:
+    """Largest distance between the quartiles of an arm's latency, over its median; None where none were measured."""
+    found = [read_json(metrics / f"{arm.evaluate}-latency.json") for arm in arms_of(study)]
+    parts = [
+        (one[f"batch_{n}_high_ms"] - one[f"batch_{n}_low_ms"]) / one[f"batch_{n}_ms"] for one in found if one for n in (1, 32)
+    ]
+    return max(parts, default=None)
+
+
+def budget_table(summary: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Training after the base checkpoint per arm (means over seeds): equal steps make the comparison fair."""
+
+    def cells(model: str, dataset: str, method: str, level: float) -> dict[str, str]:
+        arm = runs(summary, model, dataset, method, level)
+        return {
+            "n": str(len(arm)),
+            "steps": mean(arm["steps"]) if len(arm) else NOT_RUN,
+            "epochs": mean(arm["epochs"], ".2f"),
+            "seconds": spread(arm["seconds"], ".1f"),
+            "images per second": mean(arm["images_per_second"]),
+        }
+
+    return view(study, study.models, controls(study), cells)

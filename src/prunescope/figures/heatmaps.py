@@ -1,0 +1,105 @@
+"""Heat maps of layer similarity (CKA) from the matrix CSVs, all on one fixed colour scale from 0 to 1."""
+
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap
+from matplotlib.figure import Figure
+from PIL import Image
+
+from prunescope.figures.look import house_style
+from prunescope.results.maps import read_matrix
+
+MISSING = "#b3b3b3"
+LEVELS = 222  # colours of the scale; with the greys of text and paper they fit into one palette of 256
+TICKS = 20  # more labels than this are thinned out
+SHORT = (("features.", ""), ("denseblock", "b"), ("denselayer", "l"), ("transition", "t"))
+
+
+def inside(folder: Path, networks: Sequence[str], title: str, note: str) -> Figure | None:
+    """Each network's layers against its own layers."""
+    found = [(network, read_matrix(folder, network, network)) for network in networks]
+    return heatmaps([(name, matrix) for name, matrix in found if matrix is not None], title, note, columns=2)
+
+
+def between(folder: Path, networks: Sequence[str], title: str, note: str) -> Figure | None:
+    """The layers of each network against those of every other."""
+    pairs = [(a, b) for place, a in enumerate(networks) for b in networks[place + 1 :]]
+    return _of_pairs(folder, pairs, title, note, columns=2)
+
+
+def students(folder: Path, methods: Sequence[str], title: str, note: str) -> Figure | None:
+    """The layers of each student (rows) against those of its pruned teacher (columns)."""
+    return _of_pairs(folder, [(f"student-{method}", method) for method in methods], title, note, columns=3)
+
+
+def _of_pairs(folder: Path, pairs: Sequence[tuple[str, str]], title: str, note: str, *, columns: int) -> Figure | None:
+    found = [(f"{a} (rows)\n{b} (columns)", read_matrix(folder, a, b)) for a, b in pairs]
+    return heatmaps([(name, matrix) for name, matrix in found if matrix is not None], title, note, columns=columns)
+
+
+def heatmaps(matrices: Sequence[tuple[str, pd.DataFrame]], title: str, note: str, *, columns: int) -> Figure | None:
+    """One panel per (name, matrix), two figure lines above them: `title` and `note`; None without matrices."""
+    if not matrices:
+        return None
+    columns = min(columns, len(matrices))
+    lines = math.ceil(len(matrices) / columns)
+    tall = max(matrix.shape[0] / max(matrix.shape[1], 1) for _, matrix in matrices)
+    width = min(9.6, 4.8 * columns + 0.6)
+    with house_style():
+        figure = Figure(figsize=(width, lines * (7.4 / columns * min(max(tall, 0.2), 2) + 0.85) + 0.7), layout="constrained")
+        figure.suptitle(f"{title}\n{note}", fontsize=10)
+        grid = figure.subplots(lines, columns, squeeze=False)
+        for axis in list(grid.flat)[len(matrices) :]:
+            axis.set_axis_off()
+        image = None
+        for axis, (name, matrix) in zip(grid.flat, matrices, strict=False):
+            # The colour scale alone is clipped: debiased values may lie slightly below 0.
+            image = axis.imshow(matrix.to_numpy(), vmin=0, vmax=1, cmap=_scale(), aspect="equal", interpolation="nearest")
+            axis.set_title(name)
+            _ticks(axis, matrix, 7 if columns < 3 else 6)
+        bar = figure.colorbar(image, ax=grid, shrink=0.8, aspect=30) if image is not None else None
+        if bar is not None:
+            bar.set_label("CKA" + (" (grey: undefined)" if any(m.isna().any(axis=None) for _, m in matrices) else ""))
+    return figure
+
+
+def _scale() -> Colormap:
+    return matplotlib.colormaps["viridis"].resampled(LEVELS).with_extremes(bad=MISSING)
+
+
+def palette() -> Image.Image:
+    """The colours of a heat map, its scale and greys: in the PNG a value shifts by a neighbouring shade at most."""
+    colours = (_scale()(np.arange(LEVELS))[:, :3] * 255).round().astype(np.uint8)
+    greys = np.repeat(np.linspace(0, 255, 256 - LEVELS).round().astype(np.uint8)[:, None], 3, axis=1)
+    image = Image.new("P", (1, 1))
+    image.putpalette(np.concatenate([colours, greys]).tobytes())
+    return image
+
+
+def _ticks(axis: Axes, matrix: pd.DataFrame, size: float) -> None:
+    axis.set_yticks(*labels([str(name) for name in matrix.index]), fontsize=size)
+    axis.set_xticks(*labels([str(name) for name in matrix.columns]), fontsize=size, rotation=90)
+    axis.tick_params(length=2, pad=1)
+    axis.spines[:].set_visible(False)
+
+
+def labels(names: Sequence[str]) -> tuple[list[int], list[str]]:
+    """Places and texts of the tick labels: every k-th name so that at most `TICKS` remain, long names shortened."""
+    step = math.ceil(len(names) / TICKS)
+    long = max((len(name) for name in names), default=0) > 16
+    places = list(range(0, len(names), step))
+    return places, [shorten(names[place]) if long else names[place] for place in places]
+
+
+def shorten(name: str) -> str:
+    """A layer's name in few letters: features.denseblock3.denselayer12.conv2 becomes b3.l12.conv2."""
+    for old, new in SHORT:
+        name = re.sub(rf"^{re.escape(old)}" if old.endswith(".") else re.escape(old), new, name)
+    return name

@@ -1,0 +1,92 @@
+"""What networks predicted on the test split, image by image: the files that evaluate writes, and what two of them share."""
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from prunescope.errors import PrunescopeError
+from prunescope.resampling import Floats, resampled_sums
+from prunescope.results.arms import Arm, dense_cell, pruned_cell, unpruned
+
+COLUMNS = ["name", "group", "actual", "predicted"]
+DRAWS = 2000
+TAILS = (0.025, 0.975)  # between these quantiles of the draws lies the 95 % interval
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """A network's predictions: `table` has `COLUMNS`, one row per test image; `source` names it in errors."""
+
+    table: pd.DataFrame
+    source: str
+
+    @cached_property
+    def classes(self) -> list[str]:
+        return sorted(self.table["actual"].unique())
+
+    @cached_property
+    def right(self) -> Floats:
+        """(N,) 1 for an image that was classified rightly, else 0."""
+        return np.asarray(self.table["actual"] == self.table["predicted"], dtype=float)
+
+    @cached_property
+    def member(self) -> Floats:
+        """(N, K) 1 where an image is of a class."""
+        return (self.table["actual"].to_numpy()[:, None] == np.array(self.classes)).astype(float)
+
+    @cached_property
+    def resampled(self) -> tuple[Floats, Floats]:
+        """How many images of each class are right, and how many there are, each (DRAWS, K), in resamples of groups (lesions).
+
+        Networks that saw the same images have the same resamples: their differences may be taken draw by draw. A draw can be
+        without images of a class.
+        """
+        columns = np.concatenate([self.right[:, None] * self.member, self.member], axis=1)
+        sums = resampled_sums(columns, self.table["group"].to_numpy(), draws=DRAWS)
+        return sums[:, : len(self.classes)], sums[:, len(self.classes) :]
+
+
+def read(metrics: Path, model: str, dataset: str, level: float, seed: int, name: str) -> Predictions | None:
+    """The predictions of a network of a cell; None where it was not evaluated.
+
+    name: dense, a method, or student-<teacher>. The dense control and its students belong to no level.
+    """
+    cell = dense_cell(model, dataset, seed) if unpruned(name) else pruned_cell(model, dataset, level, seed)
+    return _found(metrics / "evaluate" / cell / f"{name}-predictions.csv")
+
+
+def read_arm(metrics: Path, arm: Arm) -> Predictions | None:
+    """The same of an arm."""
+    return _found(metrics / f"{arm.evaluate}-predictions.csv")
+
+
+def _found(path: Path) -> Predictions | None:
+    return _read(path, path.stat().st_mtime_ns) if path.is_file() else None
+
+
+@lru_cache(maxsize=128)
+def _read(path: Path, _changed: int) -> Predictions:
+    found = pd.read_csv(path, dtype=str, keep_default_na=False)
+    missing = set(COLUMNS) - set(found.columns)
+    if missing:
+        raise PrunescopeError(f"{path}: found no column {', '.join(sorted(missing))}; run its stage again (dvc repro)")
+    return Predictions(found, str(path))
+
+
+def same_images(first: Predictions, second: Predictions) -> None:
+    """Raises PrunescopeError where two files are of other images, or of the same in another order."""
+    if not first.table[["name", "actual"]].equals(second.table[["name", "actual"]]):
+        raise PrunescopeError(
+            f"found other test images in {first.source} than in {second.source}; wanted the same in all: run dvc repro"
+        )
+
+
+def agreement(first: Predictions | None, second: Predictions | None) -> float | None:
+    """Fraction of test images for which two networks predict the same class; None where one did not run."""
+    if first is None or second is None:
+        return None
+    same_images(first, second)
+    return float((first.table["predicted"] == second.table["predicted"]).mean())
