@@ -18,7 +18,7 @@ check: $(VENV)/.dev
 	$(IN_VENV) ruff format --check && ruff check && basedpyright --level error && python -m pytest -m "not gpu"
 
 readme: $(VENV)/.run
-	$(IN_VENV) python docs/update_readme.py
+	$(IN_VENV) python scripts/update_readme.py
 
 # Everything that the tests and checks need, for an editor or a debugger.
 setup: $(VENV)/.dev

@@ -2,6 +2,7 @@
 
 from prunescope.data import store as stores
 from prunescope.report import gallery
+from prunescope.results.results import read
 from prunescope.study.params import load
 from prunescope.study.stage import arguments, main
 
@@ -11,9 +12,8 @@ def recipe() -> None:
     store = stores.read(args.store)
     places = {name: place for place, name in enumerate(store.names)}
     licence = str(store.provenance.get("licence") or "")
-    gallery.write(
-        load().grid, args.dataset, args.metrics, args.gallery, image=lambda name: store.images[places[name]], licence=licence
-    )
+    results = read(args.metrics, load().grid)
+    gallery.write(results, args.dataset, args.gallery, image=lambda name: store.images[places[name]], licence=licence)
 
 
 if __name__ == "__main__":

@@ -3,12 +3,14 @@
 import subprocess
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from prunescope import __version__
 from prunescope.report.page import write
 from prunescope.report.reproduce import command
+from prunescope.results.results import read
 from prunescope.study.params import load
 from prunescope.study.stage import arguments, main
 
@@ -18,17 +20,20 @@ def recipe() -> None:
     params = load()
     commit = _git("describe", "--always", "--abbrev=12") or "not a git checkout"
     here, committed = Path("params.yaml").read_text(encoding="utf-8"), _git("show", "HEAD:params.yaml")
-    again = command(yaml.safe_load(here), yaml.safe_load(committed) or {})
+    again = command(*(_without_method(yaml.safe_load(text) or {}) for text in (here, committed)))
     study = ", ".join(f"{key}: {value}" for key, value in asdict(params.grid).items())
     write(
-        params.grid,
-        args.metrics,
+        read(args.metrics, params.grid),
         args.report,
         provenance={"prunescope": __version__, "commit": commit, "study": study},
         reproduce=[f"git checkout {commit}", "make study", ". .venv/bin/activate", again],
-        method=params.method,
     )
     print(f"open {args.report / 'report.html'}")
+
+
+def _without_method(settings: dict[str, Any]) -> dict[str, Any]:
+    """No number of the page depends on the method whose numbers `selected` shows."""
+    return {key: value for key, value in settings.items() if key != "method"}
 
 
 def _git(*arguments: str) -> str:

@@ -1,8 +1,8 @@
 """One table of all arms, their curves, and the chosen method's numbers under one path for `dvc metrics diff` of methods."""
 
-from prunescope.files import write_json
-from prunescope.results import curves
-from prunescope.results.tables import save, selected, summarise
+from prunescope.files import write_json, write_text
+from prunescope.results import curves, summary
+from prunescope.results.results import read
 from prunescope.study.params import load
 from prunescope.study.stage import arguments, main
 
@@ -10,10 +10,10 @@ from prunescope.study.stage import arguments, main
 def recipe() -> None:
     args = arguments(__doc__, "metrics", "selected", "summary", "curves")
     params = load()
-    summary = summarise(args.metrics, params.grid)
-    save(summary, args.summary)
-    curves.save(args.metrics, params.grid, args.curves)
-    write_json(args.selected, selected(summary, params.method, params.sparsity))
+    results = read(args.metrics, params.grid)
+    summary.save(results.summary, args.summary)
+    write_text(args.curves, curves.table(results.grid, results.curves).to_csv(index=False, lineterminator="\n"))
+    write_json(args.selected, summary.selected(results.summary, params.method, params.sparsity))
 
 
 if __name__ == "__main__":

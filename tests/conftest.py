@@ -11,6 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from report_fakes import tree
+
+__all__ = ["tree"]  # a fake tree of metrics, for the tests of results, evidence, figures and report
+
 settings.register_profile("suite", deadline=None, derandomize=True, database=None)
 settings.load_profile("suite")
 

@@ -6,6 +6,7 @@ sums of all draws are one matrix product.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +24,17 @@ def resampled_sums(columns: Floats, groups: NDArray, *, draws: int, seed: int = 
     order = np.argsort(numbers, kind="stable")
     starts = np.flatnonzero(np.diff(numbers[order], prepend=-1))
     grouped = np.add.reduceat(columns[order], starts, axis=0)
-    count, generator, sums = len(grouped), np.random.default_rng(seed), []
-    for first in range(0, draws, CHUNK):
-        weights = np.empty((min(CHUNK, draws - first), count))
-        for row in weights:
-            row[:] = np.bincount(generator.integers(count, size=count), minlength=count)
-        sums.append(weights @ grouped)
-    return np.concatenate(sums)
+    weights = _weights(len(grouped), draws, seed)
+    return np.concatenate([weights[first : first + CHUNK].astype(np.float64) @ grouped for first in range(0, draws, CHUNK)])
+
+
+@lru_cache(maxsize=4)
+def _weights(count: int, draws: int, seed: int) -> NDArray[np.uint16]:
+    """How often each of `count` groups was drawn, (draws, count): the same for all networks that saw the same images."""
+    generator, weights = np.random.default_rng(seed), np.empty((draws, count), dtype=np.uint16)
+    for row in weights:
+        row[:] = np.bincount(generator.integers(count, size=count), minlength=count)
+    return weights
 
 
 def intervals(

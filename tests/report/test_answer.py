@@ -3,74 +3,75 @@
 import json
 
 import pytest
-from report_fakes import make_study, plant, write_json
 
 from prunescope.evidence.claims import judge
-from prunescope.evidence.measures import Evidence
 from prunescope.report.answer import answer, chance
-from prunescope.results import tables
+from prunescope.results.reading import Files
+from prunescope.results.results import Results
+from report_fakes import again, make_study, opened, plant, write_json
 
 
-def evidence_of(folder, **changes) -> Evidence:
+def results_of(folder, **changes) -> Results:
     study = make_study(**changes)
     plant(folder / "metrics", study)
-    return Evidence(study, tables.summarise(folder / "metrics", study), folder / "metrics")
+    return opened(folder / "metrics", study)
 
 
-def says(evidence: Evidence) -> tuple[str, str]:
-    return answer(evidence, judge(evidence))
+def says(results: Results) -> tuple[str, str]:
+    now = again(results)
+    return answer(now, judge(now))
 
 
-def balanced(evidence: Evidence, model: str, method: str, values: tuple[float, ...]) -> None:
+def balanced(results: Results, model: str, method: str, values: tuple[float, ...]) -> None:
     for seed, value in enumerate(values):
-        rows = evidence.summary
+        rows = results.summary
         mine = (rows["seed"] == seed) & (rows["method"] == method) & (rows["model"] == model)
-        evidence.summary.loc[mine, "balanced_accuracy"] = value
+        results.summary.loc[mine, "balanced_accuracy"] = value
 
 
-def plant_predictions(evidence: Evidence, actual: str, shown: dict[str, str], seeds: tuple[int, ...] = (0, 1)) -> None:
+def plant_predictions(results: Results, actual: str, shown: dict[str, str], seeds: tuple[int, ...] = (0, 1)) -> None:
     for seed in seeds:
         for name, predicted in shown.items():
             cell = f"vgg16-digits-{seed}" if name == "dense" else f"vgg16-digits-0.8-{seed}"
             rows = "".join(f"{n},{n},{x},{y}\n" for n, (x, y) in enumerate(zip(actual, predicted, strict=True)))
-            path = evidence.metrics / f"evaluate/{cell}/{name}-predictions.csv"
+            path = results.files.where / f"evaluate/{cell}/{name}-predictions.csv"
             path.write_text(f"name,group,actual,predicted\n{rows}")
 
 
 def test_one_seed_is_careful(tmp_path):
-    evidence = evidence_of(tmp_path)
-    seen, meaning = says(evidence)
+    results = results_of(tmp_path)
+    seen, meaning = says(results)
     assert "In 2 cells (model, data set, sparsity) best and worst method" in seen
     assert "lie 2.8 points of balanced accuracy apart" in seen  # 0.034 - 0.006
     assert "−0.6 points from the equally trained dense control" in seen
     assert "nothing here is proven" in meaning
-    for number, path in enumerate(sorted((evidence.metrics / "evaluate").glob("*/*.json"))):
+    for number, path in enumerate(sorted((results.files.where / "evaluate").glob("*/*.json"))):
         known, width = json.loads(path.read_text()), 0.9 if path.stem.startswith("student") else 0.02
         write_json(path, known | {"balanced_accuracy_low": 0.0, "balanced_accuracy_high": width + number * 1e-6})
-    assert chance(evidence) == (
+    assert chance(again(results)) == (
         "Another draw of the test split would move a network's balanced accuracy by less than about ±1.0 points (digits, "
         "360 images), 19 times in 20."
     )
 
 
 def test_several_seeds_name_the_largest_shown_difference(tmp_path):
-    evidence = evidence_of(tmp_path, seeds=(0, 1, 2))
-    seen, meaning = says(evidence)
+    results = results_of(tmp_path, seeds=(0, 1, 2))
+    seen, meaning = says(results)
     assert seen.startswith("In 2 cells (model, data set, sparsity) it is not shown"), (
         "the fakes' methods differ equally in all seeds, which shows nothing"
     )
-    balanced(evidence, "densenet169", "layerwise", (0.929, 0.900, 0.872))
-    assert says(evidence)[0].startswith("In 2 cells"), "one interval of six that leaves zero out shows nothing"
-    balanced(evidence, "densenet169", "layerwise", (0.90, 0.897, 0.895))
-    seen, meaning = says(evidence)
+    balanced(results, "densenet169", "layerwise", (0.929, 0.900, 0.872))
+    assert says(results)[0].startswith("In 2 cells"), "one interval of six that leaves zero out shows nothing"
+    balanced(results, "densenet169", "layerwise", (0.90, 0.897, 0.895))
+    seen, meaning = says(results)
     assert seen.startswith("The way of pruning matters in 1 of 2 cells (model, data set, sparsity)")
     assert "(95 % intervals over seeds, widened for 6 comparisons)" in seen
     # 7.4, 7.3 and 7.1 points less than iterative; t(1 - 0.025 / 6, 2 degrees of freedom) = 10.9 standard errors of 0.088
     assert "most for densenet169 on digits at 80 %, where iterative is +7.3 [+6.3, +8.2] points" in seen
     assert "from layerwise; in the others no difference outlasts the widening; the best method lies −0.6 points" in seen
     assert "Of the paper's 7 conclusions 0 hold here, 0 do not and 7 are undecided." in meaning
-    balanced(evidence, "vgg16", "iterative", (0.80, 0.797, 0.79))
-    seen, meaning = says(evidence)
+    balanced(results, "vgg16", "iterative", (0.80, 0.797, 0.79))
+    seen, meaning = says(results)
     assert "where oneshot is +" in seen
     assert "Of the paper's 7 conclusions 0 hold here, 3 do not" in meaning, (
         "iterative is not best, layerwise not worst, pruned not better"
@@ -78,24 +79,24 @@ def test_several_seeds_name_the_largest_shown_difference(tmp_path):
 
 
 def test_the_class_that_pays_most(tmp_path):
-    evidence = evidence_of(tmp_path, models=("vgg16",), seeds=(0, 1))
+    results = results_of(tmp_path, models=("vgg16",), seeds=(0, 1))
     actual = "a" * 50 + "b" * 50
     shown = {"dense": actual, "oneshot": "a" * 40 + "b" * 60, "layerwise": "a" * 100, "iterative": actual}
-    plant_predictions(evidence, actual, shown)
-    assert says(evidence)[1].endswith("no class is shown to lose recall (of 6 looked at, by images and seeds)."), "no spread"
-    plant_predictions(evidence, actual, shown | {"layerwise": "a" * 99 + "b"}, seeds=(1,))
+    plant_predictions(results, actual, shown)
+    assert says(results)[1].endswith("no class is shown to lose recall (of 6 looked at, by images and seeds)."), "no spread"
+    plant_predictions(results, actual, shown | {"layerwise": "a" * 99 + "b"}, seeds=(1,))
     loss = "the largest loss of a class (of 6 looked at, by images and seeds) is that of b, which layerwise costs 99.0 points of"
-    assert says(evidence)[1].endswith(f"{loss} recall (vgg16 on digits at 80 %).")
-    plant_predictions(evidence, actual, shown | {"layerwise": "a" * 70 + "b" * 30}, seeds=(1,))
-    assert says(evidence)[1].endswith("by images and seeds)."), "100 and 40 points: the images are sure, two seeds are not"
+    assert says(results)[1].endswith(f"{loss} recall (vgg16 on digits at 80 %).")
+    plant_predictions(results, actual, shown | {"layerwise": "a" * 70 + "b" * 30}, seeds=(1,))
+    assert says(results)[1].endswith("by images and seeds)."), "100 and 40 points: the images are sure, two seeds are not"
 
 
 def test_a_loss_that_the_images_do_not_show_is_not_named(tmp_path):
-    evidence = evidence_of(tmp_path, models=("vgg16",), seeds=(0, 1))
+    results = results_of(tmp_path, models=("vgg16",), seeds=(0, 1))
     actual = "a" * 50 + "b" * 3
     shown = {"dense": actual, "oneshot": "a" * 49 + "b" * 4, "layerwise": "a" * 53, "iterative": actual}
-    plant_predictions(evidence, actual, shown)
-    _, meaning = says(evidence)
+    plant_predictions(results, actual, shown)
+    _, meaning = says(results)
     assert meaning.endswith("no class is shown to lose recall (of 3 looked at, by images and seeds)."), (
         "one of 50 images, and a class of three images"
     )
@@ -103,28 +104,28 @@ def test_a_loss_that_the_images_do_not_show_is_not_named(tmp_path):
 
 def test_means_are_of_shared_seeds(tmp_path):
     """A method that ran with the best seed alone does not look better than it is."""
-    evidence = evidence_of(tmp_path, models=("vgg16",), seeds=(0, 1, 2))
+    results = results_of(tmp_path, models=("vgg16",), seeds=(0, 1, 2))
     for method, values in (("dense", (0.95, 0.85, 0.75)), ("oneshot", (0.93, 0.84, 0.72)), ("layerwise", (0.92, 0.80, 0.73))):
-        balanced(evidence, "vgg16", method, values)
-    rows = evidence.summary
+        balanced(results, "vgg16", method, values)
+    rows = results.summary
     alone = rows[~((rows["method"] == "iterative") & (rows["seed"] > 0))]
-    seen, _ = says(Evidence(evidence.study, alone, evidence.metrics))
+    seen, _ = says(Results(results.grid, results.files, alone))
     assert "lie 4.4 points of balanced accuracy apart" in seen, "96.4 of iterative (by the fakes) and 92, in seed 0"
     assert "lies +1.4 points from" in seen
 
 
 def test_levels_have_their_own_winners(tmp_path):
-    evidence = evidence_of(tmp_path, models=("vgg16",), seeds=(0, 1, 2), sparsities=(0.8, 0.5))
-    rows = evidence.summary
+    results = results_of(tmp_path, models=("vgg16",), seeds=(0, 1, 2), sparsities=(0.8, 0.5))
+    rows = results.summary
     for seed, value in enumerate((0.5, 0.503, 0.507)):
         rows.loc[(rows["seed"] == seed) & (rows["method"] == "oneshot") & (rows["sparsity"] == 0.5), "balanced_accuracy"] = value
-    assert "most for vgg16 on digits at 50 %" in says(evidence)[0]
+    assert "most for vgg16 on digits at 50 %" in says(results)[0]
 
 
 def test_unequal_budgets_are_not_called_equal(tmp_path):
-    evidence = evidence_of(tmp_path)
-    evidence.summary.loc[evidence.summary["method"] == "dense", "steps"] = 400.0
-    assert "dense control (not all trained equally long)" in says(evidence)[0]
+    results = results_of(tmp_path)
+    results.summary.loc[results.summary["method"] == "dense", "steps"] = 400.0
+    assert "dense control (not all trained equally long)" in says(results)[0]
 
 
 @pytest.mark.parametrize(
@@ -132,9 +133,9 @@ def test_unequal_budgets_are_not_called_equal(tmp_path):
     [(("oneshot",), "With one method there is nothing to compare"), (("oneshot", "iterative"), "In 2 cells")],
 )
 def test_smaller_studies_have_an_answer_too(tmp_path, methods, start):
-    evidence = evidence_of(tmp_path, methods=methods, seeds=(0, 1))
-    assert says(evidence)[0].startswith(start)
-    assert "not run)" in says(evidence)[1]
-    empty = Evidence(evidence.study, evidence.summary.head(0), tmp_path)
+    results = results_of(tmp_path, methods=methods, seeds=(0, 1))
+    assert says(results)[0].startswith(start)
+    assert "not run)" in says(results)[1]
+    empty = Results(results.grid, Files(tmp_path), results.summary.head(0))
     assert "There is no answer yet" in says(empty)[0]
     assert chance(empty) == ""

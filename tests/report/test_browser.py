@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_fakes import make_study, plant
 
 from prunescope.report import page
+from report_fakes import make_study, opened, plant
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [
@@ -61,7 +61,7 @@ def made(tmp_path_factory) -> Path:
     (folder / "metrics/evaluate/densenet169-digits-0.8-0/iterative.json").unlink()
     (folder / "metrics/evaluate/densenet169-digits-0.8-1/iterative.json").unlink()
     (folder / "metrics/evaluate/densenet169-digits-0.8-2/iterative.json").unlink()
-    page.write(study, folder / "metrics", folder, provenance={"commit": "c" * 40}, reproduce=["dvc repro"], method="iterative")
+    page.write(opened(folder / "metrics", study), folder, provenance={"commit": "c" * 40}, reproduce=["dvc repro"])
     return folder
 
 

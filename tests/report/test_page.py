@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_fakes import make_study, plant, plant_predictions, write_json
 
-from prunescope.report import page, records, results
+from prunescope.report import findings, page, records
+from report_fakes import make_study, opened, plant, plant_predictions, write_json
 
 
 class Reader(HTMLParser):
@@ -35,8 +35,8 @@ class Reader(HTMLParser):
 
 
 def make(folder: Path, study: Any, **changes: Any) -> tuple[str, str]:
-    given: dict[str, Any] = {"provenance": {"commit": "0123abc"}, "reproduce": ["dvc repro"], "method": "iterative"}
-    page.write(study, folder / "metrics", folder / "out", **(given | changes))
+    given: dict[str, Any] = {"provenance": {"commit": "0123abc"}, "reproduce": ["dvc repro"]}
+    page.write(opened(folder / "metrics", study), folder / "out", **(given | changes))
     html = (folder / "out/report.html").read_text(encoding="utf-8")
     return html, (folder / "out/report.md").read_text(encoding="utf-8")
 
@@ -89,7 +89,7 @@ def test_numbers_on_the_page_are_those_of_the_files(made):
     for text in ("1,077", "101 to 110", "0.520", "Example CPU", "0123abc", "ab" * 32, "debiased"):
         assert text in html + markdown, text
     assert records.STORAGE in html
-    assert results.NO_PAPER.replace("'", "&#39;") in html
+    assert findings.NO_PAPER.replace("'", "&#39;") in html
 
 
 def test_markdown_shows_the_pictures_that_were_written(made):

@@ -31,9 +31,16 @@ def test_make_targets_exist(command):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("name", update_readme.BLOCKS)
-def test_tables_are_those_of_the_results(name):
-    assert update_readme.fill(TEXT, name, update_readme.BLOCKS[name]()) == TEXT, "run `make readme`"
+@pytest.mark.parametrize("page", update_readme.PAGES, ids=lambda page: page.name)
+def test_generated_blocks_are_those_of_the_results(page):
+    text = page.read_text(encoding="utf-8")
+    for name in update_readme.names_in(text):
+        assert update_readme.fill(text, name, update_readme.BLOCKS[name]()) == text, f"{name}: run `make readme`"
+
+
+def test_every_generated_block_is_shown():
+    found = [name for page in update_readme.PAGES for name in update_readme.names_in(page.read_text(encoding="utf-8"))]
+    assert sorted(found) == sorted(update_readme.BLOCKS)
 
 
 def test_named_files_exist():

@@ -12,7 +12,6 @@ import pandas as pd
 from prunescope.evidence.differences import MOST_SEEDS
 from prunescope.evidence.measures import (
     Comparisons,
-    Evidence,
     Measure,
     alike_between,
     alike_inside,
@@ -21,8 +20,9 @@ from prunescope.evidence.measures import (
     falls_with_layers,
     pruned_over_dense,
 )
-from prunescope.results.arms import cells_of
-from prunescope.results.tables import NOTHING
+from prunescope.evidence.text import NOTHING
+from prunescope.results.grid import Cell, cells_of
+from prunescope.results.results import Results
 
 HOLDS, SO_FAR, FAILS, UNDECIDED, NOT_RUN = "holds", "holds so far", "does not hold", "undecided", "not run"
 RULES = (
@@ -37,7 +37,7 @@ RULES = (
 
 @dataclass(frozen=True)
 class Claim:
-    """A conclusion of the paper. `compare(evidence, model, dataset, level)` measures it in a cell."""
+    """A conclusion of the paper. `compare(results, cell)` measures it in a cell."""
 
     text: str
     measure: str
@@ -154,21 +154,20 @@ def what_would_decide_all(cells: Collection[Comparisons]) -> str:
     return "; ".join(parts)
 
 
-def findings(evidence: Evidence, claim: Claim) -> Iterator[tuple[tuple[str, str, float], Comparisons]]:
-    """(model, dataset, level) and comparisons of every cell that the claim is about."""
-    study = evidence.study
-    for model, dataset, level in cells_of(study):
-        vgg16, teacher = model in ("vgg16", "vgg16_bn"), model in study.teachers
+def findings(results: Results, claim: Claim) -> Iterator[tuple[Cell, Comparisons]]:
+    """Every cell that the claim is about, with its comparisons."""
+    for cell in cells_of(results.grid):
+        vgg16, teacher = cell.model in ("vgg16", "vgg16_bn"), cell.model in results.grid.teachers
         if (vgg16 or not claim.only_vgg16) and (teacher or not claim.only_teachers):
-            yield (model, dataset, level), claim.compare(evidence, model, dataset, level)
+            yield cell, claim.compare(results, cell)
 
 
-Judged = Mapping[Claim, Mapping[tuple[str, str, float], Comparisons]]  # the comparisons of every claim and cell
+Judged = Mapping[Claim, Mapping[Cell, Comparisons]]  # the comparisons of every claim and cell
 
 
-def judge(evidence: Evidence) -> Judged:
+def judge(results: Results) -> Judged:
     """All claims with their cells."""
-    return {claim: dict(findings(evidence, claim)) for claim in CLAIMS}
+    return {claim: dict(findings(results, claim)) for claim in CLAIMS}
 
 
 def claims_table(judged: Judged) -> pd.DataFrame:
@@ -192,9 +191,9 @@ def cells_table(judged: Judged) -> pd.DataFrame:
     """A row per claim and cell: the differences with their intervals, the verdict, what would decide it."""
     rows = []
     for number, (claim, cells) in enumerate(judged.items(), 1):
-        for (model, dataset, level), comparisons in cells.items():
+        for cell, comparisons in cells.items():
             texts = [f"{name}: {difference.text(claim.form)}" for name, difference in comparisons.items() if difference.n]
-            row = {"no.": str(number), "model": model, "data": dataset, "sparsity %": f"{level * 100:.1f}"}
+            row = {"no.": str(number)} | cell.labels()
             row |= {"n": str(min((difference.n for difference in comparisons.values()), default=0))}
             row |= {"differences by seed, mean": "; ".join(texts) or NOTHING, "verdict": verdict(comparisons)}
             rows.append(row | {"what would decide it": what_would_decide(comparisons)})

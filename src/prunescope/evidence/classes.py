@@ -1,37 +1,39 @@
 """Who pays: the change of each class's recall from the dense control to each method, on the same images, with intervals."""
 
-from pathlib import Path
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from prunescope.evidence.differences import Difference
+from prunescope.evidence.text import NOT_RUN, NOTHING
 from prunescope.results import predictions
-from prunescope.results.arms import Study, cells_of
+from prunescope.results.grid import Cell, cells_of
 from prunescope.results.predictions import TAILS, Predictions
-from prunescope.results.tables import NOT_RUN, NOTHING
+from prunescope.results.results import Results
 
 SHOWN = 10  # classes of a cell in the table, those that lose most
 
 
-def recall_changes(metrics: Path, study: Study, model: str, dataset: str, level: float) -> pd.DataFrame:
+@lru_cache(maxsize=64)
+def recall_changes(results: Results, cell: Cell) -> pd.DataFrame:
     """Columns class, images, groups, dense (recall), and per method its change with `_low` and `_high`; largest mean loss first.
 
     Fractions; means over the seeds that ran everything. The 95 % interval resamples groups of images (lesions), each with its
     predictions by all networks: it says what other test images would have given, not what other seeds would have. No rows
     where a method has not run.
     """
-    ran = list(_complete_seeds(metrics, study, model, dataset, level).values())
+    ran = list(_complete_seeds(results, cell).values())
     if not ran:
         return pd.DataFrame()
-    names, images = ("dense", *study.methods), ran[0]["dense"]
+    names, images = ("dense", *results.grid.methods), ran[0]["dense"]
     counts = images.member.sum(0)
     recall = {name: np.mean([known[name].right @ images.member for known in ran], axis=0) / counts for name in names}
-    values = np.stack([recall[name] - recall["dense"] for name in study.methods])
+    values = np.stack([recall[name] - recall["dense"] for name in results.grid.methods])
     with np.errstate(invalid="ignore"):
         drawn = {name: sum(known[name].resampled[0] for known in ran) / len(ran) / images.resampled[1] for name in names}
-    changes = np.stack([drawn[name] - drawn["dense"] for name in study.methods], axis=1)
+    changes = np.stack([drawn[name] - drawn["dense"] for name in results.grid.methods], axis=1)
     low, high = np.nanquantile(changes, TAILS, axis=0)
     groups = images.table.groupby("actual")["group"].nunique()[images.classes].to_numpy()
     # Where every resample is alike (nothing changed, or all of it) the interval would be a point: it is as wide as so many groups
@@ -39,29 +41,31 @@ def recall_changes(metrics: Path, study: Study, model: str, dataset: str, level:
     bound, alike = 1 - 0.05 ** (1 / groups), ~(high - low > 1e-12)
     low, high = (np.where(alike, np.clip(values + side * bound, -1, 1), of) for side, of in ((-1, low), (1, high)))
     table: dict[str, Any] = {"class": images.classes, "images": counts.astype(int), "groups": groups, "dense": recall["dense"]}
-    for number, name in enumerate(study.methods):
+    for number, name in enumerate(results.grid.methods):
         table |= {name: values[number], f"{name}_low": low[number], f"{name}_high": high[number]}
     return pd.DataFrame(table).iloc[np.argsort(values.mean(0), kind="stable")].reset_index(drop=True)
 
 
-def recall_by_seed(metrics: Path, study: Study, model: str, dataset: str, level: float) -> dict[tuple[str, str], Difference]:
+@lru_cache(maxsize=64)
+def recall_by_seed(results: Results, cell: Cell) -> dict[tuple[str, str], Difference]:
     """By method and class the change of recall from dense in points, seed by seed; empty where nothing ran."""
     found: dict[tuple[str, str], dict[int, float]] = {}
-    for seed, known in _complete_seeds(metrics, study, model, dataset, level).items():
+    for seed, known in _complete_seeds(results, cell).items():
         dense = known["dense"]
-        for method in study.methods:
+        for method in results.grid.methods:
             changes = (known[method].right - dense.right) @ dense.member / dense.member.sum(0) * 100
             for name, change in zip(dense.classes, changes, strict=True):
                 found.setdefault((method, name), {})[seed] = float(change)
     return {key: Difference(of) for key, of in found.items()}
 
 
-def _complete_seeds(metrics: Path, study: Study, model: str, dataset: str, level: float) -> dict[int, dict[str, Predictions]]:
+@lru_cache(maxsize=64)
+def _complete_seeds(results: Results, cell: Cell) -> dict[int, dict[str, Predictions]]:
     """By seed the predictions of dense and all methods, of the seeds that have them all; of the same images in all."""
-    names: tuple[str, ...] = ("dense", *study.methods)
+    names: tuple[str, ...] = ("dense", *results.grid.methods)
     ran: dict[int, dict[str, Predictions]] = {}
-    for seed in study.seeds:
-        found = {name: predictions.read(metrics, model, dataset, level, seed, name) for name in names}
+    for seed in results.grid.seeds:
+        found = {name: results.predictions(cell, seed, name) for name in names}
         known = {name: of for name, of in found.items() if of is not None}
         if len(known) == len(names):
             ran[seed] = known
@@ -70,33 +74,33 @@ def _complete_seeds(metrics: Path, study: Study, model: str, dataset: str, level
     return ran
 
 
-def lost_images(metrics: Path, study: Study, model: str, dataset: str, level: float) -> pd.DataFrame:
+def lost_images(results: Results, cell: Cell) -> pd.DataFrame:
     """Test images that the dense control gets right and every method of the same seed gets wrong.
 
     Columns name, actual, seeds (how many lose it, most first), ran (how many seeds have all networks), and per method what it
     predicted in the first of those. No rows where nothing was lost; no columns where a method has not run.
     """
     found: dict[str, dict[str, Any]] = {}
-    ran = _complete_seeds(metrics, study, model, dataset, level)
+    ran = _complete_seeds(results, cell)
     for known in ran.values():
-        dense, pruned = known["dense"], {method: known[method] for method in study.methods}
+        dense, pruned = known["dense"], {method: known[method] for method in results.grid.methods}
         lost = dense.right * np.prod([1 - of.right for of in pruned.values()], axis=0)
         for place in np.flatnonzero(lost):
             name = dense.table["name"].iloc[place]
             says = {method: of.table["predicted"].iloc[place] for method, of in pruned.items()}
             entry = found.setdefault(name, {"name": name, "actual": dense.table["actual"].iloc[place], "seeds": 0} | says)
             entry["seeds"] += 1
-    columns = ["name", "actual", "seeds", "ran", *study.methods] if ran else []
+    columns = ["name", "actual", "seeds", "ran", *results.grid.methods] if ran else []
     rows = [entry | {"ran": len(ran)} for entry in found.values()]
     return pd.DataFrame(rows, columns=columns).sort_values(columns[2:3], ascending=False, kind="stable")
 
 
-def lost_table(metrics: Path, study: Study) -> pd.DataFrame:
+def lost_table(results: Results) -> pd.DataFrame:
     """How many images each cell loses, and of which classes most."""
     rows, some = [], False
-    for model, dataset, level in cells_of(study):
-        lost = lost_images(metrics, study, model, dataset, level)
-        row = {"model": model, "data": dataset, "sparsity %": f"{level * 100:.1f}", "images": NOT_RUN}
+    for cell in cells_of(results.grid):
+        lost = lost_images(results, cell)
+        row = cell.labels() | {"images": NOT_RUN}
         if len(lost.columns):
             some, often = True, lost["actual"].value_counts().head(5)
             row |= {"images": f"{len(lost):,}", "in every seed": f"{int((lost['seeds'] == lost['ran']).sum()):,}"}
@@ -105,16 +109,16 @@ def lost_table(metrics: Path, study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows if some else []).fillna(NOTHING)
 
 
-def who_pays_table(metrics: Path, study: Study) -> pd.DataFrame:
+def who_pays_table(results: Results) -> pd.DataFrame:
     """The `SHOWN` classes of every cell that lose most, in percentage points with intervals; no rows where nothing ran."""
     rows, some = [], False
-    for model, dataset, level in cells_of(study):
-        found = recall_changes(metrics, study, model, dataset, level)
-        seeds = recall_by_seed(metrics, study, model, dataset, level)
-        where = {"model": model, "data": dataset, "sparsity %": f"{level * 100:.1f}"}
+    for cell in cells_of(results.grid):
+        found = recall_changes(results, cell)
+        seeds = recall_by_seed(results, cell)
+        where = cell.labels()
         for _, row in found.head(SHOWN).iterrows():
             some = True
-            changes = {f"{method}, points": _points(row, method, seeds[method, row["class"]]) for method in study.methods}
+            changes = {f"{method}, points": _points(row, method, seeds[method, row["class"]]) for method in results.grid.methods}
             of_class = {"class": row["class"], "images": f"{row['images']:,}", "dense recall %": f"{row['dense'] * 100:.1f}"}
             rows.append(where | of_class | changes)
         if found.empty:

@@ -5,19 +5,20 @@ Methods of one seed share their base network and the order of their images, so d
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from prunescope.evidence.text import NOT_RUN, NOTHING
 from prunescope.results import predictions
-from prunescope.results.arms import Study, cells_of, unpruned
+from prunescope.results.grid import Cell, cells_of
 from prunescope.results.predictions import TAILS, Predictions
-from prunescope.results.tables import NOT_RUN, NOTHING, runs
+from prunescope.results.results import Results
+from prunescope.results.summary import runs
 
 MEASURE = "balanced_accuracy"
 LEVEL = 0.95
@@ -106,17 +107,15 @@ def paired(first: Mapping[int, float], second: Mapping[int, float]) -> Differenc
     return Difference({seed: value for seed, value in shared.items() if not math.isnan(value)})
 
 
-def by_seed(summary: pd.DataFrame, model: str, dataset: str, level: float, name: str, measure: str = MEASURE) -> dict[int, float]:
+def by_seed(results: Results, cell: Cell, name: str, measure: str = MEASURE) -> dict[int, float]:
     """A measure of a network of a cell by seed, in percent; name: dense, a method, or student-<teacher>."""
-    arm = runs(summary, model, dataset, name, 0.0 if unpruned(name) else level)
+    arm = runs(results.summary, cell, name)
     return {int(seed): float(value) * 100 for seed, value in zip(arm["seed"], arm[measure], strict=True)}
 
 
-def between(
-    summary: pd.DataFrame, model: str, dataset: str, level: float, first: str, second: str, measure: str = MEASURE
-) -> Difference:
+def between(results: Results, cell: Cell, first: str, second: str, measure: str = MEASURE) -> Difference:
     """first minus second of two networks of a cell, in points."""
-    return paired(*(by_seed(summary, model, dataset, level, name, measure) for name in (first, second)))
+    return paired(*(by_seed(results, cell, name, measure) for name in (first, second)))
 
 
 def within_seed(first: Predictions, second: Predictions) -> tuple[float, float]:
@@ -131,30 +130,28 @@ def within_seed(first: Predictions, second: Predictions) -> tuple[float, float]:
     return float(low) * 100, float(high) * 100
 
 
-def difference_table(metrics: Path, summary: pd.DataFrame, study: Study) -> pd.DataFrame:
+def difference_table(results: Results) -> pd.DataFrame:
     """A row per cell and pair: every method against the dense control, then the methods against each other."""
-    rows = []
-    for model, dataset, level in cells_of(study):
-        where = {"model": model, "data": dataset, "sparsity %": f"{level * 100:.1f}"}
-        for first, second in _pairs(study):
-            rows.append(where | _row(metrics, summary, study, model, dataset, level, first, second))
+    rows = [
+        cell.labels() | _row(results, cell, first, second)
+        for cell in cells_of(results.grid)
+        for first, second in _pairs(results.grid.methods)
+    ]
     return pd.DataFrame(rows)
 
 
-def _pairs(study: Study) -> Iterator[tuple[str, str]]:
-    yield from ((method, "dense") for method in study.methods)
-    yield from ((second, first) for first, second in combinations(study.methods, 2))
+def _pairs(methods: Sequence[str]) -> Iterator[tuple[str, str]]:
+    yield from ((method, "dense") for method in methods)
+    yield from ((second, first) for first, second in combinations(methods, 2))
 
 
-def _row(
-    metrics: Path, summary: pd.DataFrame, study: Study, model: str, dataset: str, level: float, first: str, second: str
-) -> dict[str, str]:
-    difference, accuracy = (between(summary, model, dataset, level, first, second, measure) for measure in (MEASURE, "accuracy"))
+def _row(results: Results, cell: Cell, first: str, second: str) -> dict[str, str]:
+    difference, accuracy = (between(results, cell, first, second, measure) for measure in (MEASURE, "accuracy"))
     by_images = []
-    for seed in study.seeds:
-        found = [predictions.read(metrics, model, dataset, level, seed, name) for name in (first, second)]
-        if found[0] is not None and found[1] is not None:
-            by_images.append(within_seed(found[0], found[1]))
+    for seed in results.grid.seeds:
+        one, other = (results.predictions(cell, seed, name) for name in (first, second))
+        if one is not None and other is not None:
+            by_images.append(within_seed(one, other))
     return {
         "networks": f"{first} − {second}",
         "n": str(difference.n),

@@ -1,12 +1,12 @@
 """What the report says beside the arms: data, layer similarity, machine, base checkpoints, equal budgets or not."""
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from prunescope.results.arms import Study, arms_of, dense_cell, levels, pruned_cell, read_json
-from prunescope.results.tables import NOT_RUN, NOTHING
+from prunescope.evidence.text import NOT_RUN, NOTHING
+from prunescope.results.grid import Cell, arms_of, dense_cell
+from prunescope.results.results import Results
 
 ENVIRONMENT = ("device", "processor", "threads", "precision", "torch", "torchvision", "python", "platform")
 
@@ -16,11 +16,11 @@ DUPLICATES = {
 }
 
 
-def data_table(metrics: Path, study: Study) -> pd.DataFrame:
+def data_table(results: Results) -> pd.DataFrame:
     """Sizes of each data set's splits; groups (lesions) and the leak of a random split where the file gives them."""
     rows = []
-    for dataset in study.datasets:
-        known = read_json(metrics / "download" / f"{dataset}.json")
+    for dataset in results.grid.datasets:
+        known = results.record(f"download/{dataset}")
         row = {"data": dataset}
         if known is None:
             row |= {"train images": NOT_RUN}
@@ -43,11 +43,11 @@ def data_table(metrics: Path, study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows).fillna(NOTHING)
 
 
-def class_table(metrics: Path, study: Study) -> pd.DataFrame:
+def class_table(results: Results) -> pd.DataFrame:
     """Images of each class in each split, or one row where all classes of a data set have as many."""
     rows = []
-    for dataset in study.datasets:
-        per_split = (read_json(metrics / "download" / f"{dataset}.json") or {}).get("images_per_class")
+    for dataset in results.grid.datasets:
+        per_split = (results.record(f"download/{dataset}") or {}).get("images_per_class")
         if not isinstance(per_split, dict) or not per_split:
             continue
         names = list(next(iter(per_split.values())))
@@ -73,20 +73,9 @@ def _per_class(images: Any) -> str:
     return f"{min(counts):,}" if min(counts) == max(counts) else f"{min(counts):,} to {max(counts):,}"
 
 
-def cka_cells(study: Study, seeds: int | None = None) -> list[str]:
-    """The names of the study's cells, of the first `seeds` seeds (of all if None)."""
-    return [
-        pruned_cell(model, dataset, level, seed)
-        for dataset in study.datasets
-        for model in study.models
-        for level in levels(study)
-        for seed in study.seeds[:seeds]
-    ]
-
-
-def probe_note(metrics: Path, cell: str) -> str:
+def probe_note(results: Results, cell: Cell, seed: int) -> str:
     """What a heat map must say of itself, as far as the cell's file tells: estimator, probe images, split."""
-    known = read_json(metrics / "cka" / f"{cell}.json") or {}
+    known = results.similarity(cell, seed) or {}
     parts = [str(known.get("estimator", "CKA"))]
     images = known.get("probe_images")
     if images is not None:
@@ -96,43 +85,44 @@ def probe_note(metrics: Path, cell: str) -> str:
     return " · ".join(parts)
 
 
-def environment(metrics: Path, study: Study) -> dict[str, str]:
+def environment(results: Results) -> dict[str, str]:
     """Where the arms were trained: each setting once, several values joined."""
     found: dict[str, dict[str, None]] = {key: {} for key in ENVIRONMENT}
-    for arm in arms_of(study):
+    for arm in arms_of(results.grid):
         for stage in arm.training:
-            known = read_json(metrics / f"{stage}.json") or {}
+            known = results.record(stage) or {}
             for key in ENVIRONMENT:
                 if known.get(key) is not None:
                     found[key][str(known[key])] = None
     return {key: "; ".join(values) for key, values in found.items() if values}
 
 
-def data_files(metrics: Path, study: Study) -> dict[str, str]:
+def data_files(results: Results) -> dict[str, str]:
     """Of each data set the files that it was prepared from, with their checksums."""
     found = {}
-    for dataset in study.datasets:
-        files = (read_json(metrics / "download" / f"{dataset}.json") or {}).get("files")
+    for dataset in results.grid.datasets:
+        files = (results.record(f"download/{dataset}") or {}).get("files")
         for name, file in files.items() if isinstance(files, dict) else ():
             unlike = "" if file["official"] else " (not the official file)"
             found[f"{dataset}: {name}, sha256"] = f"{file['sha256']}{unlike}"
     return found
 
 
-def base_hashes(metrics: Path, study: Study) -> dict[str, set[str]]:
+def base_hashes(results: Results) -> dict[str, set[str]]:
     """The base checkpoints from which the dense and pruned arms of each model, data set and seed started."""
     found: dict[str, set[str]] = {}
-    for arm in arms_of(study):
+    for arm in arms_of(results.grid):
         if arm.kind != "student":
             for stage in arm.training:
-                sha = (read_json(metrics / f"{stage}.json") or {}).get("base_sha256")
+                sha = (results.record(stage) or {}).get("base_sha256")
                 if isinstance(sha, str):
                     found.setdefault(dense_cell(arm.model, arm.dataset, arm.seed), set()).add(sha)
     return found
 
 
-def budgets_differ(summary: pd.DataFrame) -> list[str]:
+def budgets_differ(results: Results) -> list[str]:
     """The "model on data set" pairs whose dense and pruned arms did not all train for the same number of steps."""
+    summary = results.summary
     arms = summary[(summary["kind"] != "student") & summary["steps"].notna()]
     counts = arms.groupby(["model", "dataset"], sort=False)["steps"].nunique()
     return [f"{model} on {dataset}" for (model, dataset), different in counts.items() if different > 1]  # type: ignore[misc]

@@ -1,70 +1,57 @@
 """What is measured for each of the paper's conclusions: differences between networks of a cell, seed by seed.
 
-Each function takes (evidence, model, dataset, level) and gives differences that are positive where the conclusion is right.
+Each function takes (results, cell) and gives differences that are positive where the conclusion is right.
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from prunescope.evidence.differences import Difference, between, paired
-from prunescope.results.arms import Study, pruned_cell, read_history
-from prunescope.results.maps import read_matrix
+from prunescope.results.grid import Cell
+from prunescope.results.results import Results
 
 METHODS = ("oneshot", "layerwise", "iterative")  # the paper's: others of a study do not judge its conclusions
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """The study, its summary, and the folder of all metrics files."""
-
-    study: Study
-    summary: pd.DataFrame
-    metrics: Path
-
-
 Comparisons = Mapping[str, Difference]  # what with what: the difference
-Measure = Callable[[Evidence, str, str, float], Comparisons]
+Measure = Callable[[Results, Cell], Comparisons]
 
 
 def beats(first: str, others: Sequence[str], *, worse: bool = False) -> Measure:
     """Balanced accuracy of `first` less that of each other; the other way round if it is claimed to be worse."""
 
-    def compare(evidence: Evidence, model: str, dataset: str, level: float) -> Comparisons:
+    def compare(results: Results, cell: Cell) -> Comparisons:
         pairs = [(other, first) if worse else (first, other) for other in others]
-        return {f"{a} − {b}": between(evidence.summary, model, dataset, level, a, b) for a, b in pairs}
+        return {f"{a} − {b}": between(results, cell, a, b) for a, b in pairs}
 
     return compare
 
 
-def pruned_over_dense(evidence: Evidence, model: str, dataset: str, level: float) -> Comparisons:
+def pruned_over_dense(results: Results, cell: Cell) -> Comparisons:
     """Balanced accuracy of the paper's methods less that of the dense control, after as many steps."""
-    return {f"{method} − dense": between(evidence.summary, model, dataset, level, method, "dense") for method in METHODS}
+    return {f"{method} − dense": between(results, cell, method, "dense") for method in METHODS}
 
 
-def alike_inside(evidence: Evidence, model: str, dataset: str, level: float) -> Comparisons:
+def alike_inside(results: Results, cell: Cell) -> Comparisons:
     """Mean CKA of different layers inside the layerwise network less that inside the others."""
-    found = _means(evidence, model, dataset, level, [(name, name) for name in METHODS], _off_diagonal)
+    found = _means(results, cell, [(name, name) for name in METHODS], _off_diagonal)
     mine = found["layerwise", "layerwise"]
     return {f"layerwise − {other}": paired(mine, found[other, other]) for other in ("oneshot", "iterative")}
 
 
-def alike_between(evidence: Evidence, model: str, dataset: str, level: float) -> Comparisons:
+def alike_between(results: Results, cell: Cell) -> Comparisons:
     """Mean same-layer CKA of one-shot and iterative less that of each with layerwise."""
     pairs = [("oneshot", "iterative"), ("oneshot", "layerwise"), ("iterative", "layerwise")]
-    found = _means(evidence, model, dataset, level, pairs, np.diagonal)
+    found = _means(results, cell, pairs, np.diagonal)
     return {f"against {a} and {b}": paired(found[pairs[0]], found[a, b]) for a, b in pairs[1:]}
 
 
 def _means(
-    evidence: Evidence,
-    model: str,
-    dataset: str,
-    level: float,
+    results: Results,
+    cell: Cell,
     pairs: Sequence[tuple[str, str]],
     part: Callable[[np.ndarray], np.ndarray],
 ) -> dict[tuple[str, str], dict[int, float]]:
@@ -73,9 +60,8 @@ def _means(
     A dead layer has no similarity: left out of one map alone it would shift that map's mean.
     """
     found: dict[tuple[str, str], dict[int, float]] = {pair: {} for pair in pairs}
-    for seed in evidence.study.seeds:
-        folder = evidence.metrics / "cka" / pruned_cell(model, dataset, level, seed)
-        maps = [read_matrix(folder, *pair) for pair in pairs]
+    for seed in results.grid.seeds:
+        maps = [results.similarity_map(cell, seed, *pair) for pair in pairs]
         parts = [part(of.to_numpy()) for of in maps if of is not None]
         if len(parts) == len(pairs) and len({of.shape for of in parts}) == 1:
             known = ~np.isnan(parts).any(axis=0)
@@ -88,12 +74,11 @@ def _off_diagonal(matrix: np.ndarray) -> np.ndarray:
     return matrix[~np.eye(len(matrix), dtype=bool)]
 
 
-def early_students(evidence: Evidence, model: str, dataset: str, level: float) -> Comparisons:
+def early_students(results: Results, cell: Cell) -> Comparisons:
     """`early_over_late` of each pruned teacher and its student."""
     found: dict[str, dict[int, float]] = {method: {} for method in METHODS}
-    for method, seed in ((method, seed) for method in found for seed in evidence.study.seeds):
-        folder = evidence.metrics / "cka" / pruned_cell(model, dataset, level, seed)
-        matrix = read_matrix(folder, f"student-{method}", method)
+    for method, seed in ((method, seed) for method in found for seed in results.grid.seeds):
+        matrix = results.similarity_map(cell, seed, f"student-{method}", method)
         if matrix is not None:
             found[method][seed] = early_over_late(matrix.to_numpy())
     known = {method: {seed: gap for seed, gap in of.items() if not math.isnan(gap)} for method, of in found.items()}
@@ -112,11 +97,11 @@ def early_over_late(matrix: np.ndarray) -> float:
     return float(halves[0].mean() - halves[1].mean()) if all(len(part) for part in halves) else math.nan
 
 
-def falls_with_layers(evidence: Evidence, model: str, dataset: str, level: float) -> Comparisons:
+def falls_with_layers(results: Results, cell: Cell) -> Comparisons:
     """`fall_over_layers` of the layerwise plan."""
     falls = {}
-    for seed in evidence.study.seeds:
-        history = read_history(evidence.metrics / f"prune/{pruned_cell(model, dataset, level, seed)}/layerwise.csv")
+    for seed in results.grid.seeds:
+        history = results.history(f"prune/{cell.of(seed)}/layerwise")
         if history is not None and (fall := fall_over_layers(history)) is not None:
             falls[seed] = fall
     return {"fall": Difference(falls)}

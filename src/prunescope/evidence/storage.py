@@ -1,18 +1,18 @@
 """What training cost and what pruning saves: parameters, arithmetic, bytes; and the latency that zeros do not change."""
 
-from pathlib import Path
-
 import pandas as pd
 
-from prunescope.results.arms import Study, arms_of, read_json
-from prunescope.results.tables import NOT_RUN, controls, mean, millions, runs, spread, view
+from prunescope.evidence.text import NOT_RUN, mean, millions, spread, view
+from prunescope.results.grid import Cell, arms_of, controls
+from prunescope.results.results import Results
+from prunescope.results.summary import runs
 
 
-def storage_table(summary: pd.DataFrame, study: Study) -> pd.DataFrame:
+def storage_table(results: Results) -> pd.DataFrame:
     """Parameters, multiply-accumulates, bytes, and milliseconds with their ratio to the unpruned network's (means over seeds)."""
 
-    def cells(model: str, dataset: str, method: str, level: float) -> dict[str, str]:
-        arm = runs(summary, model, dataset, method, level)
+    def columns(cell: Cell, method: str) -> dict[str, str]:
+        arm = runs(results.summary, cell, method)
         return {
             "nonzero params, M": millions(arm["nonzero_parameters"]) if len(arm) else NOT_RUN,
             "all params, M": millions(arm["parameters"]),
@@ -28,11 +28,12 @@ def storage_table(summary: pd.DataFrame, study: Study) -> pd.DataFrame:
             "32 images, of unpruned": mean(arm["batch_32_to_dense"], ".2f", "×"),
         }
 
-    return view(study, study.models, controls(study), cells)
+    return view(results.grid, results.grid.models, controls(results.grid), columns)
 
 
-def measured_speed(summary: pd.DataFrame) -> str:
+def measured_speed(results: Results) -> str:
     """In words how the pruned networks' times compare with the unpruned one's (means over seeds); empty where not timed."""
+    summary = results.summary
     pruned = summary[summary["kind"] == "pruned"].groupby(["dataset", "model", "method", "sparsity"], sort=False)
     found = []
     for count, images in ((1, "1 image"), (32, "32 images")):
@@ -42,27 +43,27 @@ def measured_speed(summary: pd.DataFrame) -> str:
     return f"Measured in turn with the unpruned network, the pruned ones took {' and '.join(found)}." if found else ""
 
 
-def timed_on(metrics: Path, study: Study) -> str:
+def timed_on(results: Results) -> str:
     """In words what the latencies were measured on; empty where none were."""
-    found = [read_json(metrics / f"{arm.evaluate}-latency.json") for arm in arms_of(study)]
+    found = [results.record(f"{arm.evaluate}-latency") for arm in arms_of(results.grid)]
     places = {f"{one['device']} ({one['processor']}), {one['threads']} threads, float32" for one in found if one}
     return " and ".join(sorted(places))
 
 
-def spread_of_latency(metrics: Path, study: Study) -> float | None:
+def spread_of_latency(results: Results) -> float | None:
     """Largest distance between the quartiles of an arm's latency, over its median; None where none were measured."""
-    found = [read_json(metrics / f"{arm.evaluate}-latency.json") for arm in arms_of(study)]
+    found = [results.record(f"{arm.evaluate}-latency") for arm in arms_of(results.grid)]
     parts = [
         (one[f"batch_{n}_high_ms"] - one[f"batch_{n}_low_ms"]) / one[f"batch_{n}_ms"] for one in found if one for n in (1, 32)
     ]
     return max(parts, default=None)
 
 
-def budget_table(summary: pd.DataFrame, study: Study) -> pd.DataFrame:
+def budget_table(results: Results) -> pd.DataFrame:
     """Training after the base checkpoint per arm (means over seeds): equal steps make the comparison fair."""
 
-    def cells(model: str, dataset: str, method: str, level: float) -> dict[str, str]:
-        arm = runs(summary, model, dataset, method, level)
+    def columns(cell: Cell, method: str) -> dict[str, str]:
+        arm = runs(results.summary, cell, method)
         return {
             "n": str(len(arm)),
             "steps": mean(arm["steps"]) if len(arm) else NOT_RUN,
@@ -71,4 +72,4 @@ def budget_table(summary: pd.DataFrame, study: Study) -> pd.DataFrame:
             "images per second": mean(arm["images_per_second"]),
         }
 
-    return view(study, study.models, controls(study), cells)
+    return view(results.grid, results.grid.models, controls(results.grid), columns)

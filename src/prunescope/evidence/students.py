@@ -1,32 +1,29 @@
 """Distillation: students with their controls, and their teachers beside them."""
 
-from pathlib import Path
-
 import pandas as pd
 
 from prunescope.evidence.differences import between, conclusion
+from prunescope.evidence.text import NOT_RUN, NOTHING, mean, millions, percent, view
 from prunescope.results import predictions
-from prunescope.results.arms import Study
-from prunescope.results.tables import NOT_RUN, NOTHING, controls, mean, millions, percent, runs, view
+from prunescope.results.grid import Cell, controls
+from prunescope.results.results import Results
+from prunescope.results.summary import runs
 
 
-def student_table(metrics: Path, summary: pd.DataFrame, study: Study) -> pd.DataFrame:
+def student_table(results: Results) -> pd.DataFrame:
     """Students with their controls beside their teachers; no rows where no model of the study teaches.
 
     The gain is the student's balanced accuracy less that of the student alone, paired by seed.
     """
 
-    def agrees(model: str, dataset: str, method: str, level: float) -> pd.Series:
-        pairs = [
-            [predictions.read(metrics, model, dataset, level, seed, name) for name in (f"student-{method}", method)]
-            for seed in study.seeds
-        ]
+    def agrees(cell: Cell, method: str) -> pd.Series:
+        pairs = [[results.predictions(cell, seed, name) for name in (f"student-{method}", method)] for seed in results.grid.seeds]
         return pd.Series([predictions.agreement(*pair) for pair in pairs], dtype="float64")
 
-    def cells(model: str, dataset: str, method: str, level: float) -> dict[str, str]:
-        student = runs(summary, model, dataset, f"student-{method}", level)
-        teacher = runs(summary, model, dataset, method, level)
-        gain = between(summary, model, dataset, level, f"student-{method}", "student-alone")
+    def columns(cell: Cell, method: str) -> dict[str, str]:
+        student = runs(results.summary, cell, f"student-{method}")
+        teacher = runs(results.summary, cell, method)
+        gain = between(results, cell, f"student-{method}", "student-alone")
         shown = method != "alone" and gain.n > 1
         return {
             "n": str(len(student)),
@@ -34,7 +31,7 @@ def student_table(metrics: Path, summary: pd.DataFrame, study: Study) -> pd.Data
             "balanced %": percent(student["balanced_accuracy"]),
             "gain over alone, points": NOTHING if method == "alone" else gain.text(),
             "conclusion": conclusion(gain, "taught", "alone") if shown else NOTHING,
-            "agrees with teacher %": percent(agrees(model, dataset, method, level)),
+            "agrees with teacher %": percent(agrees(cell, method)),
             "teacher accuracy %": percent(teacher["accuracy"]),
             "student params, M": millions(student["nonzero_parameters"]),
             "teacher's nonzero": millions(teacher["nonzero_parameters"]),
@@ -47,6 +44,6 @@ def student_table(metrics: Path, summary: pd.DataFrame, study: Study) -> pd.Data
             "teacher's of unpruned's": mean(teacher["batch_1_to_dense"], ".2f", "×"),
         }
 
-    models = [model for model in study.models if model in study.teachers]
-    table = view(study, models, [("alone", 0.0), *controls(study)], cells)
+    models = [model for model in results.grid.models if model in results.grid.teachers]
+    table = view(results.grid, models, [("alone", 0.0), *controls(results.grid)], columns)
     return table.rename(columns={"model": "teacher", "sparsity %": "teacher sparsity %", "method": "taught by"})

@@ -1,15 +1,13 @@
 """Confusion matrices of the dense control and the methods, as shares of each true class."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from prunescope.figures.look import house_style
-from prunescope.results import predictions
-from prunescope.results.arms import Study
+from prunescope.figures.look import house_style, label
+from prunescope.results.grid import Cell
 from prunescope.results.predictions import Predictions
+from prunescope.results.results import Results
 
 MOST = 20  # classes: more names cannot be read
 NUMBERS = 10  # classes: up to here every cell has its number
@@ -23,11 +21,11 @@ def shares(found: list[Predictions], classes: list[str]) -> np.ndarray:
     return np.mean([count / count.sum(1, keepdims=True) for count in counts], axis=0)
 
 
-def matrices(metrics: Path, study: Study, model: str, dataset: str, level: float) -> Figure | None:
+def matrices(results: Results, cell: Cell) -> Figure | None:
     """A panel per network that ran; None where no method did or the classes are more than `MOST`."""
     panels = {}
-    for name in ("dense", *study.methods):
-        runs = [predictions.read(metrics, model, dataset, level, seed, name) for seed in study.seeds]
+    for name in ("dense", *results.grid.methods):
+        runs = [results.predictions(cell, seed, name) for seed in results.grid.seeds]
         if known := [run for run in runs if run is not None]:
             panels[name] = known
     classes = sorted({one for runs in panels.values() for run in runs for one in run.classes})
@@ -36,14 +34,16 @@ def matrices(metrics: Path, study: Study, model: str, dataset: str, level: float
     columns, lines = min(2, len(panels)), -(-len(panels) // 2)
     with house_style():
         figure = Figure(figsize=(4.8 * columns, 4.6 * lines + 0.4), layout="constrained")
-        figure.suptitle(f"{model} on {dataset}, {level * 100:g} % sparse: share of each true class, %", fontsize=11)
+        figure.suptitle(
+            f"{cell.model} on {cell.dataset}, {cell.sparsity * 100:g} % sparse: share of each true class, %", fontsize=11
+        )
         grid = figure.subplots(lines, columns, squeeze=False)
         for spare in list(grid.flat)[len(panels) :]:
             spare.set_axis_off()
         for axis, (name, runs) in zip(grid.flat, panels.items(), strict=False):
             table = shares(runs, classes)[:, : len(classes)]
             axis.imshow(table, vmin=0, vmax=1, cmap="Blues", aspect="equal", interpolation="nearest")
-            axis.set_title(f"{'dense control' if name == 'dense' else name}, n = {len(runs)}")
+            axis.set_title(f"{label(name)}, n = {len(runs)}")
             axis.set_xticks(range(len(classes)), classes, rotation=90, fontsize=8)
             axis.set_yticks(range(len(classes)), classes, fontsize=8)
             axis.set_xlabel("predicted")

@@ -1,9 +1,9 @@
-"""Heat maps of layer similarity (CKA) from the matrix CSVs, all on one fixed colour scale from 0 to 1."""
+"""Heat maps of layer similarity (CKA), all on one fixed colour scale from 0 to 1."""
 
 import math
 import re
 from collections.abc import Sequence
-from pathlib import Path
+from itertools import combinations
 
 import matplotlib
 import numpy as np
@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from prunescope.figures.look import house_style
-from prunescope.results.maps import read_matrix
+from prunescope.results.grid import Cell
+from prunescope.results.results import Results
 
 MISSING = "#b3b3b3"
 LEVELS = 222  # colours of the scale; with the greys of text and paper they fit into one palette of 256
@@ -22,25 +23,28 @@ TICKS = 20  # more labels than this are thinned out
 SHORT = (("features.", ""), ("denseblock", "b"), ("denselayer", "l"), ("transition", "t"))
 
 
-def inside(folder: Path, networks: Sequence[str], title: str, note: str) -> Figure | None:
+def inside(results: Results, cell: Cell, seed: int, title: str, note: str) -> Figure | None:
     """Each network's layers against its own layers."""
-    found = [(network, read_matrix(folder, network, network)) for network in networks]
+    found = [(name, results.similarity_map(cell, seed, name, name)) for name in ("dense", *results.grid.methods)]
     return heatmaps([(name, matrix) for name, matrix in found if matrix is not None], title, note, columns=2)
 
 
-def between(folder: Path, networks: Sequence[str], title: str, note: str) -> Figure | None:
+def between(results: Results, cell: Cell, seed: int, title: str, note: str) -> Figure | None:
     """The layers of each network against those of every other."""
-    pairs = [(a, b) for place, a in enumerate(networks) for b in networks[place + 1 :]]
-    return _of_pairs(folder, pairs, title, note, columns=2)
+    pairs = list(combinations(("dense", *results.grid.methods), 2))
+    return _of_pairs(results, cell, seed, pairs, title, note, columns=2)
 
 
-def students(folder: Path, methods: Sequence[str], title: str, note: str) -> Figure | None:
+def students(results: Results, cell: Cell, seed: int, title: str, note: str) -> Figure | None:
     """The layers of each student (rows) against those of its pruned teacher (columns)."""
-    return _of_pairs(folder, [(f"student-{method}", method) for method in methods], title, note, columns=3)
+    pairs = [(f"student-{method}", method) for method in results.grid.methods]
+    return _of_pairs(results, cell, seed, pairs, title, note, columns=3)
 
 
-def _of_pairs(folder: Path, pairs: Sequence[tuple[str, str]], title: str, note: str, *, columns: int) -> Figure | None:
-    found = [(f"{a} (rows)\n{b} (columns)", read_matrix(folder, a, b)) for a, b in pairs]
+def _of_pairs(
+    results: Results, cell: Cell, seed: int, pairs: Sequence[tuple[str, str]], title: str, note: str, *, columns: int
+) -> Figure | None:
+    found = [(f"{a} (rows)\n{b} (columns)", results.similarity_map(cell, seed, a, b)) for a, b in pairs]
     return heatmaps([(name, matrix) for name, matrix in found if matrix is not None], title, note, columns=columns)
 
 

@@ -5,12 +5,14 @@ palette, which colour-blind readers can tell apart.
 """
 
 import io
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
@@ -56,3 +58,20 @@ def colours(methods: Sequence[str]) -> dict[str, str]:
     """One colour per method, the same in every figure; dense is grey."""
     others = iter(OTHERS * len(methods))
     return {"dense": DENSE} | {method: COLOURS.get(method) or next(others) for method in methods}
+
+
+def label(network: str) -> str:
+    """What legends call a network."""
+    return "dense control" if network == "dense" else network
+
+
+def panels(count: int, columns: int, width: float, height: float, *, sharey: bool = False) -> tuple[Figure, list[Axes]]:
+    """A figure with `count` axes in rows of at most `columns`; width and height of each in inches."""
+    columns = min(columns, count)
+    rows = math.ceil(count / columns)
+    figure = Figure(figsize=(min(9.6, width * columns), height * rows + 0.6), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=sharey)
+    axes = list(grid.flat)
+    for spare in axes[count:]:
+        spare.set_axis_off()
+    return figure, axes[:count]

@@ -3,7 +3,6 @@
 Reads metrics/summary.csv alone, which is in git: nothing is checked out, pulled or trained.
 """
 
-import io
 import json
 import re
 import subprocess
@@ -13,14 +12,14 @@ from pathlib import Path
 import pandas as pd
 
 from prunescope.errors import PrunescopeError
-from prunescope.figures.bars import sparsity_curves
+from prunescope.evidence.text import NOTHING, counts, percent, spread
+from prunescope.figures.curves import sparsity_curves
 from prunescope.figures.look import png
 from prunescope.files import write_bytes
 from prunescope.report.blocks import Table, markdown_table
-from prunescope.results.tables import EVALUATE, KEYS, LATENCY, NOTHING, SIMILARITY, TRAINING, counts, percent, spread
+from prunescope.results.summary import EVALUATE, KEYS, LATENCY, SIMILARITY, TRAINING, read_summary
 
 SUMMARY = "metrics/summary.csv"
-TEXTS = ("dataset", "model", "kind", "method")
 HERE = "work tree"
 MEASURES = (*EVALUATE, *TRAINING, *SIMILARITY, *LATENCY)
 FRACTIONS = (
@@ -86,14 +85,7 @@ def _summary(name: str, revision: str | None) -> pd.DataFrame:
             raise PrunescopeError(
                 f"found no {SUMMARY} in {name!r}, wanted a branch, commit or experiment that has one; experiments here: {listed}"
             ) from error
-    try:
-        rows = pd.read_csv(io.StringIO(text), keep_default_na=False, na_values=[""], dtype=dict.fromkeys(TEXTS, str))
-    except ValueError as error:
-        raise PrunescopeError(f"{SUMMARY} of {name} cannot be read: {error}; run dvc repro there") from error
-    missing = [column for column in (*KEYS, "accuracy", "balanced_accuracy", "nll") if column not in rows.columns]
-    if missing:
-        raise PrunescopeError(f"{SUMMARY} of {name} has no column {', '.join(missing)}; run dvc repro there")
-    return rows.assign(revision=name)
+    return read_summary(text, f"{SUMMARY} of {name}").assign(revision=name)
 
 
 def _git(*arguments: str) -> str:

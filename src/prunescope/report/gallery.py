@@ -4,7 +4,7 @@ The page holds pictures of the data set. It is for this machine: most data sets'
 """
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -16,29 +16,27 @@ from prunescope.evidence.classes import lost_images
 from prunescope.figures.look import house_style
 from prunescope.files import write_text
 from prunescope.report.blocks import Block, Picture, Section, Text, to_html
-from prunescope.results.arms import Study, levels
+from prunescope.results.grid import Cell, cells_of
+from prunescope.results.results import Results
 
 SHOWN = 24  # images of a cell, those first that most seeds lose
 COLUMNS = 4
 TITLE = "What pruning loses"
 
 
-def write(study: Study, dataset: str, metrics: Path, out: Path, *, image: Callable[[str], NDArray], licence: str) -> None:
+def write(results: Results, dataset: str, out: Path, *, image: Callable[[str], NDArray], licence: str) -> None:
     """Write the page of a data set. `image(name)` gives a test image (H, W, 3) uint8; `licence` is the data set's, or empty."""
     about = f"{dataset}: test images that the dense control gets right and every pruned network of the same seed gets wrong"
     warning = f"Only for this machine{f' ({licence})' if licence else ''}: do not publish or commit this page."
     sections = [Section("Mind", [Text(warning)])]
-    for model in study.models:
-        for level in levels(study):
-            blocks = list(_cell(study, model, dataset, level, metrics, image))
-            sections.append(Section(f"{model}, {level * 100:g} % sparse", blocks))
+    for cell in cells_of(results.grid):
+        if cell.dataset == dataset:
+            sections.append(Section(f"{cell.model}, {cell.sparsity * 100:g} % sparse", list(_blocks(results, cell, image))))
     write_text(out, to_html(TITLE, about, sections))
 
 
-def _cell(
-    study: Study, model: str, dataset: str, level: float, metrics: Path, image: Callable[[str], NDArray]
-) -> Iterator[Block]:
-    lost = lost_images(metrics, study, model, dataset, level)
+def _blocks(results: Results, cell: Cell, image: Callable[[str], NDArray]) -> Iterator[Block]:
+    lost = lost_images(results, cell)
     if not len(lost.columns):
         yield Text("Not run.")
         return
@@ -49,13 +47,14 @@ def _cell(
         caption = (
             "Above each image its class, and how many seeds lose it; below what each method took it for, in the first of those."
         )
-        yield Picture(f"{model}-{level}.png", _sheet(shown, study, image), f"Test images: {names}.", caption)
+        sheet = _sheet(shown, results.grid.methods, image)
+        yield Picture(f"{cell.model}-{cell.sparsity}.png", sheet, f"Test images: {names}.", caption)
 
 
-def _sheet(lost: pd.DataFrame, study: Study, image: Callable[[str], NDArray]) -> bytes:
+def _sheet(lost: pd.DataFrame, methods: Sequence[str], image: Callable[[str], NDArray]) -> bytes:
     lines = -(-len(lost) // COLUMNS)
     with house_style():
-        tall = 2.4 + 0.16 * len(study.methods)
+        tall = 2.4 + 0.16 * len(methods)
         figure = Figure(figsize=(2.3 * COLUMNS, tall * lines + 0.2), layout="constrained", dpi=120)
         grid = figure.subplots(lines, COLUMNS, squeeze=False)
         for axis in grid.flat:
@@ -64,7 +63,7 @@ def _sheet(lost: pd.DataFrame, study: Study, image: Callable[[str], NDArray]) ->
         for axis, (_, row) in zip(grid.flat, lost.iterrows(), strict=False):
             axis.imshow(image(row["name"]), interpolation="nearest")
             axis.set_title(f"{row['actual']} ({row['seeds']} of {row['ran']})", fontsize=9, weight="bold")
-            says = "\n".join(f"{method}: {row[method]}" for method in study.methods)
+            says = "\n".join(f"{method}: {row[method]}" for method in methods)
             axis.set_xlabel(says, fontsize=8)
         data = io.BytesIO()
         canvas = FigureCanvasAgg(figure)

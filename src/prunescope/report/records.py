@@ -1,13 +1,12 @@
 """The page's sections of records: similarity tables, budgets and costs, data, and what made the numbers."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
 from prunescope.evidence import facts, likeness, storage
 from prunescope.report.blocks import Block, Table, Text
-from prunescope.results.arms import Study
+from prunescope.results.results import Results
 
 STORAGE = (
     "Unstructured zeros save storage, not time: the zeros stay in their places, and dense kernels multiply them like any "
@@ -15,22 +14,22 @@ STORAGE = (
 )
 
 
-def budgets(summary: pd.DataFrame, study: Study, metrics: Path) -> Iterator[Block]:
-    differ = facts.budgets_differ(summary)
+def budgets(results: Results) -> Iterator[Block]:
+    differ = facts.budgets_differ(results)
     if differ:
         yield Text(f"Attention: the arms of {', '.join(differ)} did not all train for the same number of steps.")
-    elif len(summary):
+    elif len(results.summary):
         yield Text("All dense and pruned arms of a model and data set trained for the same number of steps.")
-    mixed = [cell for cell, hashes in facts.base_hashes(metrics, study).items() if len(hashes) > 1]
+    mixed = [cell for cell, hashes in facts.base_hashes(results).items() if len(hashes) > 1]
     if mixed:
         yield Text(f"Attention: the arms of {', '.join(mixed)} started from different base checkpoints.")
     yield Table(
-        storage.budget_table(summary, study),
+        storage.budget_table(results),
         "Training after the base checkpoint, prune and finetune stages together. Source: metrics/summary.csv.",
         labels=4,
     )
-    yield Text(f"{STORAGE} {storage.measured_speed(summary)}".strip())
-    place, spread = storage.timed_on(metrics, study), storage.spread_of_latency(metrics, study)
+    yield Text(f"{STORAGE} {storage.measured_speed(results)}".strip())
+    place, spread = storage.timed_on(results), storage.spread_of_latency(results)
     timed = ""
     if spread is not None:
         timed = (
@@ -38,7 +37,7 @@ def budgets(summary: pd.DataFrame, study: Study, metrics: Path) -> Iterator[Bloc
             "moments, so compare the ratios to the unpruned network, which was timed in turn with each. "
         )
     yield Table(
-        storage.storage_table(summary, study),
+        storage.storage_table(results),
         "Size and arithmetic of the whole model (M: million; MB: million bytes). Packed: what `prunescope pack` writes, a bit "
         f"per weight and the values that are left, lossless; bf16: weights rounded to 16 bits. {timed}"
         "Source: metrics/summary.csv, metrics/evaluate.",
@@ -46,8 +45,8 @@ def budgets(summary: pd.DataFrame, study: Study, metrics: Path) -> Iterator[Bloc
     )
 
 
-def data(study: Study, metrics: Path) -> Iterator[Block]:
-    table = facts.data_table(metrics, study)
+def data(results: Results) -> Iterator[Block]:
+    table = facts.data_table(results)
     leak = "groups (lesions)" in table.columns
     groups = " Images of one group (lesion) never lie in two splits." if leak else ""
     if "leak of a random split %" in table.columns:
@@ -55,12 +54,12 @@ def data(study: Study, metrics: Path) -> Iterator[Block]:
     if set(facts.DUPLICATES.values()) & set(table.columns):
         groups += " Images as in another split or class have the same pixels as one there."
     yield Table(table, f"Images per split.{groups} Source: metrics/download.", labels=1)
-    if len(classes := facts.class_table(metrics, study)):
+    if len(classes := facts.class_table(results)):
         yield Table(classes, "Images per class and split. Source: metrics/download.", labels=2)
 
 
-def similarity(study: Study, metrics: Path) -> Iterator[Block]:
-    table = likeness.similarity_table(metrics, study)
+def similarity(results: Results) -> Iterator[Block]:
+    table = likeness.similarity_table(results)
     if table.empty:
         yield Text("Layer similarity (CKA): not run.")
         return
@@ -72,23 +71,22 @@ def similarity(study: Study, metrics: Path) -> Iterator[Block]:
         labels=4,
     )
     yield Table(
-        likeness.seeds_table(metrics, study),
+        likeness.seeds_table(results),
         "The same seed by seed, CKA with its 95 % interval over probe images.",
         labels=5,
         folded=True,
     )
     yield Table(
-        likeness.inside_table(metrics, study),
+        likeness.inside_table(results),
         "Inside one network: mean similarity of its different layers (low: they differ). Source: metrics/cka.",
         labels=3,
     )
 
 
-def provenance(study: Study, metrics: Path, given: dict[str, str]) -> Iterator[Block]:
+def provenance(results: Results, given: Mapping[str, str]) -> Iterator[Block]:
     bases = {
-        f"base checkpoint of {cell}, sha256": ", ".join(sorted(hashes))
-        for cell, hashes in facts.base_hashes(metrics, study).items()
+        f"base checkpoint of {cell}, sha256": ", ".join(sorted(hashes)) for cell, hashes in facts.base_hashes(results).items()
     }
-    rows = given | facts.environment(metrics, study) | facts.data_files(metrics, study) | bases
+    rows = dict(given) | facts.environment(results) | facts.data_files(results) | bases
     frame = pd.DataFrame({"what": list(rows), "value": [str(value) for value in rows.values()]})
     yield Table(frame, "What made these numbers.", labels=2)

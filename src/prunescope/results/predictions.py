@@ -1,15 +1,13 @@
-"""What networks predicted on the test split, image by image: the files that evaluate writes, and what two of them share."""
+"""What networks predicted on the test split, image by image, and what two of them share."""
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from pathlib import Path
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from prunescope.errors import PrunescopeError
 from prunescope.resampling import Floats, resampled_sums
-from prunescope.results.arms import Arm, dense_cell, pruned_cell, unpruned
 
 COLUMNS = ["name", "group", "actual", "predicted"]
 DRAWS = 2000
@@ -47,33 +45,6 @@ class Predictions:
         columns = np.concatenate([self.right[:, None] * self.member, self.member], axis=1)
         sums = resampled_sums(columns, self.table["group"].to_numpy(), draws=DRAWS)
         return sums[:, : len(self.classes)], sums[:, len(self.classes) :]
-
-
-def read(metrics: Path, model: str, dataset: str, level: float, seed: int, name: str) -> Predictions | None:
-    """The predictions of a network of a cell; None where it was not evaluated.
-
-    name: dense, a method, or student-<teacher>. The dense control and its students belong to no level.
-    """
-    cell = dense_cell(model, dataset, seed) if unpruned(name) else pruned_cell(model, dataset, level, seed)
-    return _found(metrics / "evaluate" / cell / f"{name}-predictions.csv")
-
-
-def read_arm(metrics: Path, arm: Arm) -> Predictions | None:
-    """The same of an arm."""
-    return _found(metrics / f"{arm.evaluate}-predictions.csv")
-
-
-def _found(path: Path) -> Predictions | None:
-    return _read(path, path.stat().st_mtime_ns) if path.is_file() else None
-
-
-@lru_cache(maxsize=128)
-def _read(path: Path, _changed: int) -> Predictions:
-    found = pd.read_csv(path, dtype=str, keep_default_na=False)
-    missing = set(COLUMNS) - set(found.columns)
-    if missing:
-        raise PrunescopeError(f"{path}: found no column {', '.join(sorted(missing))}; run its stage again (dvc repro)")
-    return Predictions(found, str(path))
 
 
 def same_images(first: Predictions, second: Predictions) -> None:

@@ -15,6 +15,7 @@ import yaml
 from prunescope.errors import PrunescopeError
 from prunescope.pruning.plans import PLANS
 from prunescope.pruning.schedules import SCHEDULES as SPARSITY_SCHEDULES
+from prunescope.results.grid import Grid
 from prunescope.sources.requested import OFFICIAL_TEST
 from prunescope.study.contradictions import contradictions
 from prunescope.study.strict import UniqueKeys, build, fraction, level, not_negative, number, one_of, positive, some
@@ -165,7 +166,7 @@ class Params:
     runtime: Runtime
 
     @property
-    def grid(self) -> "Grid":
+    def grid(self) -> Grid:
         """The study as the report reads it."""
         study = self.study
         return Grid(
@@ -182,19 +183,6 @@ class Params:
     def sparsities(self) -> tuple[float, ...]:
         """The levels of the study: one, or two to compare."""
         return tuple(dict.fromkeys((self.sparsity, self.compare_sparsity)))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Grid:
-    """Which arms a study has."""
-
-    name: str
-    models: tuple[str, ...]
-    datasets: tuple[str, ...]
-    methods: tuple[str, ...]
-    seeds: tuple[int, ...]
-    sparsities: tuple[float, ...]
-    teachers: tuple[str, ...]
 
 
 def load(path: Path | str = "params.yaml") -> Params:

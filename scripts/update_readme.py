@@ -1,0 +1,108 @@
+"""Write the generated blocks of README.md and docs/*.md: of results/<STUDY>, and of the shipped study from metrics/summary.csv.
+
+    make readme
+
+A block stands between `<!-- name: ... -->` and `<!-- /name -->`. The picture of the shipped study is copied from its report.
+"""
+
+import re
+import shutil
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+
+from prunescope.evidence.claims import claims_table, judge
+from prunescope.evidence.differences import between
+from prunescope.evidence.quality import accuracy_table, headline_table
+from prunescope.evidence.storage import measured_speed
+from prunescope.report.answer import answer
+from prunescope.report.blocks import Table, markdown_table
+from prunescope.results.grid import cells_of
+from prunescope.results.results import Results, kept, of_summary
+from prunescope.study.params import load
+
+ROOT = Path(__file__).resolve().parent.parent
+STUDY = "real-small"  # of results/: the one on the README's first screen
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+
+
+@cache
+def study() -> Results:
+    return kept(ROOT / "results" / STUDY)
+
+
+def shipped() -> str:
+    """The accuracy table of the study in params.yaml."""
+    return _markdown(accuracy_table(of_summary(ROOT / "metrics/summary.csv", load(ROOT / "params.yaml").grid)), labels=4)
+
+
+def headline() -> str:
+    """Balanced accuracy of the kept study, a row per cell."""
+    return _markdown(headline_table(study()), labels=3)
+
+
+def verdicts() -> str:
+    """The paper's conclusions judged by the kept study."""
+    return _markdown(claims_table(judge(study()))[["conclusion of the paper", "verdict", "cells"]], labels=3)
+
+
+def short() -> str:
+    """What the kept study shows, in three sentences."""
+    results = study()
+    seen, meaning = answer(results, judge(results))
+    return f"{seen} {meaning} {_one_by_one(results)} {measured_speed(results)}\n"
+
+
+def _one_by_one(results: Results) -> str:
+    """The differences that an uncorrected interval shows."""
+    pairs = [(first, second) for second in ("dense", *results.grid.methods) for first in results.grid.methods if first != second]
+    found, looked = [], 0
+    for cell in cells_of(results.grid):
+        for first, second in pairs:
+            difference = between(results, cell, first, second)
+            looked += second == "dense" and difference.n > 1
+            if difference.sign < 0:
+                found.append(f"{first} is {-difference.mean:.1f} points behind {second} ({cell})")
+    control = [text for text in found if " behind dense " in text]
+    others = [text for text in found if text not in control]
+    parts = []
+    if control:
+        parts.append(f"of {looked} comparisons with the dense control {len(control)} show a loss: {'; '.join(control)}")
+    if others:
+        parts.append(f"between methods: {'; '.join(others)}")
+    return f"Taken one by one (95 % intervals over seeds), {'. And '.join(parts)}." if parts else ""
+
+
+BLOCKS: dict[str, Callable[[], str]] = {"headline": headline, "verdicts": verdicts, "short": short, "shipped": shipped}
+
+
+def _markdown(frame: pd.DataFrame, labels: int) -> str:
+    return markdown_table(Table(frame, "", labels=labels)) + "\n"
+
+
+def names_in(text: str) -> list[str]:
+    """The blocks of a page."""
+    return re.findall(r"(?m)^<!-- (\w+): written by `make readme`", text)
+
+
+def fill(text: str, name: str, made: str) -> str:
+    """The page's text with `made` as its block `name`."""
+    block = re.compile(rf"(<!-- {name}: [^\n]*-->\n).*?(<!-- /{name} -->)", re.DOTALL)
+    text, count = block.subn(lambda found: found[1] + made + found[2], text)
+    assert count == 1, f"found {count} blocks {name}, wanted one"
+    return text
+
+
+def main() -> None:
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for name in names_in(text):
+            text = fill(text, name, BLOCKS[name]())
+        page.write_text(text, encoding="utf-8")
+    shutil.copy(ROOT / "report/figures/accuracy.png", ROOT / "docs/accuracy.png")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""Numbers as text: percent at one decimal, means with their spread, a row per model, data set and arm."""
+
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+
+from prunescope.results.grid import Cell, Grid
+
+NOT_RUN = "not run"
+NOTHING = "–"
+
+
+def percent(values: pd.Series) -> str:
+    """Mean ± sample standard deviation in percent, one decimal; without ± for a single value; – for none."""
+    return spread(values * 100, ".1f")
+
+
+def spread(values: pd.Series, form: str = ".1f") -> str:
+    """Mean ± sample standard deviation; without ± for a single value; – for none."""
+    error = f" ± {values.std(ddof=1):{form}}" if values.count() > 1 else ""
+    return mean(values, form) + error
+
+
+def mean(values: pd.Series, form: str = ",.0f", unit: str = "") -> str:
+    """The mean alone, by default of a count with thousands separated; – for none."""
+    values = values.dropna()
+    return NOTHING if values.empty else f"{values.mean():{form}}{unit}"
+
+
+def counts(values: Sequence[int]) -> str:
+    """How many runs the cells of a row have: 3, or 1–3 where they differ; 0 for none."""
+    low, high = min(values, default=0), max(values, default=0)
+    return str(low) if low == high else f"{low}–{high}"
+
+
+def millions(values: pd.Series, form: str = ",.3f") -> str:
+    return mean(values / 1e6, form)
+
+
+def view(
+    grid: Grid, models: Sequence[str], arms: Sequence[tuple[str, float]], columns: Callable[[Cell, str], dict[str, str]]
+) -> pd.DataFrame:
+    """One row of text per model, data set and arm (method, sparsity), made by `columns(cell, method)`."""
+    rows = []
+    for model in models:
+        for dataset in grid.datasets:
+            for method, level in arms:
+                cell = Cell(model, dataset, level)
+                rows.append(cell.labels() | {"method": method} | columns(cell, method))
+    return pd.DataFrame(rows)

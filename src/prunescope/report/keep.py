@@ -1,0 +1,183 @@
+"""Keep a finished study, or the seeds of it that are finished, in results/<study.name>/: no images, no networks.
+
+Metrics of several repositories join those that the archive there already has, so that a long study can be run seed by seed, on
+several machines; then summary.csv, the report and its figures are made from all of them, params.yaml gets all seeds, and
+results/README.md a line. Layer features of the dense networks (dense.npz) are large and stay out of the archive; what the report
+reads from them, the similarity of every two seeds whose folders are named together, is written into it.
+"""
+
+import io
+import re
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from itertools import combinations, product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from prunescope import __version__
+from prunescope.errors import PrunescopeError
+from prunescope.evidence import facts
+from prunescope.files import write_json, write_text
+from prunescope.report import page
+from prunescope.report.reproduce import command
+from prunescope.results import curves, summary
+from prunescope.results.grid import Grid, arms_of, cells_of, dense_cell
+from prunescope.results.kept import ARCHIVE, PROVENANCE, kept_grid, pack, provenance, unpack
+from prunescope.results.maps import seeds_file
+from prunescope.results.reading import Files
+from prunescope.results.results import Results
+
+LEFT_OUT = {".npz"}
+DIGITS = 4  # of kept similarity maps, which are most of an archive
+INDEX = """# Results
+
+Studies on real data, each in a folder that `prunescope keep` wrote: `report.md` (the report with its `figures/`),
+`summary.csv` (a row per network and seed: accuracies, costs, sizes and times in the report are means of these), `curves.csv`
+(validation accuracy while training), `params.yaml` (all settings), `provenance.json` (the line below) and `metrics.tar.xz` (what
+the stages wrote, as `metrics/<stage>/...`: the sources that the report names under its tables; `tar xf metrics.tar.xz` unpacks
+it; similarity maps at four digits, and of `dense.npz` the similarities alone, in `metrics/cka/seeds/`). A test makes the summary
+and the report again from the archive and compares. No images and no networks. Commands need `make setup`, the environment and
+the data (see the README); hours are those of the training alone.
+
+"""
+
+
+def collect(sources: Sequence[Path], results: Path, grid: Grid) -> Path:
+    """Join the metrics of `sources` into results/<grid.name>/ and make its files again; the folder is returned.
+
+    sources: repositories in which the study ran · grid: the study that the first of them asks for
+    Raises PrunescopeError where they are not of the same recipes, or of code that is not committed.
+    """
+    folder = results / grid.name
+    settings = _settings(sources[0])
+    for other in (*sources[1:], *([folder] if (folder / "params.yaml").is_file() else [])):
+        _require_same_recipes(settings, _settings(other), grid, other)
+    commits = list(dict.fromkeys([*provenance(folder).get("commits", []), *map(_commit, sources)]))
+    content = unpack(folder / ARCHIVE) if (folder / ARCHIVE).is_file() else {}
+    for source in sources:
+        content |= {name: file.read_bytes() for name, file in _stage_files(source / "metrics")}
+    found = _with_kept_seeds(replace(grid, seeds=finished_seeds(content, grid)), content)
+    summary.save(found.summary, folder / "summary.csv")
+    write_text(folder / "curves.csv", curves.table(found.grid, found.curves).to_csv(index=False, lineterminator="\n"))
+    text = _with_seeds((sources[0] / "params.yaml").read_text(encoding="utf-8"), found.grid.seeds)
+    write_text(folder / "params.yaml", text)
+    again = command(yaml.safe_load(text), yaml.safe_load(_git(sources[0], "show", "HEAD:params.yaml")))
+    made = {"commits": commits, "command": again}
+    made |= {key: value for key, value in provenance(folder).items() if key == "note"}  # written by hand
+    write_page(found, folder, made)
+    pack(found.files.content or {}, folder / ARCHIVE)
+    hours = round(_training_seconds(found) / 3600, 2)
+    about = {"study": asdict(found.grid), "training_hours": hours, "environment": facts.environment(found)}
+    write_json(folder / PROVENANCE, made | about)
+    write_text(results / "README.md", index(results))
+    return folder
+
+
+def _with_kept_seeds(grid: Grid, content: Mapping[str, bytes]) -> Results:
+    """The results of what an archive may hold: similarities of seeds instead of kernels, maps in few digits."""
+    whole, small = Results(grid, Files(Path("metrics"), content)), {}
+    for name, data in content.items():
+        if not name.endswith(tuple(LEFT_OUT)):
+            small[name] = _coarse(data) if re.fullmatch(r"cka/[^/]+/[^/]+--[^/]+\.csv", name) and "/seeds/" not in name else data
+    for cell, pair in product(cells_of(grid), combinations(grid.seeds, 2)):
+        if (apart := whole.dense_seeds(cell, *pair)) is not None:
+            rows = "".join(f"{layer},{'' if np.isnan(cka) else repr(float(cka))}\n" for layer, cka in enumerate(apart))
+            small[seeds_file(*map(cell.of, pair))] = f"layer,cka\n{rows}".encode()
+    return Results(grid, Files(Path(ARCHIVE), small))
+
+
+def _coarse(data: bytes) -> bytes:
+    table = pd.read_csv(io.BytesIO(data), index_col=0, dtype={0: str})
+    return table.round(DIGITS).to_csv(lineterminator="\n").encode()
+
+
+def write_page(results: Results, out: Path, made: Mapping[str, Any]) -> None:
+    """The report as Markdown with its figures."""
+    reproduce = [f"git checkout {made['commits'][-1]}", "make setup", ". .venv/bin/activate", made["command"]]
+    about = {"prunescope": __version__, "commit": ", ".join(made["commits"])}
+    about |= {"note": made["note"]} if "note" in made else {}
+    page.write(results, out, provenance=about, reproduce=reproduce, html=False)
+
+
+def finished_seeds(content: Mapping[str, bytes], grid: Grid) -> tuple[int, ...]:
+    """Seeds of which the dense control of some model was evaluated."""
+    names = "|".join(re.escape(f"{model}-{dataset}-") for model in grid.models for dataset in grid.datasets)
+    matches = (re.fullmatch(rf"evaluate/(?:{names})(\d+)/dense\.json", name) for name in content)
+    return tuple(sorted({int(match[1]) for match in matches if match}))
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    return yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
+
+
+def _require_same_recipes(settings: Mapping[str, Any], other: Mapping[str, Any], grid: Grid, where: Path) -> None:
+    pairs = {f"data.{name}": [of.get("data", {}).get(name) for of in (settings, other)] for name in grid.datasets}
+    pairs |= {f"prune.{name}": [of.get("prune", {}).get(name) for of in (settings, other)] for name in grid.methods}
+    pairs |= {name: [of.get(name) for of in (settings, other)] for name in ("distill", "cka", "evaluate")}
+    unlike = [key for key, (here, there) in pairs.items() if here != there]
+    if unlike:
+        raise PrunescopeError(
+            f"{where}: found other values of {', '.join(unlike)} in its params.yaml than in the first folder's, wanted the same: "
+            "a study has one recipe; give another one another study.name"
+        )
+
+
+def _with_seeds(settings: str, seeds: Sequence[int]) -> str:
+    """params.yaml's text with these seeds."""
+    listed = "".join(f"  - {seed}\n" for seed in seeds)
+    settings, count = re.subn(r"(?m)^  seeds:(\n  - \d+| \[[\d, ]*\])+\n", f"  seeds:\n{listed}", settings, count=1)
+    if count != 1:
+        raise PrunescopeError("params.yaml: found no list of numbers under study.seeds, wanted one a line")
+    return settings
+
+
+def _stage_files(metrics: Path) -> Iterator[tuple[str, Path]]:
+    """What the stages wrote: metrics/<stage>/..., without what git and DVC keep there."""
+    for file in metrics.glob("*/**/*"):
+        if file.is_file() and not file.name.startswith(".git"):
+            yield file.relative_to(metrics).as_posix(), file
+
+
+def _commit(repository: Path) -> str:
+    """The commit that ran; refused where its code was changed since."""
+    if changed := _git(repository, "status", "--porcelain", "--", "src", "stages", "dvc.yaml"):
+        raise PrunescopeError(
+            f"{repository}: found code that is not committed, wanted a commit that made the numbers:\n{changed}"
+        )
+    return _git(repository, "rev-parse", "--short=12", "HEAD").strip()
+
+
+def _git(repository: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=repository, capture_output=True, text=True, check=True).stdout
+
+
+def _training_seconds(results: Results) -> float:
+    """Of all networks of the study: base networks and what came after."""
+    arms = list(arms_of(results.grid))
+    stages = {stage for arm in arms for stage in arm.training}
+    stages |= {f"pretrain/{dense_cell(arm.model, arm.dataset, arm.seed)}" for arm in arms}
+    return sum((results.record(stage) or {}).get("seconds", 0.0) for stage in sorted(stages))
+
+
+def index(results: Path) -> str:
+    """The Markdown of results/README.md: a line for each study there."""
+    columns = ("study", "data and seeds", "not run", "training, hours", "machine", "versions", "commit", "command")
+    lines = [columns, ("---",) * len(columns)]
+    for folder in sorted(of.parent for of in results.glob(f"*/{PROVENANCE}")):
+        made, grid = provenance(folder), kept_grid(folder)
+        ran, pruned = made["environment"], pd.read_csv(folder / "summary.csv").query("kind == 'pruned'")
+        seeds = pruned.groupby(["dataset", "model"], sort=False)["seed"].nunique()
+        n = ", ".join(f"{' '.join(map(str, cell))}: n = {count}" for cell, count in zip(seeds.index, seeds, strict=True))
+        done = set(zip(pruned["model"], pruned["dataset"], pruned["sparsity"], strict=True))
+        missing = [str(cell) for cell in cells_of(grid) if cell not in done]
+        machine = ", ".join([ran["processor"], f"device {ran['device']}", f"{ran['threads']} thread(s)", ran["precision"]])
+        versions = f"torch {ran['torch']}, torchvision {ran['torchvision']}, Python {ran['python']}"
+        name, commit = f"[{folder.name}]({folder.name}/report.md)", ", ".join(made["commits"])
+        hours = f"{made['training_hours']:.1f}"
+        lines.append((name, n, ", ".join(missing) or "–", hours, machine, versions, commit, f"`{made['command']}`"))
+    return INDEX + "".join(f"| {' | '.join(line)} |\n" for line in lines)

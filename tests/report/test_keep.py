@@ -1,0 +1,89 @@
+"""Keeping a study seed by seed: the joined folder has all seeds' numbers, whatever order they came in."""
+
+import re
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from graph import ROOT
+from prunescope.errors import PrunescopeError
+from prunescope.evidence import likeness
+from prunescope.report.keep import collect, finished_seeds
+from prunescope.results.kept import archived
+from prunescope.results.results import kept as kept_results
+from prunescope.study.params import load
+from report_fakes import make_study, opened, plant
+
+
+def repository(folder: Path, seed: int) -> Path:
+    """A repository in which one seed of a study ran."""
+    folder.mkdir()
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    text, count = re.subn(r"(?m)^  seeds:\n  - 0\n", f"  seeds:\n  - {seed}\n", text)
+    assert count == 1
+    text = text.replace("  - densenet169\n", "")
+    (folder / "params.yaml").write_text(text, encoding="utf-8")
+    plant(folder / "metrics", make_study(seeds=(seed,), models=("vgg16",)), cka=False)
+    (folder / "metrics/summary.csv").write_text("of this machine alone\n")
+    (folder / "src").mkdir()
+    (folder / "src/code.py").write_text("1\n")
+    for command in (("init", "-q"), ("add", "params.yaml", "src"), ("commit", "-q", "-m", "study")):
+        subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *command], cwd=folder, check=True)
+    return folder
+
+
+def keep(folders: list[Path], results: Path) -> Path:
+    return collect(folders, results, load(folders[0] / "params.yaml").grid)
+
+
+def test_seeds_of_two_machines_join(tmp_path):
+    first, second = repository(tmp_path / "first", 0), repository(tmp_path / "second", 1)
+    kept = keep([first], tmp_path / "results")
+    assert kept.name == "small"
+    assert load(kept / "params.yaml").study.seeds == (0,)
+    assert keep([second], tmp_path / "results") == kept
+    assert load(kept / "params.yaml").study.seeds == (0, 1)
+    summary = pd.read_csv(kept / "summary.csv")
+    assert dict(summary["seed"].value_counts()) == {0: 9, 1: 9}
+    assert "n seeds" in (kept / "report.md").read_text(encoding="utf-8")
+    assert not (kept / "report.html").exists()
+    with tarfile.open(kept / "metrics.tar.xz") as tar:
+        names = tar.getnames()
+    assert "metrics/evaluate/vgg16-digits-1/dense.json" in names
+    assert "metrics/evaluate/vgg16-digits-0.8-0/oneshot.json" in names
+    assert not any(name.endswith((".npz", "/summary.csv")) for name in names)
+    index = (tmp_path / "results/README.md").read_text(encoding="utf-8")
+    assert index.count("| [small](small/report.md) | digits vgg16: n = 2 | – |") == 1
+    assert '| `dvc exp run -S "study.seeds=[0,1]"` |' in index, "the others are the commit's"
+    before = {file: file.read_bytes() for file in kept.rglob("*") if file.is_file()}
+    keep([second], tmp_path / "results")
+    assert {file: file.read_bytes() for file in before} == before, "the same bytes again"
+    content = {name: b"" for name in archived(kept).content or {} if name != "evaluate/vgg16-digits-0/dense.json"}
+    assert finished_seeds(content, kept_results(kept).grid) == (1,)
+
+
+def test_other_recipes_and_uncommitted_code_are_refused(tmp_path):
+    first, second = repository(tmp_path / "first", 0), repository(tmp_path / "second", 1)
+    path = second / "params.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("learning_rate: 0.03", "learning_rate: 9.9", 1), encoding="utf-8")
+    with pytest.raises(PrunescopeError, match=r"second: found other values of data.digits in its params.yaml"):
+        keep([first, second], tmp_path / "results")
+    (first / "src/code.py").write_text("2\n")
+    with pytest.raises(PrunescopeError, match=r"first: found code that is not committed"):
+        keep([first], tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+def test_the_similarity_of_seeds_outlives_its_kernels(tmp_path):
+    folder = repository(tmp_path / "first", 0)
+    study = make_study(seeds=(0, 1), models=("vgg16",))
+    plant(folder / "metrics", study)
+    kept = keep([folder], tmp_path / "results")
+    assert "dense of two seeds" in (kept / "report.md").read_text(encoding="utf-8")
+    found = kept_results(kept)
+    assert not [name for name in found.files.content or {} if name.endswith(".npz")]
+    table = likeness.similarity_table(found)
+    pd.testing.assert_frame_equal(table, likeness.similarity_table(opened(folder / "metrics", study)))
