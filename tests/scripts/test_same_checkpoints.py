@@ -4,9 +4,10 @@ import sys
 from pathlib import Path
 
 import pytest
-import same_checkpoints
 import torch
 from safetensors.torch import save_file
+
+import same_checkpoints
 
 
 def write(clone: Path, name: str, value: float = 1.0, about: str = "seed 0") -> None:
