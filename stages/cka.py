@@ -1,8 +1,6 @@
 """Layer similarity of a cell: inside each network, between dense and methods, student against teacher; yardsticks beside it."""
 
-from dataclasses import asdict
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +11,7 @@ from prunescope.data.batches import balanced, in_order
 from prunescope.files import replacing, write_csv, write_json
 from prunescope.networks import checkpoint
 from prunescope.networks.architectures import build
+from prunescope.similarity import rows
 from prunescope.similarity.cka import cka_maps
 from prunescope.similarity.intervals import diagonal, diversity, mask_overlap
 from prunescope.study.params import load
@@ -44,8 +43,7 @@ def recipe() -> None:
     pairs = [(name, name) for name in networks] + alike + list(students.items())
     args.maps.mkdir(parents=True, exist_ok=True)
     for first, second in pairs:
-        rows = ((layer, *map(_number, row)) for layer, row in zip(maps.layers[first], maps[first, second].round(6), strict=True))
-        write_csv(args.maps / f"{first}--{second}.csv", ("", *maps.layers[second]), rows)
+        write_csv(args.maps / f"{first}--{second}.csv", ("", *maps.layers[second]), rows.matrix(maps, first, second))
     write_csv(args.maps / "probe.csv", ("name", "class"), ((store.names[i], store.classes[store.labels[i]]) for i in probe))
     # From these the networks of other seeds are compared, which never are in memory together.
     dense = {f"batch{number}": vectors[maps.place("dense")] for number, vectors in enumerate(maps.vectors)}
@@ -53,37 +51,19 @@ def recipe() -> None:
         np.savez(file, **dense)  # pyright: ignore[reportArgumentType]
 
     depths = {pair: diagonal(maps, *pair) for pair in alike}
-    errors = {pair: maps.error(*pair).diagonal() for pair in alike}
-    rows = (
-        (f"{a}--{b}", number, maps.layers[a][number], *map(_number, (of.value, of.low, of.high, errors[a, b][number])))
-        for (a, b), (layers, _) in depths.items()
-        for number, of in enumerate(layers)
-    )
-    write_csv(args.maps / "depth.csv", ("pair", "position", "layer", "cka", "low", "high", "standard_error"), rows)
+    by_depth = rows.by_depth(maps, {pair: layers for pair, (layers, _) in depths.items()})
+    write_csv(args.maps / "depth.csv", rows.DEPTH, by_depth)
     overlaps = {pair: mask_overlap(found[pair[0]].masks, found[pair[1]].masks) for pair in combinations(methods, 2)}
-    rows = (
-        (f"{a}--{b}", layer, *map(_number, (of.jaccard, of.chance)))
-        for (a, b), (layers, _) in overlaps.items()
-        for layer, of in layers.items()
-    )
-    write_csv(args.maps / "overlap.csv", ("pair", "layer", "jaccard", "chance"), rows)
+    by_layer = rows.overlaps({pair: layers for pair, (layers, _) in overlaps.items()})
+    write_csv(args.maps / "overlap.csv", rows.OVERLAP, by_layer)
     record = {"probe_images": maps.samples, "batches": maps.batches, "estimator": maps.estimator, "split": "test"}
     write_json(
         args.metrics,
         record
-        | {"off_diagonal": {name: _record(diversity(maps, name)) for name in networks}}
-        | {"diagonal": {f"{a}--{b}": _record(mean) for (a, b), (_, mean) in depths.items()}}
-        | {"mask_overlap": {f"{a}--{b}": _record(total) for (a, b), (_, total) in overlaps.items()}},
+        | {"off_diagonal": {name: rows.record(diversity(maps, name)) for name in networks}}
+        | {"diagonal": {f"{a}--{b}": rows.record(mean) for (a, b), (_, mean) in depths.items()}}
+        | {"mask_overlap": {f"{a}--{b}": rows.record(total) for (a, b), (_, total) in overlaps.items()}},
     )
-
-
-def _number(value: float) -> float | None:
-    """For files: a dead layer's NaN becomes an empty cell or null."""
-    return None if np.isnan(value) else float(value)
-
-
-def _record(values: Any) -> dict[str, float | None]:
-    return {name: _number(value) for name, value in asdict(values).items()}
 
 
 if __name__ == "__main__":

@@ -4,22 +4,46 @@ import argparse
 import sys
 from pathlib import Path
 
+from prunescope import __version__
 from prunescope.errors import PrunescopeError
-from prunescope.files import write_bytes
 
 
 def main() -> int:
     """Run one subcommand; what the user can mend ends in one line and exit 1."""
-    parser = argparse.ArgumentParser(prog="prunescope", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
+    arguments = parser().parse_args()
+    try:
+        arguments.run(arguments)
+    except BrokenPipeError:  # as in `| head`
+        sys.stderr.close()
+        return 1
+    except (PrunescopeError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """All subcommands, each with the function below that runs it; these import what they need themselves, so help is quick."""
+    made = argparse.ArgumentParser(prog="prunescope", description=__doc__)
+    made.add_argument("--version", action="version", version=f"prunescope {__version__}")
+    commands = made.add_subparsers(dest="command", required=True)
+
     packing = commands.add_parser("pack", help="a pruned checkpoint as a small file (bitmask and values)")
+    packing.set_defaults(run=pack)
     packing.add_argument("checkpoint", type=Path)
     packing.add_argument("packed", type=Path)
     packing.add_argument("--values", choices=("fp32", "fp16", "bf16"), default="fp32", help="fp32 is lossless (default)")
+
     unpacking = commands.add_parser("unpack", help="a packed file as a checkpoint again")
+    unpacking.set_defaults(run=unpack)
     unpacking.add_argument("packed", type=Path)
     unpacking.add_argument("checkpoint", type=Path)
+
     comparing = commands.add_parser("compare", help="methods side by side, from metrics/summary.csv")
+    comparing.set_defaults(run=compare)
     comparing.add_argument("revision", nargs="*", help="experiments, branches or commits; none: the work tree")
     comparing.add_argument("--experiments", action="store_true", help="the work tree and all experiments")
     comparing.add_argument(
@@ -27,20 +51,18 @@ def main() -> int:
     )
     comparing.add_argument("--format", choices=("table", "markdown", "json"), default="table")
     comparing.add_argument("--figure", type=Path, help="a PNG to draw the measure against sparsity into")
-    arguments = parser.parse_args()
-    try:
-        {"pack": pack, "unpack": unpack, "compare": compare}[arguments.command](arguments)
-    except BrokenPipeError:  # as in `| head`
-        sys.stderr.close()
-        return 1
-    except (PrunescopeError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+
+    examples = commands.add_parser("example-images", help="ten classes of CIFAR-100 as PNG files, to try own images with")
+    examples.set_defaults(run=example_images)
+    examples.add_argument(
+        "folder", type=Path, help="a new folder; CIFAR-100 comes from PRUNESCOPE_MIRROR or a download of 169 MB"
+    )
+    return made
 
 
 def pack(arguments: argparse.Namespace) -> None:
     from prunescope.evaluation import packing
+    from prunescope.files import write_bytes
     from prunescope.networks import checkpoint
 
     read = checkpoint.read(arguments.checkpoint)
@@ -66,6 +88,14 @@ def compare(arguments: argparse.Namespace) -> None:
     every, measure = arguments.experiments, arguments.measure
     text = compare(arguments.revision, every_experiment=every, measure=measure, form=arguments.format, figure=arguments.figure)
     print(text)
+
+
+def example_images(arguments: argparse.Namespace) -> None:
+    from prunescope.sources import examples
+    from prunescope.study.stage import mirror
+
+    count = examples.write(arguments.folder, mirror=mirror(), cache=Path("downloads"))
+    print(f"{arguments.folder}: {count:,} images of {len(examples.CLASSES)} classes, divided into train and test")
 
 
 if __name__ == "__main__":

@@ -5,9 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hostile_cifar
+import hostile_disks
 import hostile_folders
+import hostile_ham
 import hostile_images
-import hostile_sources
 import hostile_tables
 import pytest
 from hostile import Case
@@ -15,7 +17,7 @@ from source_fakes import class_tree, run, write_tree
 
 from prunescope.errors import PrunescopeError
 
-TABLES = [hostile_images.CASES, hostile_folders.CASES, hostile_tables.CASES, hostile_sources.CASES]
+TABLES = [module.CASES for module in (hostile_images, hostile_folders, hostile_tables, hostile_ham, hostile_cifar, hostile_disks)]
 CASES: dict[str, Case] = {name: case for cases in TABLES for name, case in cases.items()}
 
 

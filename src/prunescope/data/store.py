@@ -5,19 +5,16 @@ images.npy (N, size, size, 3) uint8 · labels.npy (N,) int64 · splits.npy (N,) 
 the same bytes: nothing in it says when, where or by how many workers it was written.
 """
 
-import contextlib
 import csv
-import errno
 import json
-import os
-import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from prunescope.data.folder import replacing_folder, reserve
 from prunescope.data.splits import SPLITS, check
 from prunescope.errors import PrunescopeError
 from prunescope.files import write_csv, write_json
@@ -76,7 +73,7 @@ def write(
     """
     shape = (len(labels), image_size, image_size, 3)
     _check(shape, labels, splits, names, groups, classes, place=folder)
-    with _replacing_folder(folder) as temporary:
+    with replacing_folder(folder, marker="store.json") as temporary:
         pixels = temporary / "images.npy"
         one = 3 * image_size * image_size
         with pixels.open("wb") as file:
@@ -84,7 +81,7 @@ def write(
             np.lib.format.write_array_header_1_0(file, header)
             begin = file.tell()
             file.truncate(begin + len(labels) * one)
-        _reserve(pixels)
+        reserve(pixels)
 
         def put(start: int, block: np.ndarray) -> None:
             with pixels.open("rb+") as file:  # written and not mapped, which would fill the memory with what is done
@@ -192,64 +189,3 @@ def _check(
 def _three(values: Sequence[float]) -> tuple[float, float, float]:
     red, green, blue = (float(value) for value in values)
     return red, green, blue
-
-
-def _reserve(path: Path) -> None:
-    """Take a sparse file's disk space now, before hours of decoding."""
-    size = path.stat().st_size
-    if hasattr(os, "posix_fallocate"):
-        try:
-            with path.open("rb+") as file:
-                os.posix_fallocate(file.fileno(), 0, size)
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):  # others: a file system that cannot reserve
-                raise OSError(error.errno, f"the images take {size / 1e6:,.0f} MB: {error.strerror}") from error
-    elif shutil.disk_usage(path.parent).free < size:
-        raise OSError(errno.ENOSPC, f"the images take {size / 1e6:,.0f} MB, more than is free")
-
-
-@contextlib.contextmanager
-def _replacing_folder(folder: Path) -> Iterator[Path]:
-    """Yield a new empty folder beside `folder`; when the block ends well it takes the name `folder`."""
-    _remove_orphans(folder)
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    if folder.exists() and not (folder / "store.json").is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise PrunescopeError(f"found something else at {folder}, where the prepared store goes. Move it away.")
-    try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        # The arrays were written without syncing each write; the name must not come before the bytes.
-        for path in temporary.iterdir():
-            with path.open("rb+") as file:
-                os.fsync(file.fileno())
-        if folder.exists():
-            folder.replace(old)  # a folder cannot be renamed onto one that has files
-        try:
-            temporary.replace(folder)
-        except OSError:
-            if old.exists():
-                old.replace(folder)
-            raise
-    except OSError as error:
-        raise PrunescopeError(f"could not write {folder}: {error}.") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def _remove_orphans(folder: Path) -> None:
-    """Remove what killed preparations of `folder` left: temporary folders of processes that no longer run."""
-    if os.name != "posix":  # elsewhere asking after a process may end it
-        return
-    for left in [*folder.parent.glob(f".{folder.name}.*.part"), *folder.parent.glob(f".{folder.name}.*.old")]:
-        process = left.name.rsplit(".", 2)[1]
-        if process == str(os.getpid()):  # ours only by number: in a container the first process often has the same one
-            shutil.rmtree(left, ignore_errors=True)
-            continue
-        try:
-            os.kill(int(process), 0)
-        except (ProcessLookupError, ValueError):
-            shutil.rmtree(left, ignore_errors=True)
-        except PermissionError:
-            pass  # it runs, under another user

@@ -20,7 +20,7 @@ def run(
     plan: Sequence[Round],
     *,
     score: Callable[[Weights], Masks],
-    recover: Callable[[int, Round, Masks], None],
+    recover: Callable[[int, Round, Bits], None],
     rewind: Callable[[], object] = lambda: None,
     masks: Masks | None = None,
     first_round: int = 0,

@@ -1,0 +1,77 @@
+"""The command line: all subcommands have help and start quickly, errors end in one line. What they do: in their rooms."""
+
+import argparse
+import subprocess
+import sys
+import tomllib
+
+import pytest
+
+from graph import ROOT
+from prunescope import __main__ as module
+from prunescope.errors import PrunescopeError
+
+
+def subcommands() -> dict[str, argparse.ArgumentParser]:
+    [found] = [action for action in module.parser()._actions if isinstance(action, argparse._SubParsersAction)]
+    return found.choices
+
+
+def run(*arguments: str, code: str = "") -> subprocess.CompletedProcess[str]:
+    start = ["-c", code] if code else ["-m", "prunescope"]
+    return subprocess.run([sys.executable, *start, *arguments], capture_output=True, text=True, check=False)
+
+
+def test_version_is_the_packages():
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert run("--version").stdout == f"prunescope {wanted}\n"
+    assert f"version: {wanted}" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+
+
+def test_help_names_every_subcommand_and_imports_nothing_heavy():
+    code = "import sys; from prunescope.__main__ import parser; print(parser().format_help()); print(*sys.modules)"
+    shown, modules = run(code=code).stdout.rsplit("\n\n", 1)
+    names = subcommands()
+    assert {"pack", "unpack", "compare", "example-images"} <= names.keys()
+    for name, sub in names.items():
+        assert name in shown and sub.format_help()
+        assert sub.get_default("run") is getattr(module, name.replace("-", "_"))
+    assert not {"torch", "pandas", "numpy", "matplotlib"} & set(modules.split())
+
+
+def test_example_images_says_what_it_wrote(tmp_path, monkeypatch, capsys):
+    seen = {}
+
+    def write(folder, **settings) -> int:
+        seen.update(settings, folder=folder)
+        return 6000
+
+    monkeypatch.setattr("prunescope.sources.examples.write", write)
+    monkeypatch.setenv("PRUNESCOPE_MIRROR", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["prunescope", "example-images", "own"])
+    assert module.main() == 0
+    assert str(seen["folder"]) == "own" and seen["mirror"] == tmp_path and str(seen["cache"]) == "downloads"
+    assert capsys.readouterr().out == "own: 6,000 images of 10 classes, divided into train and test\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (PrunescopeError("found a, wanted b"), 1, "error: found a, wanted b\n"),
+        (PermissionError(13, "Permission denied", "x"), 1, "error: [Errno 13] Permission denied: 'x'\n"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+    ],
+)
+def test_errors_end_in_one_line(monkeypatch, capsys, error, code, line):
+    def fail(arguments: argparse.Namespace) -> None:
+        raise error
+
+    monkeypatch.setattr(module, "compare", fail)
+    monkeypatch.setattr(sys, "argv", ["prunescope", "compare"])
+    assert module.main() == code
+    assert capsys.readouterr().err == line
+
+
+def test_an_unknown_subcommand_names_the_known_ones():
+    done = run("prune")
+    assert done.returncode == 2 and all(name in done.stderr for name in subcommands())
