@@ -4,11 +4,10 @@ import subprocess
 from dataclasses import asdict
 from pathlib import Path
 
-import yaml
-
 from prunescope import __version__
 from prunescope.report.page import write
 from prunescope.report.reproduce import command
+from prunescope.study import yaml12
 from prunescope.study.params import load
 from prunescope.study.stage import arguments, main
 
@@ -18,7 +17,7 @@ def recipe() -> None:
     params = load()
     commit = _git("describe", "--always", "--abbrev=12") or "not a git checkout"
     here, committed = Path("params.yaml").read_text(encoding="utf-8"), _git("show", "HEAD:params.yaml")
-    again = command(yaml.safe_load(here), yaml.safe_load(committed) or {})
+    again = command(yaml12.read(here), yaml12.read(committed) or {})
     study = ", ".join(f"{key}: {value}" for key, value in asdict(params.grid).items())
     write(
         params.grid,
