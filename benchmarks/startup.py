@@ -25,7 +25,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         params = (ROOT / "params.yaml").read_text(encoding="utf-8")
         start = params.index("  digits:")
-        digits = re.sub(r"(    pretrain:\n      epochs: )\S+", r"\g<1>0", params[start:], count=1)
+        digits = re.sub(r"(    pretrain: {epochs: )[^,]+", r"\g<1>0", params[start:], count=1)
         Path("params.yaml").write_text(params[:start] + digits, encoding="utf-8")
 
         def run(*command: str) -> None:
@@ -42,7 +42,7 @@ def main() -> None:
 
         candidates = {
             "import torch": lambda: run("-c", "import torch"),
-            "pretrain VGG16, 0 epochs": lambda: stage("vgg16"),
+            "pretrain VGG16, 0 epochs": lambda: stage("vgg16_bn"),
             "pretrain DenseNet169, 0 epochs": lambda: stage("densenet169"),
         }
         print(table(interleaved(candidates, rounds=args.rounds), reference="import torch"))

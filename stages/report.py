@@ -5,11 +5,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from prunescope import __version__
 from prunescope.report.page import write
 from prunescope.report.reproduce import command
+from prunescope.results import yaml12
 from prunescope.results.results import read
 from prunescope.study.params import load
 from prunescope.study.stage import arguments, main
@@ -20,7 +19,7 @@ def recipe() -> None:
     params = load()
     commit = _git("describe", "--always", "--abbrev=12") or "not a git checkout"
     here, committed = Path("params.yaml").read_text(encoding="utf-8"), _git("show", "HEAD:params.yaml")
-    again = command(*(_without_method(yaml.safe_load(text) or {}) for text in (here, committed)))
+    again = command(*(_without_method(yaml12.read(text) or {}) for text in (here, committed)))
     study = ", ".join(f"{key}: {value}" for key, value in asdict(params.grid).items())
     write(
         read(args.metrics, params.grid),

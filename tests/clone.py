@@ -72,10 +72,10 @@ class Clone:
         params = (ROOT / "params.yaml").read_text(encoding="utf-8")
         params = params.replace("  - densenet169\n", "")
         if not all_recipes:
-            params, cut = re.subn(r"(?ms)^  # (CIFAR-100 in narrow|Further methods).*?(?=^\S)", "", params)
+            params, cut = re.subn(r"(?ms)^  (cifar100-small:|# Further methods).*?(?=^\S)", "", params)
             assert cut == 2
         if not teachers:
-            params, cut = re.subn(r"  teachers:\n  - vgg16\n", "  teachers: []\n", params)
+            params, cut = re.subn(r"(?m)^  teachers:.*\n  - vgg16_bn\n", "  teachers: []\n", params)
             assert cut == 1
         if not comments:
             params = yaml.safe_dump(yaml.safe_load(params), sort_keys=False)

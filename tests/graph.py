@@ -58,7 +58,7 @@ def fill(value: Any, item: dict[str, str], params: dict[str, Any]) -> Any:
 
 
 def items(params: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Every stage of the study by its full name (prune-oneshot@vgg16-digits-0.8-0), filled in."""
+    """Every stage of the study by its full name (prune-oneshot@vgg16_bn-digits-0.8-0), filled in."""
     found = {}
     for name, stage in stages().items():
         matrix = fill(stage.get("matrix", {}), {}, params)

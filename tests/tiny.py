@@ -8,7 +8,7 @@ from graph import ROOT, read_yaml
 def tiny_params() -> dict[str, Any]:
     """The shipped params with one narrow model, a further pruning method made in params alone, and a handful of steps."""
     content = read_yaml(ROOT / "params.yaml")
-    content["study"] |= {"models": ["vgg11"], "name": "tiny"}
+    content["study"] |= {"models": ["vgg11_bn"], "name": "tiny"}
     content["prune"]["random"] |= {"exclude": ["classifier.6"]}
     content["prune"]["erk-cubic"] = content["prune"]["iterative-cubic"] | {
         "score": "gradient_times_weight", "score_batches": 2, "scope": "erk", "rewind": "learning_rate", "reestimate_batches": 2,
@@ -16,7 +16,7 @@ def tiny_params() -> dict[str, Any]:
     content["prune"]["lottery"]["step"] = 0.4
     content["study"]["methods"] += ["random", "lottery", "erk-cubic"]
     content["study"]["other_methods"] = ["random", "lottery", "erk-cubic"]
-    content["distill"] |= {"teachers": ["vgg11"], "student": "vgg11"}
+    content["distill"] |= {"teachers": ["vgg11_bn"], "student": "vgg11_bn"}
     content["cka"] |= {"probe_images": 40, "batch_size": 20}
     content["evaluate"] |= {"bootstrap_draws": 50, "latency_seconds": 0.01}
     recipe = content["data"]["digits"]

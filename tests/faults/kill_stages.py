@@ -39,10 +39,10 @@ def clone(folder: Path) -> Path:
     for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(ROOT / name, folder / name)
     content = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    content["study"] |= {"models": ["vgg11"], "name": "faults", "other_methods": ["lottery"]}
+    content["study"] |= {"models": ["vgg11_bn"], "name": "faults", "other_methods": ["lottery"]}
     content["study"]["methods"].append("lottery")
     content["prune"]["lottery"] |= {"score": "gradient_times_weight", "reestimate_batches": 4}
-    content["distill"] |= {"teachers": ["vgg11"], "student": "vgg11"}
+    content["distill"] |= {"teachers": ["vgg11_bn"], "student": "vgg11_bn"}
     content["data"]["digits"]["network"]["width"] = 0.125
     content["data"]["digits"]["training"]["batch_size"] = 16
     for budget, epochs in (("pretrain", 12), ("finetune", 12), ("distill", 12)):  # some ten seconds a stage

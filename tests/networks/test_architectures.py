@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from prunescope.errors import PrunescopeError
-from prunescope.networks.architectures import Architecture, architecture_name, build
+from prunescope.networks.architectures import Architecture, build, fitted
 from prunescope.networks.pretrained import initialise
+from prunescope.study.tables import Network
 
 SMALL = {"vgg16_bn": 0.05, "vgg11": 0.05, "densenet169": 0.1, "resnet18": 1.0}
 
@@ -116,12 +117,11 @@ def test_what_does_not_fit_is_refused(architecture, message) -> None:
     assert message in str(error.value)
 
 
-def test_the_recipe_decides_on_batch_normalisation() -> None:
-    names = {(m, bn): architecture_name(m, batch_norm=bn) for m in ("vgg16", "vgg11_bn", "resnet18") for bn in (True, False)}
-    assert names == {
-        ("vgg16", True): "vgg16_bn", ("vgg16", False): "vgg16", ("vgg11_bn", True): "vgg11_bn",
-        ("vgg11_bn", False): "vgg11_bn", ("resnet18", True): "resnet18", ("resnet18", False): "resnet18",
-    }  # fmt: skip
+@pytest.mark.parametrize("model, norms", [("vgg16", 0), ("vgg16_bn", 13)])
+def test_the_models_name_decides_on_batch_normalisation(model, norms) -> None:
+    architecture = fitted(model, Network(width=0.05, stem="imagenet", head="compact", init="random"), 7)
+    assert architecture == Architecture(model, 7, width=0.05, head="compact")
+    assert sum(isinstance(module, nn.BatchNorm2d) for module in build(architecture).modules()) == norms
 
 
 def test_the_same_seed_starts_with_the_same_weights() -> None:

@@ -23,7 +23,7 @@ SEEDS = ("0", "1", "2")
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The study's VGG16 from three seeds, by its own stages."""
+    """The study's VGG16 with batch norm from three seeds, by its own stages."""
     folder = tmp_path_factory.mktemp("seeds")
     shutil.copy(ROOT / "params.yaml", folder)
 
@@ -35,7 +35,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     stage("download.py", "--metrics", "digits.json")
     for seed in SEEDS:
         written = ("--checkpoint", f"{seed}.safetensors", "--metrics", f"{seed}.json", "--history", f"{seed}.csv")
-        stage("pretrain.py", "--model", "vgg16", "--seed", seed, *written)
+        stage("pretrain.py", "--model", "vgg16_bn", "--seed", seed, *written)
     return folder
 
 

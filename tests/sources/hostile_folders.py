@@ -102,7 +102,7 @@ FOLDERS = {
     "splits without a class in train": tree(
         without(SPLIT, "train/bear"), "found no images in train of 'bear'", test_fraction=None
     ),
-    "splits and a test fraction": tree(SPLIT, "has a test split.*test_fraction to null"),
+    "splits and a test fraction": tree(SPLIT, "has a test split.*test_fraction to official"),
     "no test split and no test fraction": tree(
         class_tree(), "this source has none; set prepare.test_fraction", test_fraction=None
     ),

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from pydantic import BaseModel
 
 from graph import ROOT, items, outs
 from prunescope.errors import PrunescopeError
@@ -44,7 +45,7 @@ class Spy:
         self._value, self._path, self._seen = value, path, seen
 
     def _child(self, value: Any, path: str) -> Any:
-        if isinstance(value, dict) or hasattr(value, "__dataclass_fields__"):
+        if isinstance(value, dict | BaseModel):
             return Spy(value, path, self._seen)
         if not callable(value):
             self._seen.add(path)
@@ -122,7 +123,7 @@ def test_achieved_sparsity_is_the_one_asked(study):
     summary = pd.read_csv(folder / "metrics" / "summary.csv")
     pruned = summary[summary["kind"] == "pruned"]
     assert len(pruned) == 6
-    saved = checkpoint.read(folder / "checkpoints/finished/vgg11-digits-0.8-0/iterative.safetensors")
+    saved = checkpoint.read(folder / "checkpoints/finished/vgg11_bn-digits-0.8-0/iterative.safetensors")
     size = sum(mask.numel() for mask in saved.masks.values())
     assert sum(int(mask.sum()) for mask in saved.masks.values()) == size - round(0.8 * size)
     assert (pruned["achieved_sparsity"] - pruned["target_sparsity"]).abs().max() < len(saved.masks) / size
@@ -144,16 +145,16 @@ def test_equal_budgets(study):
         rows = pd.read_csv(history)
         for step, rate in rows[rows["event"] == "trained"][["step", "learning_rate"]].itertuples(index=False):
             assert rates.setdefault(step, rate) == rate
-    assert bases == {checkpoint.sha256(folder / "checkpoints/base/vgg11-digits-0.safetensors")}
+    assert bases == {checkpoint.sha256(folder / "checkpoints/base/vgg11_bn-digits-0.safetensors")}
     assert len(rates) >= 3
 
 
 def test_rewinding_starts_the_schedule_again(study):
     folder, _ = study
-    rows = pd.read_csv(folder / "metrics/prune/vgg11-digits-0.8-0/lottery.csv")
+    rows = pd.read_csv(folder / "metrics/prune/vgg11_bn-digits-0.8-0/lottery.csv")
     assert rows["round"].max() == 4 and set(rows[rows["event"] == "trained"]["round"]) == {1, 2, 3}
-    saved = checkpoint.read(folder / "checkpoints/pruned/vgg11-digits-0.8-0/lottery.safetensors")
-    base = checkpoint.read(folder / "checkpoints/base/vgg11-digits-0.safetensors")
+    saved = checkpoint.read(folder / "checkpoints/pruned/vgg11_bn-digits-0.8-0/lottery.safetensors")
+    base = checkpoint.read(folder / "checkpoints/base/vgg11_bn-digits-0.safetensors")
     assert saved.about["restarted"] and saved.optimizer == {}
     for name, tensor in saved.state.items():
         kept = saved.masks[name] if name in saved.masks else torch.ones_like(tensor, dtype=torch.bool)
@@ -162,21 +163,21 @@ def test_rewinding_starts_the_schedule_again(study):
 
 def test_statistics_are_reestimated_and_both_accuracies_recorded(study):
     folder, _ = study
-    saved = checkpoint.read(folder / "checkpoints/pruned/vgg11-digits-0.8-0/erk-cubic.safetensors")
+    saved = checkpoint.read(folder / "checkpoints/pruned/vgg11_bn-digits-0.8-0/erk-cubic.safetensors")
     assert saved.reestimated and set(saved.reestimated) <= set(saved.state)
     assert any(not torch.equal(tensor, saved.state[name]) for name, tensor in saved.reestimated.items())
-    record = json.loads((folder / "metrics/prune/vgg11-digits-0.8-0/erk-cubic.json").read_text())
-    tested = json.loads((folder / "metrics/evaluate/vgg11-digits-0.8-0/erk-cubic.json").read_text())
+    record = json.loads((folder / "metrics/prune/vgg11_bn-digits-0.8-0/erk-cubic.json").read_text())
+    tested = json.loads((folder / "metrics/evaluate/vgg11_bn-digits-0.8-0/erk-cubic.json").read_text())
     for found in (record["val_accuracy_after_pruning"], record["val_accuracy_after_reestimation"], record["val_accuracy"]):
         assert 0 <= found <= 1
     assert tested["accuracy_after_pruning"] is not None and tested["accuracy_after_reestimation"] is not None
-    other = json.loads((folder / "metrics/evaluate/vgg11-digits-0.8-0/oneshot.json").read_text())
+    other = json.loads((folder / "metrics/evaluate/vgg11_bn-digits-0.8-0/oneshot.json").read_text())
     assert other["accuracy_after_reestimation"] is None
 
 
 def test_layerwise_prunes_layer_after_layer(study):
     folder, _ = study
-    rows = pd.read_csv(folder / "metrics/prune/vgg11-digits-0.8-0/layerwise.csv")
+    rows = pd.read_csv(folder / "metrics/prune/vgg11_bn-digits-0.8-0/layerwise.csv")
     pruned = rows[rows["event"] == "pruned"]
     assert pruned["layers_pruned"].tolist() == list(range(1, 12))
     assert pruned["sparsity"].is_monotonic_increasing
@@ -191,10 +192,10 @@ def test_report_names_every_arm(study):
 
 def test_a_stage_repeated_gives_the_same_bytes(study):
     folder, _ = study
-    name = "prune-iterative@vgg11-digits-0.8-0"
+    name = "prune-iterative@vgg11_bn-digits-0.8-0"
     stage = items(tiny_params())[name]
     _, path, *arguments = shlex.split(stage["cmd"])
-    target = folder / "checkpoints/pruned/vgg11-digits-0.8-0/iterative.safetensors"
+    target = folder / "checkpoints/pruned/vgg11_bn-digits-0.8-0/iterative.safetensors"
     before = target.read_bytes()
     module = load_stage("prune")
     with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
@@ -212,7 +213,7 @@ def test_plan_that_does_not_fit_stops_before_pretraining(study, tmp_path, monkey
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     where = ("--checkpoint", "c", "--metrics", "m", "--history", "h")
-    cell = ("--model", "vgg11", "--dataset", "digits", "--seed", "0", "--store", str(folder / "prepared/digits"))
+    cell = ("--model", "vgg11_bn", "--dataset", "digits", "--seed", "0", "--store", str(folder / "prepared/digits"))
     monkeypatch.setattr(sys, "argv", ["pretrain", *cell, *where])
     with pytest.raises(PrunescopeError, match="layerwise: recovery_share"):
         load_stage("pretrain").recipe()

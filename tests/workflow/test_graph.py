@@ -103,16 +103,6 @@ def test_expensive_stages_keep_their_run_cache():
         assert not uncached or name == "selected"
 
 
-def test_every_param_has_a_comment():
-    """Each key of params.yaml carries its meaning on its line or right above it."""
-    lines = (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines()
-    keys = [number for number, line in enumerate(lines) if line.strip().partition("#")[0].rstrip().endswith(":") is False
-            and ":" in line.partition("#")[0]]  # fmt: skip
-    assert len(keys) > 100
-    bare = [lines[n] for n in keys if "#" not in lines[n] and not lines[n - 1].lstrip().startswith("#")]
-    assert not bare
-
-
 # Who may import whom: a room imports those below its line, never those beside it.
 LINES = (
     ("__main__.py",),

@@ -4,8 +4,8 @@ import re
 import subprocess
 
 import pytest
-import update_readme
 
+import update_readme
 from clone import ALL, CELL, LAST, Clone
 from graph import ROOT
 

@@ -95,12 +95,12 @@ def check_test_fraction(has_test: bool, test_fraction: float | None) -> None:
     if has_test and test_fraction is not None:
         raise PrunescopeError(
             f"found test_fraction {test_fraction}, but this source has a test split, which is kept; set prepare.test_fraction to "
-            "null."
+            "official."
         )
     if not has_test and test_fraction is None:
         raise PrunescopeError(
-            "found test_fraction null (the source's own test split), but this source has none; set prepare.test_fraction to a "
-            "fraction, for instance 0.2."
+            "found test_fraction official (the source's own test split), but this source has none; set prepare.test_fraction "
+            "to a fraction, for instance 0.2."
         )
 
 

@@ -32,15 +32,9 @@ class Architecture:
         return asdict(self)
 
 
-def architecture_name(model: str, *, batch_norm: bool) -> str:
-    """torchvision's name of a study's model: VGG comes with and without batch normalisation, the recipe decides."""
-    return f"{model}_bn" if batch_norm and model.startswith("vgg") and not model.endswith("_bn") else model
-
-
 def fitted(model: str, network: Any, classes: int) -> Architecture:
     """A study's model as a recipe's `network` settings fit it to the data set's classes."""
-    name = architecture_name(model, batch_norm=network.batch_norm)
-    return Architecture(name, classes, width=network.width, stem=network.stem, head=network.head)
+    return Architecture(model, classes, width=network.width, stem=network.stem, head=network.head)
 
 
 def build(architecture: Architecture) -> nn.Module:

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from prunescope import __version__
 from prunescope.errors import PrunescopeError
@@ -25,7 +24,7 @@ from prunescope.evidence import facts
 from prunescope.files import write_json, write_text
 from prunescope.report import page
 from prunescope.report.reproduce import command
-from prunescope.results import curves, summary
+from prunescope.results import curves, summary, yaml12
 from prunescope.results.grid import Grid, arms_of, cells_of, dense_cell
 from prunescope.results.kept import ARCHIVE, PROVENANCE, kept_grid, pack, provenance, unpack
 from prunescope.results.maps import seeds_file
@@ -66,7 +65,7 @@ def collect(sources: Sequence[Path], results: Path, grid: Grid) -> Path:
     write_text(folder / "curves.csv", curves.table(found.grid, found.curves).to_csv(index=False, lineterminator="\n"))
     text = _with_seeds((sources[0] / "params.yaml").read_text(encoding="utf-8"), found.grid.seeds)
     write_text(folder / "params.yaml", text)
-    again = command(yaml.safe_load(text), yaml.safe_load(_git(sources[0], "show", "HEAD:params.yaml")))
+    again = command(yaml12.read(text), yaml12.read(_git(sources[0], "show", "HEAD:params.yaml")))
     made = {"commits": commits, "command": again}
     made |= {key: value for key, value in provenance(folder).items() if key == "note"}  # written by hand
     write_page(found, folder, made)
@@ -112,7 +111,7 @@ def finished_seeds(content: Mapping[str, bytes], grid: Grid) -> tuple[int, ...]:
 
 
 def _settings(folder: Path) -> dict[str, Any]:
-    return yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
+    return yaml12.read((folder / "params.yaml").read_text(encoding="utf-8"))
 
 
 def _require_same_recipes(settings: Mapping[str, Any], other: Mapping[str, Any], grid: Grid, where: Path) -> None:

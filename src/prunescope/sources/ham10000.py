@@ -103,7 +103,7 @@ def _test_set(folder: Path, stack: contextlib.ExitStack) -> _Part:
     table = next((folder / name for name in TEST_TABLES if (folder / name).is_file()), None)
     if holder is None or table is None:
         raise PrunescopeError(
-            f"test_fraction null asks for the test set of ISIC 2018, but {folder} lacks it. Put its images there, as "
+            f"test_fraction official asks for the test set of ISIC 2018, but {folder} lacks it. Put its images there, as "
             f"{TEST_SET}_Images.zip or {TEST_SET}_Input.zip, and its table, as {' or '.join(TEST_TABLES)}, from "
             "doi:10.7910/DVN/DBW86T or challenge.isic-archive.com/data; or set test_fraction to a fraction, for instance 0.2."
         )

@@ -5,18 +5,19 @@ Like params, this only refuses: no stage lists it in `deps`.
 
 import itertools
 import re
-import typing
+from collections.abc import Iterable
 
 from prunescope.errors import PrunescopeError
 from prunescope.pruning.schedules import SCHEDULES
 from prunescope.sources.requested import check_request
 from prunescope.study.architectures import ARCHITECTURES
+from prunescope.study.tables import Params
 
 PAPER_METHODS = ("oneshot", "layerwise", "iterative")  # the methods with a stage of their own in dvc.yaml
 TAKEN = {"dense", "alone", "untrained", "name", "actual", "seeds", "ran", "class", "images", "groups"}  # no names for methods
 
 
-def contradictions(params: typing.Any) -> list[str]:
+def contradictions(params: Params) -> list[str]:
     """All problems, each with its key, what was found and what was wanted."""
     problems: list[str] = []
     for check in (_check_names, _check_sources, _check_networks, _check_budgets):
@@ -24,11 +25,11 @@ def contradictions(params: typing.Any) -> list[str]:
     return problems
 
 
-def _check_names(params: typing.Any, problems: list[str]) -> None:
+def _check_names(params: Params, problems: list[str]) -> None:
     """Names that must be rows elsewhere in the file, or torchvision's."""
     study, distill = params.study, params.distill
 
-    def known(key: str, names: typing.Iterable[str], table: typing.Iterable[str], where: str) -> None:
+    def known(key: str, names: Iterable[str], table: Iterable[str], where: str) -> None:
         table = tuple(table)
         problems.extend(f"{key}: found {n!r}, wanted one of {where}: {', '.join(table)}" for n in names if n not in table)
 
@@ -70,7 +71,7 @@ def _check_names(params: typing.Any, problems: list[str]) -> None:
             problems.append(f"prune.{name}.scope: found {method.scope}, wanted layer: a layerwise plan ranks inside one layer")
 
 
-def _check_sources(params: typing.Any, problems: list[str]) -> None:
+def _check_sources(params: Params, problems: list[str]) -> None:
     """Paths and test splits that a source does not have."""
     for dataset in params.study.datasets:
         if dataset in params.data:
@@ -81,7 +82,7 @@ def _check_sources(params: typing.Any, problems: list[str]) -> None:
                 problems.append(f"data.{dataset}.prepare: {error}")
 
 
-def _check_networks(params: typing.Any, problems: list[str]) -> None:
+def _check_networks(params: Params, problems: list[str]) -> None:
     """Widths and stems that only some architectures have; `models.build` refuses them too, but after other work."""
     names = {*params.study.models, *((params.distill.student,) if params.distill.teachers else ())}
     for dataset, name in itertools.product(params.study.datasets, sorted(names)):
@@ -93,7 +94,7 @@ def _check_networks(params: typing.Any, problems: list[str]) -> None:
                 problems.append(f"data.{dataset}.network.stem: found cifar, wanted imagenet: {name} has no other stem")
 
 
-def _check_budgets(params: typing.Any, problems: list[str]) -> None:
+def _check_budgets(params: Params, problems: list[str]) -> None:
     """Plans whose rounds alone exceed the training budget; layerwise is checked when its network is known."""
     for name in (*PAPER_METHODS, *params.study.other_methods):
         method = params.prune.get(name)

@@ -1,0 +1,210 @@
+"""The tables of params.yaml: type, range, unit and meaning of every key.
+
+There are no defaults: what runs stands in params.yaml. The names that registries know are repeated here, so that checking
+imports no torch; a test holds them equal. docs/params.md, params.schema.json and the comments in params.yaml are held to this.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from prunescope.results.grid import Grid
+from prunescope.study.fields import Distinct, List, NoneAs, Table, number, rows, some
+
+Source = Literal["digits", "cifar100", "ham10000", "folder"]
+Plan = Literal["oneshot", "iterative", "layerwise"]
+Score = Literal["magnitude", "random", "gradient_times_weight"]
+Scope = Literal["global", "layer", "erk"]
+SparsitySchedule = Literal["linear", "geometric", "cubic"]
+Rewind = Literal["none", "weights", "learning_rate"]
+Optimizer = Literal["sgd", "nesterov", "adamw"]
+RateSchedule = Literal["constant", "cosine", "step"]
+LEVEL: Any = {"noun": "a fraction", "unit": "fraction", "ge": 0, "lt": 1, "tail": ": the share of weights that is removed"}
+
+
+class Study(Table):
+    """The grid: every combination is one cell."""
+
+    models: Distinct[str] = some("torchvision's classifiers by name (vgg16_bn: with batch norm); width and stem only where known")
+    datasets: Distinct[str] = some("rows of `data`")
+    methods: Distinct[str] = some("rows of `prune`; other_methods repeats those that are not oneshot, layerwise or iterative")
+    other_methods: List[str] = some(
+        "those of study.methods that the stage prune-other runs: all but oneshot, layerwise and iterative"
+    )
+    seeds: Distinct[int] = some("one run of everything for each seed (whole numbers)")
+    name: str = some("shown in the report, and names the folder of a kept study")
+
+
+class Method(Table):
+    """A pruning method: a plan with its settings."""
+
+    plan: Plan = some("oneshot, layerwise or iterative; the rows of these names keep the plan of their name")
+    score: Score = some("what a weight is worth: magnitude (L1), random (control) or gradient_times_weight")
+    score_batches: int = number("of gradient_times_weight: training batches that the gradient is the mean of", unit="count", ge=1)
+    scope: Scope = some("ranked together: global = all layers, layer = each by itself, erk = each by an Erdos-Renyi-kernel share")
+    schedule: SparsitySchedule = some("of iterative plans, how the sparsity rises: linear (the paper's), geometric or cubic")
+    step: float = number(
+        "of iterative plans: share that a round removes, of all weights (geometric: of those left)",
+        noun="a fraction", unit="fraction", gt=0, le=1,
+    )  # fmt: skip
+    recovery_share: float = number(
+        "of layerwise plans: share of the finetune budget spent between layers", unit="fraction", ge=0, le=1
+    )
+    rewind: Rewind = some("after each round: none, weights (to the base) or learning_rate (its schedule starts again)")
+    exclude: List[str] = some("layers that stay dense: names or shell patterns, such as classifier*")
+    reestimate_batches: int = number(
+        "training batches that batch-norm statistics are re-estimated from after each round; 0 = kept", unit="count", ge=0
+    )
+
+
+class Prepare(Table):
+    """How a prepared store is made."""
+
+    source: Source = some("digits, cifar100, ham10000 or folder")
+    path: Annotated[str | None, NoneAs("none")] = some(
+        "for source folder: class folders, a zip of them, or a .csv of file,label[,group][,split]; else none", noun="a path"
+    )
+    image_size: int = number("side of the square images, px", noun="a whole number of pixels", unit="px", ge=8, le=1024)
+    val_fraction: float = number(
+        "share of the images for validation; of those for training, where the source has a test split",
+        noun="a fraction", unit="fraction", gt=0, le=0.5,
+    )  # fmt: skip
+    test_fraction: Annotated[float | None, NoneAs("official")] = number(
+        "share of all images for the test; official = the source's own test split (ham10000: ISIC 2018's)",
+        noun="a fraction", unit="fraction", gt=0, le=0.5,
+    )  # fmt: skip
+    split_seed: int = number("of the division into splits; the same for all seeds of the study", ge=0)
+
+
+class Network(Table):
+    """How an architecture is fitted to the data."""
+
+    width: float = number("factor on all channels; other than 1: VGG and DenseNet alone", noun="a factor", gt=0, le=4)
+    stem: Literal["imagenet", "cifar"] = some(
+        "imagenet = as published; cifar = 3x3, stride 1, no pooling (for small images; 15 times DenseNet169's MACs)"
+    )
+    head: Literal["torchvision", "compact"] = some("VGG's classifier: torchvision = on 7x7 positions; compact = on one")
+    init: str = some("random, imagenet (torchvision's weights), or a file of weights")
+
+
+class Training(Table):
+    """What all training of a dataset shares."""
+
+    batch_size: int = number("images a step", unit="images", ge=2)
+    optimizer: Optimizer = some("sgd, nesterov or adamw")
+    momentum: float = number("of sgd and nesterov; adamw's first beta", ge=0, lt=1)
+    weight_decay: float = number("L2 factor on all parameters", ge=0)
+    clip_norm: float = number("largest norm of the whole gradient; 0 = not clipped", ge=0)
+    label_smoothing: float = number("probability spread over all classes", unit="fraction", ge=0, lt=1)
+    imbalance: Literal["none", "class_weights", "balanced_sampling"] = some(
+        "none, class_weights (in the loss) or balanced_sampling (rare classes more often)"
+    )
+    crop_padding: int = number("px of mirrored border for random crops; 0 = none", unit="px", ge=0)
+    flip: Literal["none", "horizontal", "both"] = some("random mirroring: none, horizontal or both")
+
+
+class Budget(Table):
+    """One training budget."""
+
+    epochs: float = number("passes over the train split; fractions allowed", unit="epochs", ge=0)
+    learning_rate: float = number("at its highest", gt=0)
+    schedule: RateSchedule = some("of the learning rate over the whole budget: constant, cosine or step")
+
+
+class Recipe(Table):
+    """What a dataset asks for."""
+
+    prepare: Prepare = some("images, sizes and splits")
+    network: Network = some("how the architectures are fitted")
+    training: Training = some("what all training shares")
+    pretrain: Budget = some("of the dense base network")
+    finetune: Budget = some("the whole budget after the base, recovery included")
+    distill: Budget = some("of the student")
+    epochs_per_round: float = number("of iterative methods, between rounds", unit="epochs", ge=0)
+
+
+class Distill(Table):
+    """Knowledge distillation: the finished networks of these models teach a small student."""
+
+    teachers: List[str] = some("models of the study that teach; [] for no distillation")
+    student: str = some("torchvision's name; starts as network.init says, at random where that is a file")
+    temperature: float = number("T that softens both outputs (Hinton et al. 2015)", gt=0)
+    soft_weight: float = number("share of the soft loss; the rest is the loss on the labels", unit="fraction", ge=0, le=1)
+
+
+class Cka(Table):
+    """Layer similarity: debiased CKA of all convolution and linear layers."""
+
+    probe_images: int = number(
+        "test images that all networks see, equally many of each class where there are enough", unit="images", ge=4
+    )
+    batch_size: int = number("images a minibatch; larger ones estimate better and cost more", unit="images", ge=4)
+    layers: str = some("compared: all (convolutions and linear layers), blocks, or a regular expression over module names")
+    pool: bool = some("convolutions as means over their positions (true) or with all positions (false)")
+    bandwidth: Annotated[float | None, NoneAs("linear")] = number(
+        "linear for linear kernels, or of Gaussian ones as a fraction of the median distance", gt=0
+    )
+
+
+class Evaluate(Table):
+    """Test metrics and costs."""
+
+    ece_bins: int = number("equal-width confidence bins of the expected calibration error", unit="count", ge=1)
+    bootstrap_draws: int = number(
+        "resamples of the test split's groups (lesions; else images) that the 95 % intervals are made of", unit="count", ge=1
+    )
+    latency_seconds: float = number(
+        "how long each batch size is timed, in turn with the unpruned network (at least 7 passes of each)", unit="s", gt=0
+    )
+
+
+class Runtime(Table):
+    """Where it runs. Only precision and compile are tracked: changing the others reruns nothing."""
+
+    device: str = some(
+        "auto (cuda, mps, cpu in this order), cpu, cuda, cuda:N or mps",
+        pattern=r"^(auto|cpu|mps|cuda(:[0-9]+)?)$", noun="auto, cpu, cuda, cuda:N or mps",
+    )  # fmt: skip
+    precision: Literal["auto", "bf16", "fp32"] = some("auto (bf16 where the hardware computes in it), bf16 or fp32")
+    compile: bool = some("whether torch.compile fuses the network (minutes to begin with; for long GPU runs)")
+    threads: int = number("CPU threads of a stage; 0 leaves it to torch", unit="count", ge=0)
+    processes: Literal["auto"] | Annotated[int, Field(ge=1)] = some(
+        "that train one network together on equal parts of each batch: auto (one a GPU, one on a CPU) or a number"
+    )
+    save_seconds: float = number(
+        "between saves of an unfinished stage into resume/; it is also saved at the ends of epochs", unit="s", gt=0
+    )
+
+
+class Params(Table):
+    """The levels of sparsity, the method that is shown, and the tables below."""
+
+    sparsity: float = number("share of the prunable weights that every pruning method removes", **LEVEL)
+    compare_sparsity: float = number("a second level to show beside it; the same value means none", **LEVEL)
+    method: str = some("whose numbers metrics/selected.json shows: one of study.methods")
+    study: Study = some("the grid: every combination is one cell")
+    prune: dict[str, Method] = rows("pruning methods: a new row here and its name in study.methods make a new method")
+    data: dict[str, Recipe] = rows("what each data set asks for: preparation, network, training and budgets")
+    distill: Distill = some("the finished networks of some models teach a small student")
+    cka: Cka = some("layer similarity")
+    evaluate: Evaluate = some("test metrics and costs")
+    runtime: Runtime = some("where it runs: only precision and compile are tracked, changing the others reruns nothing")
+
+    @property
+    def grid(self) -> Grid:
+        """The study as the report reads it."""
+        study = self.study
+        return Grid(
+            name=study.name,
+            models=study.models,
+            datasets=study.datasets,
+            methods=study.methods,
+            seeds=study.seeds,
+            sparsities=self.sparsities,
+            teachers=self.distill.teachers,
+        )
+
+    @property
+    def sparsities(self) -> tuple[float, ...]:
+        """The levels of the study: one, or two to compare."""
+        return tuple(dict.fromkeys((self.sparsity, self.compare_sparsity)))
