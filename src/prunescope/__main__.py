@@ -52,6 +52,17 @@ def parser() -> argparse.ArgumentParser:
     comparing.add_argument("--format", choices=("table", "markdown", "json"), default="table")
     comparing.add_argument("--figure", type=Path, help="a PNG to draw the measure against sparsity into")
 
+    keeping = commands.add_parser("keep", help="a finished study, or its finished seeds, in results/<study.name>/: no images")
+    keeping.set_defaults(run=keep)
+    keeping.add_argument(
+        "folder",
+        nargs="*",
+        type=Path,
+        default=[Path()],
+        help="repositories in which it ran, the whole study's first (default: .)",
+    )
+    keeping.add_argument("--results", type=Path, default=Path("results"), help="where it is kept (default: %(default)s)")
+
     examples = commands.add_parser("example-images", help="ten classes of CIFAR-100 as PNG files, to try own images with")
     examples.set_defaults(run=example_images)
     examples.add_argument(
@@ -88,6 +99,14 @@ def compare(arguments: argparse.Namespace) -> None:
     every, measure = arguments.experiments, arguments.measure
     text = compare(arguments.revision, every_experiment=every, measure=measure, form=arguments.format, figure=arguments.figure)
     print(text)
+
+
+def keep(arguments: argparse.Namespace) -> None:
+    from prunescope.report.keep import collect
+    from prunescope.study.params import load
+
+    folders = arguments.folder
+    print(f"kept in {collect(folders, arguments.results, load(folders[0] / 'params.yaml').grid)}")
 
 
 def example_images(arguments: argparse.Namespace) -> None:
