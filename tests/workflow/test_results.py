@@ -13,7 +13,7 @@ import pytest
 from graph import ROOT
 from prunescope.figures import look
 from prunescope.results import tables
-from prunescope.study.params import load
+from prunescope.study.params import load_grid
 
 RESULTS = ROOT / "results"
 STUDIES = sorted(of.parent for of in RESULTS.glob("*/provenance.json"))
@@ -23,7 +23,7 @@ studies = pytest.mark.parametrize("study", STUDIES, ids=lambda of: of.name)
 @studies
 def test_the_summary_comes_from_the_archive(study, tmp_path):
     collect_results.unpack(study / "metrics.tar.xz", tmp_path)
-    again = tables.summarise(tmp_path / "metrics", load(study / "params.yaml").grid)
+    again = tables.summarise(tmp_path / "metrics", load_grid(study / "params.yaml"))
     pd.testing.assert_frame_equal(pd.read_csv(study / "summary.csv"), pd.read_csv(io.StringIO(_csv(again, tmp_path))))
 
 
@@ -38,7 +38,7 @@ def test_the_report_comes_from_the_archive(study, tmp_path, monkeypatch):
     monkeypatch.setattr(look, "png", lambda *_: b"")  # the text does not depend on the pictures
     collect_results.unpack(study / "metrics.tar.xz", tmp_path)
     made = json.loads((study / "provenance.json").read_text(encoding="utf-8"))
-    collect_results.write_page(load(study / "params.yaml").grid, tmp_path / "metrics", tmp_path / "out", made)
+    collect_results.write_page(load_grid(study / "params.yaml"), tmp_path / "metrics", tmp_path / "out", made)
     assert (tmp_path / "out/report.md").read_text(encoding="utf-8") == (study / "report.md").read_text(encoding="utf-8")
 
 
