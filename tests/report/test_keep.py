@@ -22,8 +22,9 @@ def repository(folder: Path, seed: int) -> Path:
     """A repository in which one seed of a study ran."""
     folder.mkdir()
     text = (ROOT / "params.yaml").read_text(encoding="utf-8")
-    text, count = re.subn(r"(?m)^  seeds:\n  - 0\n", f"  seeds:\n  - {seed}\n", text)
+    text, count = re.subn(r"(?m)^(  seeds:.*\n)  - 0\n", rf"\g<1>  - {seed}\n", text)
     assert count == 1
+    text = text.replace("  - vgg16_bn\n", "  - vgg16\n")  # as the fakes are called
     text = text.replace("  - densenet169\n", "")
     (folder / "params.yaml").write_text(text, encoding="utf-8")
     plant(folder / "metrics", make_study(seeds=(seed,), models=("vgg16",)), cka=False)

@@ -129,7 +129,7 @@ def _require_same_recipes(settings: Mapping[str, Any], other: Mapping[str, Any],
 def _with_seeds(settings: str, seeds: Sequence[int]) -> str:
     """params.yaml's text with these seeds."""
     listed = "".join(f"  - {seed}\n" for seed in seeds)
-    settings, count = re.subn(r"(?m)^  seeds:(\n  - \d+| \[[\d, ]*\])+\n", f"  seeds:\n{listed}", settings, count=1)
+    settings, count = re.subn(r"(?m)^(  seeds:.*\n)(  - \d+\n)+", rf"\g<1>{listed}", settings, count=1)
     if count != 1:
         raise PrunescopeError("params.yaml: found no list of numbers under study.seeds, wanted one a line")
     return settings

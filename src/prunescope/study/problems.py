@@ -26,7 +26,7 @@ def _problem(kind: str, loc: tuple[int | str, ...], value: Any, model: type[Tabl
     key, type_, field = "", typing.cast(Any, model), None
     for part in loc:
         if part == "[key]":
-            return key, f"found a row's name that YAML does not read as text, wanted it in quotes: {value!r}"
+            return key, "found a name that YAML does not read as text, wanted it in quotes"
         if typing.get_origin(type_) is tuple:
             key, type_, field = f"{key}[{part}]", typing.get_args(type_)[0], None
         elif typing.get_origin(type_) is dict:

@@ -1,0 +1,67 @@
+"""Whatever stands at whichever key: the message is ours, names that key once, and says what was found and what was wanted."""
+
+import copy
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from test_params import CONTENT
+
+from prunescope.study.problems import problems_of
+from prunescope.study.tables import Params
+
+ODD = (None, True, -1, 0.5, "x", [], {}, [1], [None], ["x", "x"], {"x": 1}, {1: 2}, float("nan"), float("-inf"), 10**30)
+FIRST = ("oneshot", "digits")
+
+
+def keys(table: dict[str, Any], above: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Every key at any depth, of rows the first."""
+    found = []
+    for name, value in table.items():
+        if above in (("prune",), ("data",)) and name not in FIRST:
+            continue
+        found += [(*above, name), *(keys(value, (*above, name)) if isinstance(value, dict) else ())]
+    return found
+
+
+def problems(content: Any) -> list[str]:
+    try:
+        Params.model_validate(content)
+    except ValidationError as error:
+        return problems_of(error, Params)
+    return []
+
+
+def with_value(path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    content = copy.deepcopy(CONTENT)
+    place = content
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    return content
+
+
+@pytest.mark.parametrize("value", ODD, ids=repr)
+def test_messages_name_the_key_and_are_ours(value):
+    paths, refused = keys(CONTENT), 0
+    assert len(paths) == 81
+    for path in paths:
+        found = problems(with_value(path, value))
+        refused += bool(found)
+        named = [line.partition(": ")[0] for line in found]
+        assert len(set(named)) == len(named), found
+        for line in found:
+            assert line.startswith(".".join(path)), line
+            assert "wanted " in line or "unknown key; known here" in line, line
+            assert "nput should" not in line and "pydantic" not in line, line
+    assert refused > 40
+
+
+def test_names_that_are_no_text():
+    found = problems(with_value(("prune", "oneshot"), CONTENT["prune"]["oneshot"] | {5: 1}))
+    assert found == [
+        "prune.oneshot.5: unknown key; known here: plan, score, score_batches, scope, schedule, step, recovery_share, rewind, "
+        "exclude, reestimate_batches"
+    ]
+    (only,) = problems(CONTENT | {"data": CONTENT["data"] | {7: CONTENT["data"]["own"]}})
+    assert only == "data.7: found a name that YAML does not read as text, wanted it in quotes"
