@@ -7,6 +7,7 @@ import tomllib
 
 import pytest
 import yaml
+from test_graph import LINES
 
 from graph import ROOT, items, read_yaml
 
@@ -133,3 +134,46 @@ def test_the_large_studies_of_the_benchmark_have_their_stages():
         params["study"] |= {"datasets": datasets, "seeds": seeds}
         params["compare_sparsity"] = 0.5 if two_levels else params["sparsity"]
         assert len(items(params)) == count
+
+
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def test_contributing_names_what_is_there():
+    """Files exist, and a table of names that is said to stand in one stands there."""
+    paths = set(re.findall(r"`((?:src|tests|scripts|stages|benchmarks)/[\w./]*|\w+\.yaml)`", CONTRIBUTING))
+    assert len(paths) > 12 and all((ROOT / path).exists() for path in paths)
+    assert all((ROOT / path).exists() for path in re.findall(r"\]\((?!http)([^)]+)\)", CONTRIBUTING))
+    named = [line.split("|")[2:4] for line in CONTRIBUTING.splitlines() if line.startswith("| ") and "`src/" in line]
+    assert len(named) == 7
+    claims = []
+    for written, added in named:
+        claims += [([file], name) for name, file in re.findall(r"`(\w+)` (?:there and )?in `(src/[\w./]+)`", added)]
+        files = re.findall(r"`(src/[\w./]+\.py)`", written)
+        claims += [(files, name) for name in re.findall(r"`(\w+)`(?: or `\w+`)? there", added)]
+        claims += [(files, name) for name in re.findall(r"in `(\w+)`", written)]
+    assert len(claims) == 14
+    for files, name in claims:
+        text = "\n".join((ROOT / file).read_text(encoding="utf-8") for file in files)
+        assert re.search(rf"^(def )?{name}\b", text, re.MULTILINE), f"{name} is not in {files}"
+
+
+def test_contributing_draws_the_rooms_as_they_are_held():
+    [drawn] = re.findall(r"```text\n(.*?)```", CONTRIBUTING, re.DOTALL)
+    below = 0
+    for names in LINES:
+        bare = [re.escape(name.replace("__main__.py", "__main__")) for name in names]
+        numbers = {n for n, line in enumerate(drawn.splitlines()) for name in bare if re.search(rf"(^|  ){name}(  |$)", line)}
+        assert len(numbers) == 1 and min(numbers) > below, names
+        below = min(numbers)
+
+
+def test_commands_of_contributing_are_known():
+    commands = [line.partition(" #")[0].split() for block in re.findall(r"```sh\n(.*?)```", CONTRIBUTING, re.DOTALL)
+                for line in block.splitlines()]  # fmt: skip
+    assert [command[:2] for command in commands] == [
+        ["make", "setup"], [".", ".venv/bin/activate"], ["make", "check"],
+        ["OMP_NUM_THREADS=1", "dvc"], ["python", "scripts/same_checkpoints.py"],
+    ]  # fmt: skip
+    for command in (command for command in commands if command[0] == "make"):
+        subprocess.run([*command, "--dry-run"], cwd=ROOT, capture_output=True, check=True)
