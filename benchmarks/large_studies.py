@@ -1,0 +1,107 @@
+"""What DVC itself costs: CPU seconds of `dvc repro` with nothing to do, and the size of dvc.lock, by the number of stages.
+
+Each study is a throw-away clone whose stages are fakes (tests/clone.py), run once; then `dvc repro` is measured, in turn over
+all repositories, with DVC's YAML reader in C (ruamel.yaml.clib) and in Python. Minutes: the largest takes half of one a time.
+
+python benchmarks/large_studies.py                                       this repository
+python benchmarks/large_studies.py --repository before --repository .    checkouts of two commits, measured in turn
+"""
+
+import argparse
+import importlib.util
+import os
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+# Two models with their students; data sets, seeds and whether a second level is compared, by the number of stages they make.
+GRIDS = {31: (["digits"], [0], False), 96: (["digits"], [0, 1], True), 282: (["digits", "cifar100-small"], [0, 1, 2], True)}
+DVC = "import sys; sys.modules.update({hidden}); from dvc.cli import main; sys.exit(main({arguments}))"
+READERS = {"C": "{}", "Python": "{'_ruamel_yaml': None, '_ruamel_yaml_clibz': None}"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repository", type=Path, action="append", help="a checkout; may be repeated (default: this one)")
+    parser.add_argument("--stages", type=int, nargs="+", choices=GRIDS, default=list(GRIDS))
+    parser.add_argument("--rounds", type=int, default=3, help="measured rounds; the median counts")
+    parser.add_argument("--build", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    repositories = [path.resolve() for path in arguments.repository or [ROOT]]
+    if arguments.build:
+        build(repositories[0], arguments.build, arguments.stages[0])
+        return
+    readers = READERS if importlib.util.find_spec("_ruamel_yaml") else {"Python": "{}"}
+    print("| stages | repository | dvc.lock | reader | CPU seconds, median | lowest | highest |")
+    print("| --: | :-- | --: | :-- | --: | --: | --: |")
+    for count in arguments.stages:
+        with tempfile.TemporaryDirectory() as folder:
+            clones = {}
+            for number, repository in enumerate(repositories):
+                place = Path(folder, str(number))
+                built = [sys.executable, __file__, "--build", place, "--repository", repository, "--stages", str(count)]
+                subprocess.run(built, check=True)
+                clones[repository] = place / "clone"
+            candidates = [(repository, reader) for repository in repositories for reader in readers]
+            seconds = {candidate: [] for candidate in candidates}
+            for _ in range(arguments.rounds):
+                for repository, reader in random.sample(candidates, len(candidates)):
+                    seconds[repository, reader].append(repro(clones[repository], readers[reader]))
+            for (repository, reader), found in seconds.items():
+                size = (clones[repository] / "dvc.lock").stat().st_size
+                row = (count, repository.name, f"{size / 1000:,.0f} KB", reader)
+                times = (statistics.median(found), min(found), max(found))
+                print("|", *(f"{cell} |" for cell in row), *(f"{time:.1f} |" for time in times), flush=True)
+
+
+def build(repository: Path, folder: Path, count: int) -> None:
+    """A clone in `folder`/clone in which all stages of the study have run once, without DVC's own second a stage."""
+    sys.path.insert(0, str(repository / "tests"))
+    try:
+        graph = importlib.import_module("graph")
+    except ModuleNotFoundError:  # its name before the modules moved into rooms
+        graph = importlib.import_module("workflow")
+    clone = importlib.import_module("clone").Clone(folder, all_recipes=True)
+    params = yaml.safe_load((repository / "params.yaml").read_text(encoding="utf-8"))
+    datasets, seeds, two_levels = GRIDS[count]
+    params["study"] |= {"datasets": datasets, "seeds": seeds}
+    params["compare_sparsity"] = 0.5 if two_levels else params["sparsity"]
+    (clone.folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+    stages = graph.items(params)
+    if len(stages) != count:
+        raise SystemExit(
+            f"found {len(stages)} stages of {repository.name}, wanted {count}: change GRIDS to lists that make as many"
+        )
+    todo = dict(stages)
+    while todo:  # a stage is run when no other that is left writes what it reads
+        left = {out for stage in todo.values() for out in graph.outs(stage)}
+        for name, stage in [*todo.items()]:
+            if not any(
+                out == dep or out.startswith(f"{dep}/") or dep.startswith(f"{out}/") for dep in stage["deps"] for out in left
+            ):
+                subprocess.run(stage["cmd"].split(), cwd=clone.folder, env=os.environ | {"DVC_STAGE": name}, check=True)
+                del todo[name]
+    clone.run("dvc", "commit", "-q", "-f")
+    if clone.executed("dvc", "repro"):
+        raise SystemExit("stages ran again after all had run: nothing that is measured would count")
+
+
+def repro(clone: Path, hidden: str) -> float:
+    """User and system seconds of `dvc repro` with nothing to do."""
+    code = DVC.format(hidden=hidden, arguments=["repro", "-q"])
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    environment = os.environ | {"DVC_NO_ANALYTICS": "1"}
+    subprocess.run([sys.executable, "-c", code], cwd=clone, env=environment, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+if __name__ == "__main__":
+    main()
