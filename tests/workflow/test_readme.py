@@ -1,8 +1,11 @@
 """The README and docs/: commands are known ones, code runs, tables are the results', and what is named exists."""
 
+import json
 import re
 import subprocess
 import sys
+import tarfile
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -152,6 +155,20 @@ def test_numbers_in_sentences_are_those_of_the_settings():
     assert PARAMS["prune"]["iterative"]["step"] == 0.1
     assert "narrow networks, 80 %\nsparsity, one seed" in PAGES["docs/studies.md"]
     assert (PARAMS["sparsity"], len(PARAMS["study"]["seeds"]), PARAMS["data"]["digits"]["network"]["width"]) == (0.8, 1, 0.25)
+
+
+def test_numbers_in_sentences_are_those_of_the_kept_data():
+    with tarfile.open(ROOT / "results/real-small/metrics.tar.xz") as tar:
+        names = [f"metrics/download/{name}-small.json" for name in ("cifar100", "ham10000")]
+        cifar, ham = (json.load(tar.extractfile(name)) for name in names)  # type: ignore[arg-type]
+    assert f"test for {ham['random_split_leak'] * 100:.1f} % of the test images" in PAGES["docs/data.md"]
+    assert f"{cifar['duplicate_images']} of its images are exact copies" in PAGES["docs/data.md"]
+    assert min(cifar["duplicates_across_splits"], cifar["duplicates_across_classes"]) > 0, "some across splits or classes"
+
+
+def test_the_python_version_is_that_of_the_package():
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
+    assert f"Python {wanted.removeprefix('>=')} or newer" in README
 
 
 def test_every_method_is_described():
