@@ -20,7 +20,7 @@ settings.load_profile("suite")
 
 
 LONGEST = (
-    "test_readme.py",
+    "test_readme_commands.py",
     "test_readme_data.py",
     "test_workflow_experiments.py",
     "test_workflow.py",

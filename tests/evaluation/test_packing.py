@@ -154,10 +154,10 @@ def test_the_command(vgg: Checkpoint, tmp_path: Path) -> None:
     assert not (tmp_path / "c.safetensors").exists()
 
 
-def test_the_commands_of_the_readme(vgg: Checkpoint, tmp_path: Path) -> None:
+def test_the_commands_of_the_documentation(vgg: Checkpoint, tmp_path: Path) -> None:
     """As typed, with the console script's function in place of the script."""
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    commands = [shlex.split(line) for line in readme.splitlines() if re.match(r"prunescope (pack|unpack) ", line)]
+    page = (Path(__file__).parents[2] / "docs/internals.md").read_text(encoding="utf-8")
+    commands = [shlex.split(line) for line in page.splitlines() if re.match(r"prunescope (pack|unpack) ", line)]
     assert [command[1] for command in commands] == ["pack", "unpack"]
     source = tmp_path / commands[0][2]
     checkpoint.write(source, vgg)

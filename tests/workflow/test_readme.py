@@ -1,34 +1,41 @@
-"""The README: its commands run as typed, its table is the committed summary's, and what it names exists."""
+"""The README and docs/: commands are known ones, code runs, tables are the results', and what is named exists."""
 
+import json
 import re
 import subprocess
+import sys
+import tarfile
+import tomllib
+from pathlib import Path
 
 import pytest
+from dvc.cli.parser import get_main_parser
 
 import update_readme
-from clone import ALL, CELL, LAST, Clone
-from graph import ROOT
+from graph import ROOT, items, outs, read_yaml, stages
+from pages import COMMANDS, GENERATED, MENTIONED, PAGES, PROGRAMS, anchors, blocks, prose, runs
 
-TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = [
-    line.partition(" #")[0].strip()
-    for block in re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
-    for line in block.splitlines()
-    if line.strip()
-]
+README = PAGES["README.md"]
+PARAMS = read_yaml(ROOT / "params.yaml")
+NAMED = r"\b[a-z]+(?:-[a-z]+)?@\w[\w.-]*"  # a stage by its full name
 
 
 def test_commands_are_all_known():
-    """Each kind of command below is tried by one of the tests here; a new kind needs a test of its own."""
-    kinds = {command.split()[0] for command in COMMANDS}
-    assert kinds == {"make", ".", "dvc", "export", "python", "prunescope"}
-    assert len(COMMANDS) == 27
+    """Each kind of command is tried by a test here, in test_readme_commands.py or test_readme_data.py; a new one needs a test."""
+    assert {command.split()[0] for _, command in COMMANDS} == {*PROGRAMS, ".", "export"}
+    assert len(COMMANDS) == 30
+    assert len(MENTIONED) == 21
+    assert {page for page, _ in COMMANDS} == {"README.md"} | {
+        f"docs/{name}.md" for name in ("studies", "own-images", "data", "methods", "machines", "results", "internals")
+    }
 
 
-@pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("make")])
-def test_make_targets_exist(command):
-    done = subprocess.run([*command.split(), "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("words", runs("make"), ids=" ".join)
+def test_make_targets_exist(words):
+    done = subprocess.run(["make", *words, "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    for variable in re.findall(r"([A-Z]+)=", " ".join(words)):  # make takes any
+        assert variable in (ROOT / "Makefile").read_text(encoding="utf-8"), variable
 
 
 @pytest.mark.parametrize("page", update_readme.PAGES, ids=lambda page: page.name)
@@ -43,31 +50,159 @@ def test_every_generated_block_is_shown():
     assert sorted(found) == sorted(update_readme.BLOCKS)
 
 
-def test_named_files_exist():
-    for name in re.findall(r"\]\((?!http)([^)]+)\)", TEXT):
+@pytest.mark.parametrize("words", runs("prunescope"), ids=" ".join)
+def test_subcommands_exist(words):
+    """With their options, which start with --; what they do is tested beside their code."""
+    wanted = [word for word in words[1:] if word.startswith("--")]
+    done = subprocess.run([sys.executable, "-m", "prunescope", words[0], "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert all(re.search(rf"(?<!\S)\[?{option}\b", done.stdout) for option in wanted), done.stdout
+
+
+def test_dvc_understands_its_commands():
+    parser, calls = get_main_parser(), runs("dvc")
+    assert len(calls) == 25
+    for words in calls:
+        parser.parse_args(words)
+
+
+def test_scripts_exist():
+    calls = runs("python")
+    assert calls
+    for script, *options in calls:
+        text = (ROOT / script).read_text(encoding="utf-8")
+        assert all(option in text for option in options if option.startswith("--")), (script, options)
+
+
+def test_keys_exist():
+    """Of params.yaml: those that commands set, and those named in a sentence."""
+    text = "\n".join([*(command for _, command in COMMANDS), *map(prose, PAGES)])
+    keys = set(re.findall(r"-S \"?([\w.]+)=", text)) | set(
+        re.findall(r"`((?:study|data|runtime|prune|distill)\.[a-z_.]+)`", text)
+    )
+    assert len(keys) > 12
+    for key in keys:
+        found = PARAMS
+        for part in key.split("."):
+            assert part in found, key
+            found = found[part]
+
+
+def test_stages_and_files_of_the_study_exist():
+    """Stages by full name, checkpoints and metrics files of digits: what the shipped study or the recipe `own` makes."""
+    known = items(PARAMS) | items(PARAMS | {"study": PARAMS["study"] | {"datasets": ["own"]}})
+    made = {path for stage in known.values() for path in outs(stage)}
+    text = "\n".join(re.sub(r"^```text.*?^```", "", page, flags=re.DOTALL | re.MULTILINE) for page in PAGES.values())
+    names = set(re.findall(NAMED, text))
+    assert names
+    assert names <= set(known), names - set(known)
+    paths = set(re.findall(r"\b(?:checkpoints|metrics)/[\w./-]*digits[\w./-]*", text))
+    assert paths
+    for path in paths:
+        assert path in made or made & {str(parent) for parent in Path(path).parents}, path
+
+
+def test_tables_are_those_of_the_results():
+    found = {name: (page, text) for page, text in PAGES.items() for name, _ in GENERATED.findall(text)}
+    assert set(found) == set(update_readme.BLOCKS), "every generated block has a page, and every marked one is generated"
+    for name, (page, text) in found.items():
+        assert update_readme.fill(text, name, update_readme.BLOCKS[name]()) == text, f"{page}: run `make readme`"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page):
+    folder = (ROOT / page).parent
+    for target, _, anchor in (link.partition("#") for link in re.findall(r"\]\((?!https?:)([^)]+)\)", PAGES[page])):
+        path = (folder / target).resolve() if target else ROOT / page
+        assert path.exists(), target
+        if anchor:
+            assert anchor in anchors(path.read_text(encoding="utf-8")), f"{target}#{anchor}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_named_files_exist(page):
+    for name in re.findall(r"`((?:src|stages|tests|docs|benchmarks|results)/[^`<\s]+|[a-z]+\.yaml)`", PAGES[page]):
         assert (ROOT / name).exists(), name
-    for name in re.findall(r"`(src/[^`<]+|[a-z]+\.yaml)`", TEXT):
-        assert (ROOT / name).exists(), name
 
 
-# More seeds are not run: with fakes too they are minutes, and test_workflow_code.py adds a seed.
-DVC = [command for command in COMMANDS if command.startswith("dvc") and "study.seeds=" not in command]
-DATA = [command for command in DVC if "study.name=" in command and "-n paper" not in command]
+def test_every_page_is_listed():
+    """In the README and in the index of docs/."""
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert set(re.findall(r"\]\(docs/([a-z-]+\.md)\)", README)) >= pages
+    assert set(re.findall(r"\]\(([a-z-]+\.md)\)", PAGES["docs/README.md"])) == pages
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_dvc_commands_run_as_typed(tmp_path):
-    """In their order, in a clone whose stages are fakes; what runs is counted. Those on other data: test_readme_data.py."""
-    clone = Clone(tmp_path, all_recipes=True, teachers=False)  # DVC takes 1 s and more a stage
-    counts = [clone.executed("bash", "-c", command) for command in DVC if command not in DATA]
-    clone.commit()
-    assert counts[0] == {stage: n for stage, n in ALL.items() if not stage.startswith("distill")}
-    assert counts[1] == {stage: n for stage, n in (CELL | LAST).items() if stage != "distill"}
-    assert counts[2] == {}
-    assert set(counts[3]) <= set(LAST)
-    assert counts[4]["prune-oneshot"] == 1, "0.5 was there, 0.7 is new"
-    paper = counts[5]
-    assert paper["pretrain"] == 2
-    assert paper["prune-iterative"] == 4
-    assert counts[6:] == [{}, {}, {}], "diff, show and plots run nothing"
+def test_the_readme_is_short():
+    assert README.count("\n") <= 150
+    assert len(README.split()) <= 1500
+    assert README[: README.index("```sh")].count("\n") < 20, "the first command is on the first screen"
+
+
+def test_the_rooms_are_those_of_dvc_yaml():
+    """internals.md says which stages depend on which room; the README lists the rooms."""
+    rooms = sorted(path.parent.name for path in (ROOT / "src/prunescope").glob("*/__init__.py"))
+    rows = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| ([a-z, ]+) \|$", PAGES["docs/internals.md"], re.MULTILINE))
+    assert sorted(rows) == rooms
+    assert sorted(re.findall(r"^  (\w+)/ ", README, re.MULTILINE)) == rooms
+    for room, listed in rows.items():
+        depend = {name.partition("-")[0] for name, stage in stages().items() if f"src/prunescope/{room}" in stage["deps"]}
+        assert set(listed.split(", ")) == (depend or {"none"}), room
+
+
+def test_numbers_in_sentences_are_those_of_the_settings():
+    kept = read_yaml(ROOT / "results/real-small/params.yaml")
+    assert "both data sets with three seeds" in README
+    assert (len(kept["study"]["seeds"]), len(kept["study"]["datasets"])) == (3, 2)
+    assert "networks of a quarter of the width, trained from random weights for a few epochs" in README.replace("\n", " ")
+    for name in kept["study"]["datasets"]:
+        recipe = kept["data"][name]
+        assert (recipe["network"]["width"], recipe["network"]["init"]) == (0.25, "random")
+        assert recipe["pretrain"]["epochs"] <= 10
+    assert "ImageNet weights, 200 epochs" in PAGES["docs/studies.md"]
+    for name in ("cifar100", "ham10000"):
+        recipe = PARAMS["data"][name]
+        assert (recipe["network"]["init"], recipe["network"]["width"]) == ("imagenet", 1.0)
+        assert {recipe[budget]["epochs"] for budget in ("pretrain", "finetune", "distill")} == {200}
+    assert "(the paper: 10 %)" in PAGES["docs/methods.md"]
+    assert PARAMS["prune"]["iterative"]["step"] == 0.1
+    assert "narrow networks, 80 %\nsparsity, one seed" in PAGES["docs/studies.md"]
+    assert (PARAMS["sparsity"], len(PARAMS["study"]["seeds"]), PARAMS["data"]["digits"]["network"]["width"]) == (0.8, 1, 0.25)
+
+
+def test_numbers_in_sentences_are_those_of_the_kept_data():
+    with tarfile.open(ROOT / "results/real-small/metrics.tar.xz") as tar:
+        names = [f"metrics/download/{name}-small.json" for name in ("cifar100", "ham10000")]
+        cifar, ham = (json.load(tar.extractfile(name)) for name in names)  # type: ignore[arg-type]
+    assert f"test for {ham['random_split_leak'] * 100:.1f} % of the test images" in PAGES["docs/data.md"]
+    assert f"{cifar['duplicate_images']} of its images are exact copies" in PAGES["docs/data.md"]
+    assert min(cifar["duplicates_across_splits"], cifar["duplicates_across_classes"]) > 0, "some across splits or classes"
+
+
+def test_the_python_version_is_that_of_the_package():
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
+    assert f"Python {wanted.removeprefix('>=')} or newer" in README
+
+
+def test_every_method_is_described():
+    rows = re.findall(r"^\| `([\w-]+)` \|", PAGES["docs/methods.md"], re.MULTILINE)
+    assert rows == list(PARAMS["prune"])
+
+
+@pytest.mark.parametrize(("page", "code"), blocks("python"), ids=[page for page, _ in blocks("python")])
+def test_code_runs(page, code, tmp_path, monkeypatch, make_network):
+    """With the checkpoint that it names, and with three small networks."""
+    import torch
+
+    from prunescope.networks import checkpoint
+    from prunescope.networks.architectures import Architecture, build
+
+    monkeypatch.chdir(tmp_path)
+    architecture = Architecture("vgg16_bn", 10, width=0.0625)
+    for path in map(Path, re.findall(r"checkpoints/[\w./-]+", code)):
+        checkpoint.write(path, checkpoint.Checkpoint("dense", architecture, build(architecture).state_dict()))
+    space = {name: make_network(seed) for seed, name in enumerate(("dense", "pruned", "student"))}
+    exec(code, space | {"batches": [torch.rand(8, 3, 4, 4) for _ in range(2)]})
+
+
+def test_code_blocks_are_all_tried():
+    assert [page for page, _ in blocks("python")] == ["README.md", "docs/guarantees.md", "docs/internals.md"]

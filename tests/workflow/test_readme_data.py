@@ -1,18 +1,27 @@
-"""The README's commands on real data and on own images run as typed."""
+"""The commands of the README and of the other pages run as typed: real data, own images, another method."""
 
 import pytest
-from test_readme import DATA
 
 from clone import CELL, Clone
+from pages import COMMANDS
+
+# Those of docs/studies.md: test_readme_commands.py. More seeds are not run, as there.
+TYPED = [command for page, command in COMMANDS if page != "docs/studies.md" and command.startswith("dvc")]
+OTHER = [command for command in dict.fromkeys(TYPED) if "study.seeds=" not in command]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_commands_on_other_data_run_as_typed(tmp_path):
-    """In their order, in a clone whose stages are fakes; what runs is counted."""
+    """In a clone whose stages are fakes, each once though two pages have it; what runs is counted."""
     clone = Clone(tmp_path, all_recipes=True, teachers=False)
-    counts = [clone.executed("bash", "-c", command) for command in DATA]
-    assert len(counts) == 4
-    for small in counts[:3]:
-        assert small["download"] == small["pretrain"] == CELL["prune-oneshot"]
-    assert counts[3].get("download") == 1, "its parameters changed"
+    counts = {command: clone.executed("bash", "-c", command) for command in OTHER}
+    assert len(counts) == 5
+    [further] = [command for command in OTHER if "study.other_methods" in command]
+    small = {command: count for command, count in counts.items() if "own-images" not in command and command != further}
+    assert len(small) == 3
+    for command, count in small.items():
+        assert count["download"] == count["pretrain"] == CELL["prune-oneshot"], command
+    [again] = [count for command, count in counts.items() if "own-images" in command]
+    assert again["download"] == 1, "its parameters changed"
+    assert counts[further]["prune-other"] == 1
