@@ -31,8 +31,8 @@ def test_no_file_is_long():
     ("name", "limit"),
     [
         ("dvc.yaml", 400),
-        pytest.param("params.yaml", 330, marks=pending),
-        pytest.param("README.md", 150, marks=pending),
+        ("params.yaml", 330),
+        ("README.md", 150),
         ("CONTRIBUTING.md", 110),
     ],
 )
@@ -40,7 +40,6 @@ def test_what_a_newcomer_reads_is_short(name, limit):
     assert lines(name) <= limit
 
 
-@pending
 def test_the_readme_has_few_words():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 1500, "longer things are pages in docs/"
 
@@ -57,7 +56,6 @@ def test_modules_lie_in_rooms():
     assert beside == {f"{name}.py" for name in wanted}
 
 
-@pending
 def test_scripts_are_no_documents():
     assert not [name for name in PYTHON if name.startswith("docs/")], "a subcommand for users, scripts/ for maintainers"
 
@@ -152,7 +150,7 @@ def test_contributing_names_what_is_there():
         files = re.findall(r"`(src/[\w./]+\.py)`", written)
         claims += [(files, name) for name in re.findall(r"`(\w+)`(?: or `\w+`)? there", added)]
         claims += [(files, name) for name in re.findall(r"in `(\w+)`", written)]
-    assert len(claims) == 14
+    assert len(claims) == 16
     for files, name in claims:
         text = "\n".join((ROOT / file).read_text(encoding="utf-8") for file in files)
         assert re.search(rf"^(def )?{name}\b", text, re.MULTILINE), f"{name} is not in {files}"
