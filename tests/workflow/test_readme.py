@@ -13,7 +13,7 @@ from dvc.cli.parser import get_main_parser
 
 import update_readme
 from graph import ROOT, items, outs, read_yaml, stages
-from pages import COMMANDS, GENERATED, MENTIONED, PAGES, PROGRAMS, anchors, blocks, prose, runs
+from pages import COMMANDS, MENTIONED, PAGES, PROGRAMS, anchors, blocks, prose, runs
 
 README = PAGES["README.md"]
 PARAMS = read_yaml(ROOT / "params.yaml")
