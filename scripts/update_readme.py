@@ -49,30 +49,25 @@ def verdicts() -> str:
 
 
 def short() -> str:
-    """What the kept study shows, in three sentences."""
+    """What the kept study shows, in a few sentences."""
     results = study()
-    seen, meaning = answer(results, judge(results))
-    return f"{seen} {meaning} {_one_by_one(results)} {measured_speed(results)}\n"
+    return f"**In short:** {' '.join([*answer(results, judge(results)), _one_by_one(results), measured_speed(results)])}\n"
 
 
 def _one_by_one(results: Results) -> str:
-    """The differences that an uncorrected interval shows."""
-    pairs = [(first, second) for second in ("dense", *results.grid.methods) for first in results.grid.methods if first != second]
-    found, looked = [], 0
+    """Where an uncorrected interval over seeds shows one network behind another."""
+    methods, found, looked = results.grid.methods, [], 0
     for cell in cells_of(results.grid):
-        for first, second in pairs:
-            difference = between(results, cell, first, second)
-            looked += second == "dense" and difference.n > 1
-            if difference.sign < 0:
-                found.append(f"{first} is {-difference.mean:.1f} points behind {second} ({cell})")
-    control = [text for text in found if " behind dense " in text]
-    others = [text for text in found if text not in control]
-    parts = []
-    if control:
-        parts.append(f"of {looked} comparisons with the dense control {len(control)} show a loss: {'; '.join(control)}")
-    if others:
-        parts.append(f"between methods: {'; '.join(others)}")
-    return f"Taken one by one (95 % intervals over seeds), {'. And '.join(parts)}." if parts else ""
+        behind = []
+        for other in ("dense", *methods):
+            differences = {name: between(results, cell, name, other) for name in methods if name != other}
+            looked += other == "dense" and any(of.n > 1 for of in differences.values())
+            losses = [f"{name} {-of.mean:.1f}" for name, of in differences.items() if of.sign < 0]
+            behind += [f"{' and '.join(losses)} behind {other}"] if losses else []
+        found += [f"{cell} ({', '.join(behind)})"] if behind else []
+    return (
+        f"Taken one by one (95 % intervals, in points), losses are shown in {len(found)} of {looked} cells: {'; '.join(found)}."
+    )
 
 
 BLOCKS: dict[str, Callable[[], str]] = {"headline": headline, "verdicts": verdicts, "short": short, "shipped": shipped}
