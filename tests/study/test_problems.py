@@ -57,6 +57,11 @@ def test_messages_name_the_key_and_are_ours(value):
     assert refused > 40
 
 
+def test_a_list_of_wrong_values_is_not_called_empty():
+    assert problems(with_value(("study", "seeds"), [True])) == ["study.seeds[0]: found True, wanted a whole number"]
+    assert [line.partition(":")[0] for line in problems(with_value(("prune",), {"a": 1, "b": 2}))] == ["prune.a", "prune.b"]
+
+
 def test_names_that_are_no_text():
     found = problems(with_value(("prune", "oneshot"), CONTENT["prune"]["oneshot"] | {5: 1}))
     assert found == [
