@@ -190,8 +190,6 @@ def test_several_problems_are_listed_together(problems) -> None:
     ("", "the file: found None, wanted a table with sparsity"),
     ("- sparsity", "the file: found ['sparsity'], wanted a table"),
     ("sparsity: !!python/object/apply:os.getcwd []", "cannot be read as YAML"),
-    ("sparsity: " + 5000 * "1", "cannot be read as YAML: Exceeds the limit"),
-    ("sparsity: !!int much", "cannot be read as YAML: invalid literal"),
 ])  # fmt: skip
 def test_a_file_that_is_no_table_is_refused(problems, text, message) -> None:
     (only,) = problems(text)
