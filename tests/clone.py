@@ -22,15 +22,16 @@ from pathlib import Path
 
 script, arguments = Path(sys.argv[0]).stem, dict(zip(sys.argv[1::2], sys.argv[2::2]))
 written = {{f"--{{name}}" for name in {outputs}[script]}}
-seen = hashlib.sha256(Path("params.yaml").read_bytes() if script != "download" else b"")
+settings, seen = Path("params.yaml").read_bytes() if script != "download" else b"", hashlib.sha256()
 for name, value in arguments.items():
     files = [Path(value), *sorted(Path(value).rglob("*"))] if name not in written else []
     for file in files:
         if file.is_file():
             seen.update(str(file).encode() + file.read_bytes())
 for name in written:
-    path = Path(arguments[name])
-    text = json.dumps({{"number": int(seen.hexdigest()[:6], 16) / 2**24, "arguments": str(arguments)}})
+    path, mine = Path(arguments[name]), seen.copy()
+    mine.update(settings if name not in ("--summary", "--curves") else b"")  # these are of all arms, whichever is selected
+    text = json.dumps({{"number": int(mine.hexdigest()[:6], 16) / 2**24, "arguments": str(arguments)}})
     if not path.suffix or name in ("--store", "--report", "--maps") or (script == "evaluate" and name == "--metrics"):
         path.mkdir(parents=True)
         path = path / "content.json"

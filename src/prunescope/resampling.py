@@ -5,7 +5,7 @@ another draw of lesions would have given (Efron & Tibshirani 1993, ch. 8). A dra
 sums of all draws are one matrix product.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 CHUNK = 256  # draws at a time, which bounds the memory to CHUNK x groups numbers
+KEPT = 2**26  # draws x groups up to which they are kept for the next network, in 128 MB
 
 
 def resampled_sums(columns: Floats, groups: NDArray, *, draws: int, seed: int = 0) -> Floats:
@@ -24,17 +25,24 @@ def resampled_sums(columns: Floats, groups: NDArray, *, draws: int, seed: int = 
     order = np.argsort(numbers, kind="stable")
     starts = np.flatnonzero(np.diff(numbers[order], prepend=-1))
     grouped = np.add.reduceat(columns[order], starts, axis=0)
-    weights = _weights(len(grouped), draws, seed)
-    return np.concatenate([weights[first : first + CHUNK].astype(np.float64) @ grouped for first in range(0, draws, CHUNK)])
+    drawn = _kept_weights if draws * len(grouped) <= KEPT else _weights
+    return np.concatenate([weights.astype(np.float64) @ grouped for weights in drawn(len(grouped), draws, seed)])
 
 
 @lru_cache(maxsize=4)
-def _weights(count: int, draws: int, seed: int) -> NDArray[np.uint16]:
-    """How often each of `count` groups was drawn, (draws, count): the same for all networks that saw the same images."""
-    generator, weights = np.random.default_rng(seed), np.empty((draws, count), dtype=np.uint16)
-    for row in weights:
-        row[:] = np.bincount(generator.integers(count, size=count), minlength=count)
-    return weights
+def _kept_weights(count: int, draws: int, seed: int) -> tuple[NDArray[np.uint16], ...]:
+    """The same for all networks that saw the same images."""
+    return tuple(_weights(count, draws, seed))
+
+
+def _weights(count: int, draws: int, seed: int) -> Iterator[NDArray[np.uint16]]:
+    """How often each of `count` groups was drawn, (CHUNK, count) at a time."""
+    generator = np.random.default_rng(seed)
+    for first in range(0, draws, CHUNK):
+        weights = np.empty((min(CHUNK, draws - first), count), dtype=np.uint16)
+        for row in weights:
+            row[:] = np.bincount(generator.integers(count, size=count), minlength=count)
+        yield weights
 
 
 def intervals(

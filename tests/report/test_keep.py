@@ -1,6 +1,7 @@
 """Keeping a study seed by seed: the joined folder has all seeds' numbers, whatever order they came in."""
 
 import re
+import shutil
 import subprocess
 import tarfile
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from graph import ROOT
 from prunescope.errors import PrunescopeError
 from prunescope.evidence import likeness
-from prunescope.report.keep import collect, finished_seeds
+from prunescope.report.keep import _with_seeds, collect, finished_seeds
 from prunescope.results.kept import archived
 from prunescope.results.results import kept as kept_results
 from prunescope.study.params import load
@@ -76,6 +77,30 @@ def test_other_recipes_and_uncommitted_code_are_refused(tmp_path):
     with pytest.raises(PrunescopeError, match=r"first: found code that is not committed"):
         keep([first], tmp_path / "results")
     assert not (tmp_path / "results").exists()
+
+
+def test_a_folder_without_a_finished_seed_or_without_git_is_refused(tmp_path):
+    """With nothing written: an index of results/ that has half a study could not be made again."""
+    folder = repository(tmp_path / "first", 0)
+    (folder / "metrics/evaluate/vgg16-digits-0/dense.json").unlink()
+    with pytest.raises(PrunescopeError, match=r"first: found no evaluated dense network of small under metrics/evaluate"):
+        keep([folder], tmp_path / "results")
+    shutil.rmtree(folder / ".git")
+    with pytest.raises(PrunescopeError, match=r"first: wanted the git repository in which the study ran, but fatal: not a git"):
+        keep([folder], tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(("seeds", "wanted"), [
+    ("  seeds:\n  - 0\n", "  seeds:\n  - 3\n  - 4\n"),
+    ("  seeds:  # each\n  - 0  # the first\n  - 1\n", "  seeds:  # each\n  - 3\n  - 4\n"),
+    ("  seeds: [0, 1]\n", "  seeds:\n  - 3\n  - 4\n"),
+    ("  seeds: [0]  # each\n", "  seeds:  # each\n  - 3\n  - 4\n"),
+])  # fmt: skip
+def test_seeds_are_written_however_they_were_spelled(seeds, wanted):
+    assert _with_seeds(f"study:\n{seeds}  name: small\n", (3, 4)) == f"study:\n{wanted}  name: small\n"
+    with pytest.raises(PrunescopeError, match="found no list of numbers"):
+        _with_seeds("study:\n  seeds:\n  # none\n", (3, 4))
 
 
 def test_the_similarity_of_seeds_outlives_its_kernels(tmp_path):

@@ -27,6 +27,11 @@ def test_numbers_that_readers_disagree_on_are_text(text):
     assert yaml12.read(f"a: {text}") == {"a": text}
 
 
+def test_merged_tables_are_those_of_dvcs_reader():
+    text = "a: &x {b: 1, c: 2}\nd: {<<: *x, c: 3}"
+    assert yaml12.read(text) == ruamel(text) == {"a": {"b": 1, "c": 2}, "d": {"b": 1, "c": 3}}
+
+
 def test_a_key_twice_is_an_error_at_any_depth():
     with pytest.raises(yaml.YAMLError, match="b stands twice"):
         yaml12.read("a: {b: 1, c: 2, b: 3}")

@@ -7,6 +7,8 @@ import pytest
 from pydantic import ValidationError
 from test_params import CONTENT
 
+from prunescope.errors import PrunescopeError
+from prunescope.study.params import load
 from prunescope.study.problems import problems_of
 from prunescope.study.tables import Params
 
@@ -55,6 +57,19 @@ def test_messages_name_the_key_and_are_ours(value):
             assert "wanted " in line or "unknown key; known here" in line, line
             assert "nput should" not in line and "pydantic" not in line, line
     assert refused > 40
+
+
+def test_a_list_of_wrong_values_is_not_called_empty():
+    assert problems(with_value(("study", "seeds"), [True])) == ["study.seeds[0]: found True, wanted a whole number"]
+    assert [line.partition(":")[0] for line in problems(with_value(("prune",), {"a": 1, "b": 2}))] == ["prune.a", "prune.b"]
+
+
+@pytest.mark.parametrize("value", [5000 * "1", "!!int much"], ids=["thousands of digits", "a tag that lies"])
+def test_numbers_that_python_refuses_are_no_yaml(tmp_path, value):
+    path = tmp_path / "params.yaml"
+    path.write_text(f"sparsity: {value}\n", encoding="utf-8")
+    with pytest.raises(PrunescopeError, match=r"params\.yaml cannot be read as YAML: (Exceeds|invalid literal)"):
+        load(path)
 
 
 def test_names_that_are_no_text():

@@ -43,6 +43,10 @@ def changed_lines(path: Path) -> tuple[list[str], list[str]]:
     return [line[1:] for line in lines if line[0] == "-"], [line[1:] for line in lines if line[0] == "+"]
 
 
+def comments(path: Path) -> int:
+    return path.read_text(encoding="utf-8").count("#")
+
+
 @pytest.mark.parametrize("override, gone, come", [
     ("sparsity=0.5", ["sparsity: 0.8"], ["sparsity: 0.5"]),
     ("method=oneshot", ["method: iterative"], ["method: oneshot"]),
@@ -64,7 +68,9 @@ def changed_lines(path: Path) -> tuple[list[str], list[str]]:
     ("runtime.processes=2", ["  processes: auto"], ["  processes: 2"]),
 ])  # fmt: skip
 def test_one_key_changes_and_nothing_else(tmp_path, override, gone, come):
-    assert changed_lines(set_params(tmp_path, override)) == (gone, come)
+    path = set_params(tmp_path, override)
+    assert changed_lines(path) == (gone, come)
+    assert comments(path) == comments(SHIPPED)
 
 
 def test_a_list_there_and_back_loses_no_comment(tmp_path):

@@ -1,6 +1,7 @@
 """dvc.yaml against the code: dependencies are exactly what a stage imports and reads, paths in commands are declared."""
 
 import ast
+from collections.abc import Set
 from pathlib import Path
 
 import pytest
@@ -35,12 +36,16 @@ def imported(path: Path) -> set[Path]:
 
 def rooms_of(script: Path) -> set[str]:
     """All rooms that a script needs: those that it imports, and all that the modules of these import."""
+    return reached({room(file) for file in imported(script)}, beside=UNTRACKED)
+
+
+def reached(todo: set[str], beside: Set[str] = frozenset()) -> set[str]:
+    """These rooms and all that their modules import, without those `beside`."""
     found: set[str] = set()
-    todo = {room(file) for file in imported(script)} - UNTRACKED
-    while todo:
+    while todo := todo - beside - found:
         found |= todo
         files = [file for name in todo for file in ([PACKAGE / name] if name.endswith(".py") else (PACKAGE / name).rglob("*.py"))]
-        todo = {room(module) for file in files for module in imported(file)} - UNTRACKED - found
+        todo = {room(module) for file in files for module in imported(file)}
     return found
 
 
@@ -141,8 +146,11 @@ def test_no_module_imports_itself_round_about():
     assert not below, f"circle among {sorted(file.relative_to(SOURCE).as_posix() for file in below)}"
 
 
-def test_report_never_imports_torch():
-    for file in (SOURCE / "prunescope" / "report").rglob("*.py"):
+@pytest.mark.parametrize("name", ["results", "evidence", "figures", "report"])
+def test_who_reads_results_never_imports_torch(name):
+    """Nor a room that does: it takes seconds, and a clone without an environment for training can make a report."""
+    assert reached({name}) <= {"report", "evidence", "figures", "results", "resampling.py", "files.py", "errors.py"}
+    for file in (PACKAGE / name).rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [getattr(node, "module", "")]
             assert not any(str(name).split(".")[0] in ("torch", "torchvision") for name in names), file

@@ -10,8 +10,9 @@ from graph import ROOT
 from prunescope.figures import look
 from prunescope.report import keep
 from prunescope.results import summary
-from prunescope.results.kept import provenance, unpack
+from prunescope.results.kept import kept_grid, provenance, unpack
 from prunescope.results.results import kept
+from prunescope.study.params import load
 
 RESULTS = ROOT / "results"
 STUDIES = sorted(of.parent for of in RESULTS.glob("*/provenance.json"))
@@ -30,6 +31,12 @@ def test_the_report_comes_from_the_archive(study, tmp_path, monkeypatch):
     monkeypatch.setattr(look, "png", lambda *_: b"")  # the text does not depend on the pictures
     keep.write_page(kept(study), tmp_path / "out", provenance(study))
     assert (tmp_path / "out/report.md").read_text(encoding="utf-8") == (study / "report.md").read_text(encoding="utf-8")
+
+
+@studies
+def test_the_settings_are_spelled_as_today(study):
+    """`prunescope keep` joins further seeds to a study whose recipes are those of the repository that ran them."""
+    assert load(study / "params.yaml").grid == kept_grid(study)
 
 
 @studies

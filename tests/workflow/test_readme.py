@@ -17,6 +17,7 @@ from pages import COMMANDS, MENTIONED, PAGES, PROGRAMS, anchors, blocks, prose, 
 
 README = PAGES["README.md"]
 PARAMS = read_yaml(ROOT / "params.yaml")
+NAMED_FILE = r"`((?:src|stages|tests|docs|scripts|benchmarks|results)/[^`<\s]+|[a-z]+\.yaml)`"
 NAMED = r"\b[a-z]+(?:-[a-z]+)?@\w[\w.-]*"  # a stage by its full name
 
 
@@ -114,8 +115,12 @@ def test_links_lead_somewhere(page):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_named_files_exist(page):
-    for name in re.findall(r"`((?:src|stages|tests|docs|benchmarks|results)/[^`<\s]+|[a-z]+\.yaml)`", PAGES[page]):
+    for name in re.findall(NAMED_FILE, PAGES[page]):
         assert (ROOT / name).exists(), name
+
+
+def test_files_are_named():
+    assert sum(len(re.findall(NAMED_FILE, text)) for text in PAGES.values()) >= 5
 
 
 def test_every_page_is_listed():

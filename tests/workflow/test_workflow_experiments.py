@@ -19,8 +19,8 @@ def clone(tmp_path_factory) -> Clone:
 
 
 def test_methods_compared_without_training(clone):
-    assert set(clone.executed("dvc", "exp", "run", "-S", "method=oneshot", "-n", "oneshot")) <= set(LAST)
-    assert set(clone.executed("dvc", "exp", "run", "-S", "method=iterative", "-n", "iterative")) <= set(LAST)
+    assert clone.executed("dvc", "exp", "run", "-S", "method=oneshot", "-n", "oneshot") == {"selected": 1}
+    assert clone.executed("dvc", "exp", "run", "-S", "method=iterative", "-n", "iterative").keys() <= {"selected"}
     printed = clone.run("dvc", "metrics", "diff", "oneshot", "iterative")
     assert re.search(r"metrics/selected.json +number +0\.\d+ +0\.\d+", printed), printed
 

@@ -9,7 +9,7 @@ reads from them, the similarity of every two seeds whose folders are named toget
 import io
 import re
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import combinations, product
 from pathlib import Path
@@ -50,26 +50,32 @@ def collect(sources: Sequence[Path], results: Path, grid: Grid) -> Path:
     """Join the metrics of `sources` into results/<grid.name>/ and make its files again; the folder is returned.
 
     sources: repositories in which the study ran · grid: the study that the first of them asks for
-    Raises PrunescopeError where they are not of the same recipes, or of code that is not committed.
+    Raises PrunescopeError where they are not of the same recipes, of code that is not committed, or no seed is finished.
     """
     folder = results / grid.name
     settings = _settings(sources[0])
     for other in (*sources[1:], *([folder] if (folder / "params.yaml").is_file() else [])):
         _require_same_recipes(settings, _settings(other), grid, other)
     commits = list(dict.fromkeys([*provenance(folder).get("commits", []), *map(_commit, sources)]))
-    content = unpack(folder / ARCHIVE) if (folder / ARCHIVE).is_file() else {}
+    content: dict[str, bytes | Path] = {**(unpack(folder / ARCHIVE) if (folder / ARCHIVE).is_file() else {})}
     for source in sources:
-        content |= {name: file.read_bytes() for name, file in _stage_files(source / "metrics")}
-    found = _with_kept_seeds(replace(grid, seeds=finished_seeds(content, grid)), content)
+        content |= dict(_stage_files(source / "metrics"))
+    if not (seeds := finished_seeds(content, grid)):
+        raise PrunescopeError(
+            f"{sources[0]}: found no evaluated dense network of {grid.name} under metrics/evaluate, wanted those of a seed at "
+            "least; run dvc repro there"
+        )
+    text = _with_seeds((sources[0] / "params.yaml").read_text(encoding="utf-8"), seeds)
+    kept = _kept(replace(grid, seeds=seeds), content)
+    found = Results(replace(grid, seeds=seeds), Files(Path(ARCHIVE), kept))
     summary.save(found.summary, folder / "summary.csv")
     write_text(folder / "curves.csv", curves.table(found.grid, found.curves).to_csv(index=False, lineterminator="\n"))
-    text = _with_seeds((sources[0] / "params.yaml").read_text(encoding="utf-8"), found.grid.seeds)
     write_text(folder / "params.yaml", text)
     again = command(yaml12.read(text), yaml12.read(_git(sources[0], "show", "HEAD:params.yaml")))
     made = {"commits": commits, "command": again}
     made |= {key: value for key, value in provenance(folder).items() if key == "note"}  # written by hand
     write_page(found, folder, made)
-    pack(found.files.content or {}, folder / ARCHIVE)
+    pack(kept, folder / ARCHIVE)
     hours = round(_training_seconds(found) / 3600, 2)
     about = {"study": asdict(found.grid), "training_hours": hours, "environment": facts.environment(found)}
     write_json(folder / PROVENANCE, made | about)
@@ -77,17 +83,18 @@ def collect(sources: Sequence[Path], results: Path, grid: Grid) -> Path:
     return folder
 
 
-def _with_kept_seeds(grid: Grid, content: Mapping[str, bytes]) -> Results:
-    """The results of what an archive may hold: similarities of seeds instead of kernels, maps in few digits."""
-    whole, small = Results(grid, Files(Path("metrics"), content)), {}
-    for name, data in content.items():
-        if not name.endswith(tuple(LEFT_OUT)):
+def _kept(grid: Grid, content: Mapping[str, bytes | Path]) -> dict[str, bytes]:
+    """What an archive may hold: similarities of seeds instead of kernels, maps in few digits."""
+    files, small = Files(Path("metrics"), content), {}
+    whole = Results(grid, files)
+    for name in content:
+        if not name.endswith(tuple(LEFT_OUT)) and (data := files.read(name)) is not None:
             small[name] = _coarse(data) if re.fullmatch(r"cka/[^/]+/[^/]+--[^/]+\.csv", name) and "/seeds/" not in name else data
     for cell, pair in product(cells_of(grid), combinations(grid.seeds, 2)):
         if (apart := whole.dense_seeds(cell, *pair)) is not None:
             rows = "".join(f"{layer},{'' if np.isnan(cka) else repr(float(cka))}\n" for layer, cka in enumerate(apart))
             small[seeds_file(*map(cell.of, pair))] = f"layer,cka\n{rows}".encode()
-    return Results(grid, Files(Path(ARCHIVE), small))
+    return small
 
 
 def _coarse(data: bytes) -> bytes:
@@ -103,8 +110,8 @@ def write_page(results: Results, out: Path, made: Mapping[str, Any]) -> None:
     page.write(results, out, provenance=about, reproduce=reproduce, html=False)
 
 
-def finished_seeds(content: Mapping[str, bytes], grid: Grid) -> tuple[int, ...]:
-    """Seeds of which the dense control of some model was evaluated."""
+def finished_seeds(content: Iterable[str], grid: Grid) -> tuple[int, ...]:
+    """Seeds of which the dense control of some model was evaluated; content: names of files."""
     names = "|".join(re.escape(f"{model}-{dataset}-") for model in grid.models for dataset in grid.datasets)
     matches = (re.fullmatch(rf"evaluate/(?:{names})(\d+)/dense\.json", name) for name in content)
     return tuple(sorted({int(match[1]) for match in matches if match}))
@@ -129,9 +136,10 @@ def _require_same_recipes(settings: Mapping[str, Any], other: Mapping[str, Any],
 def _with_seeds(settings: str, seeds: Sequence[int]) -> str:
     """params.yaml's text with these seeds."""
     listed = "".join(f"  - {seed}\n" for seed in seeds)
-    settings, count = re.subn(r"(?m)^(  seeds:.*\n)(  - \d+\n)+", rf"\g<1>{listed}", settings, count=1)
+    spelled = r"(?m)^  seeds:(?: \[[\d, ]*\]( *#.*)?\n|( *#.*)?\n(?:  - \d+(?: *#.*)?\n)+)"
+    settings, count = re.subn(spelled, lambda found: f"  seeds:{found[1] or found[2] or ''}\n{listed}", settings, count=1)
     if count != 1:
-        raise PrunescopeError("params.yaml: found no list of numbers under study.seeds, wanted one a line")
+        raise PrunescopeError("params.yaml: found no list of numbers under study.seeds, wanted [0, 1] or one a line")
     return settings
 
 
@@ -152,7 +160,10 @@ def _commit(repository: Path) -> str:
 
 
 def _git(repository: Path, *arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=repository, capture_output=True, text=True, check=True).stdout
+    done = subprocess.run(["git", *arguments], cwd=repository, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise PrunescopeError(f"{repository}: wanted the git repository in which the study ran, but {done.stderr.strip()}")
+    return done.stdout
 
 
 def _training_seconds(results: Results) -> float:

@@ -14,15 +14,16 @@ from prunescope.errors import PrunescopeError
 
 @dataclass(frozen=True)
 class Files:
-    """Files by their names below metrics/; `content` where they come from an archive."""
+    """Files by their names below metrics/; `content` has their bytes, or where they lie, where that is not one folder."""
 
     where: Path
-    content: Mapping[str, bytes] | None = field(default=None, repr=False)
+    content: Mapping[str, bytes | Path] | None = field(default=None, repr=False)
 
     def read(self, name: str) -> bytes | None:
         """The bytes of a file; None where it does not exist (that stage did not run)."""
         if self.content is not None:
-            return self.content.get(name)
+            found = self.content.get(name)
+            return found.read_bytes() if isinstance(found, Path) else found
         try:
             return (self.where / name).read_bytes()
         except (FileNotFoundError, NotADirectoryError):

@@ -83,7 +83,7 @@ def _check_sources(params: Params, problems: list[str]) -> None:
 
 
 def _check_networks(params: Params, problems: list[str]) -> None:
-    """Widths and stems that only some architectures have; `models.build` refuses them too, but after other work."""
+    """Widths and stems that only some architectures have; building the network refuses them too, but after other work."""
     names = {*params.study.models, *((params.distill.student,) if params.distill.teachers else ())}
     for dataset, name in itertools.product(params.study.datasets, sorted(names)):
         if dataset in params.data:

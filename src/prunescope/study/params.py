@@ -41,5 +41,5 @@ def load(path: Path | str = "params.yaml") -> Params:
 def _read(path: Path) -> Any:
     try:
         return yaml12.read(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: no UTF-8, a number of thousands of digits
         raise PrunescopeError(f"{path} cannot be read as YAML: {error}") from error
