@@ -53,6 +53,8 @@ def collect(sources: Sequence[Path], results: Path, grid: Grid) -> Path:
     Raises PrunescopeError where they are not of the same recipes, of code that is not committed, or no seed is finished.
     """
     folder = results / grid.name
+    for other in _studies(results):
+        kept_grid(other)  # the index names them all
     settings = _settings(sources[0])
     for other in (*sources[1:], *([folder] if (folder / "params.yaml").is_file() else [])):
         _require_same_recipes(settings, _settings(other), grid, other)
@@ -174,11 +176,15 @@ def _training_seconds(results: Results) -> float:
     return sum((results.record(stage) or {}).get("seconds", 0.0) for stage in sorted(stages))
 
 
+def _studies(results: Path) -> list[Path]:
+    return sorted(of.parent for of in results.glob(f"*/{PROVENANCE}"))
+
+
 def index(results: Path) -> str:
     """The Markdown of results/README.md: a line for each study there."""
     columns = ("study", "data and seeds", "not run", "training, hours", "machine", "versions", "commit", "command")
     lines = [columns, ("---",) * len(columns)]
-    for folder in sorted(of.parent for of in results.glob(f"*/{PROVENANCE}")):
+    for folder in _studies(results):
         made, grid = provenance(folder), kept_grid(folder)
         ran, pruned = made["environment"], pd.read_csv(folder / "summary.csv").query("kind == 'pruned'")
         seeds = pruned.groupby(["dataset", "model"], sort=False)["seed"].nunique()

@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from prunescope.errors import PrunescopeError
 from prunescope.resampling import Floats, resampled_sums
@@ -31,9 +32,13 @@ class Predictions:
         return np.asarray(self.table["actual"] == self.table["predicted"], dtype=float)
 
     @cached_property
+    def _numbers(self) -> NDArray[np.intp]:
+        return np.searchsorted(self.classes, self.table["actual"].to_numpy(dtype=str))
+
+    @property
     def member(self) -> Floats:
-        """(N, K) 1 where an image is of a class."""
-        return (self.table["actual"].to_numpy()[:, None] == np.array(self.classes)).astype(float)
+        """(N, K) 1 where an image is of a class; made anew each time, as a study has hundreds of networks."""
+        return np.eye(len(self.classes))[self._numbers]
 
     @cached_property
     def resampled(self) -> tuple[Floats, Floats]:

@@ -112,7 +112,7 @@ class Results:
         return self._once(("depth", cell, seed), read)
 
     def dense_seeds(self, cell: Cell, first: int, second: int) -> np.ndarray | None:
-        """Same-layer similarity (L,) of the dense networks of two seeds."""
+        """Same-layer similarity (L,) of the dense networks of two seeds; their kernels are too large to be kept in memory."""
 
         def find() -> np.ndarray | None:
             names = cell.of(first), cell.of(second)
