@@ -18,7 +18,7 @@ from prunescope.evidence.differences import between
 from prunescope.evidence.quality import accuracy_table, headline_table
 from prunescope.evidence.storage import measured_speed
 from prunescope.report.answer import answer
-from prunescope.report.blocks import Table, markdown_table
+from prunescope.report.blocks import Table, escape, markdown_table
 from prunescope.results.grid import cells_of
 from prunescope.results.results import Results, kept, of_summary
 from prunescope.study.params import load
@@ -49,9 +49,10 @@ def verdicts() -> str:
 
 
 def short() -> str:
-    """What the kept study shows, in a few sentences."""
+    """What the kept study shows, in a few sentences: those of its page, and what the uncorrected intervals say."""
     results = study()
-    return f"**In short:** {' '.join([*answer(results, judge(results)), _one_by_one(results), measured_speed(results)])}\n"
+    points = [*answer(results, judge(results)), _one_by_one(results), measured_speed(results)]
+    return "In short:\n\n" + "".join(f"- {escape(point)}\n" for point in points if point)
 
 
 def _one_by_one(results: Results) -> str:

@@ -66,8 +66,9 @@ def write(path: Path, checkpoint: Checkpoint) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def read(path: Path) -> Checkpoint:
+def read(path: Path | str) -> Checkpoint:
     """Read and check a checkpoint. Raises PrunescopeError naming the file for anything that is not one."""
+    path = Path(path)
     if not path.is_file():
         raise PrunescopeError(f"no checkpoint at {path}; run the stage that makes it (dvc repro)")
     try:
