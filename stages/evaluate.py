@@ -8,7 +8,7 @@ from prunescope import runtime
 from prunescope.data import store as stores
 from prunescope.evaluation.costs import LAYER_COLUMNS, costs, layer_rows
 from prunescope.evaluation.latency import latency
-from prunescope.evaluation.metrics import CLASS_COLUMNS, Predictions, class_rows, decide, metrics
+from prunescope.evaluation.metrics import CLASS_COLUMNS, Predictions, class_rows, decide, metrics, require_finite
 from prunescope.evaluation.packing import pack
 from prunescope.files import write_csv, write_json
 from prunescope.networks import checkpoint
@@ -30,9 +30,11 @@ def recipe() -> None:
 
     def evaluate(arm: str, before: Path | None = None) -> None:
         """Write the files of one arm; `before` is its network right after its last pruning."""
-        finished = checkpoint.read(args.finished / f"{arm}.safetensors")
+        path = args.finished / f"{arm}.safetensors"
+        finished = checkpoint.read(path)
         network = finished.network().to(device)
         logits, labels = predict(network, store, "test", device=device)
+        require_finite(logits, path)
         weights = {name: weight for name, weight in network.named_parameters() if name in finished.masks}
         found, draws = Predictions(logits, labels, store.groups[store.indices("test")]), params.evaluate.bootstrap_draws
         record = metrics(found, ece_bins=params.evaluate.ece_bins, draws=draws) | {

@@ -9,7 +9,16 @@ import torch
 from sklearn.metrics import accuracy_score, brier_score_loss, f1_score, log_loss, recall_score, roc_auc_score
 from torch import Tensor
 
-from prunescope.evaluation.metrics import CLASS_COLUMNS, OVERALL, Predictions, class_rows, decide, expected_calibration_error
+from prunescope.errors import PrunescopeError
+from prunescope.evaluation.metrics import (
+    CLASS_COLUMNS,
+    OVERALL,
+    Predictions,
+    class_rows,
+    decide,
+    expected_calibration_error,
+    require_finite,
+)
 from prunescope.evaluation.metrics import metrics as metrics_of
 
 
@@ -200,3 +209,11 @@ def test_no_interval_leaves_what_is_possible() -> None:
     for row in rows.values():
         assert row["sensitivity"] == row["sensitivity_high"] == 1
         assert row["sensitivity_low"] == pytest.approx(0.05 ** (1 / row["images"]))
+
+
+def test_a_network_that_is_not_finite_is_named() -> None:
+    require_finite(EXAMPLE, "dense")
+    broken = EXAMPLE.clone()
+    broken[1, 2], broken[3, 0] = float("nan"), float("inf")
+    with pytest.raises(PrunescopeError, match=r"^dense: found outputs that are not finite for 2 of 5 images"):
+        require_finite(broken, "dense")

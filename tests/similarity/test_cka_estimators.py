@@ -92,3 +92,28 @@ def test_kept_vectors_are_the_centred_kernels() -> None:
     np.testing.assert_allclose(product / norms, found.values, atol=1e-6)
     assert found.error("a", "b").shape == (4, 4)
     assert np.isfinite(found.errors).all()
+
+
+class Tokens(nn.Module):
+    """Patches as tokens, in any order, through a linear layer each."""
+
+    def __init__(self, order: Tensor | None = None) -> None:
+        super().__init__()
+        self.mix, self.head, self.order = nn.Linear(12, 6), nn.Linear(6, 3), order
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = nn.functional.unfold(x, 2, stride=2).mT  # (n, 16, 12)
+        if self.order is not None:
+            tokens = tokens.gather(1, self.order[: len(x), :, None].expand(-1, -1, 12))
+        return self.head(torch.relu(self.mix(tokens)).mean(1))
+
+
+def test_pooled_features_of_tokens_do_not_know_their_order() -> None:
+    """The right value: two networks whose tokens are permuted image by image have a pooled similarity of 1."""
+    order = torch.stack([torch.randperm(16, generator=torch.Generator().manual_seed(n)) for n in range(24)])
+    one = Tokens()
+    other = Tokens(order)
+    other.load_state_dict(one.state_dict())
+    for cka in (cka_maps, cka_whole):
+        assert cka({"a": one, "b": other}, images(24), pool=True)["a", "b"][0, 0] == pytest.approx(1, abs=1e-5)
+    assert cka_maps({"a": one, "b": other}, images(24))["a", "b"][0, 0] < 0.9

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from prunescope.errors import PrunescopeError
-from prunescope.similarity.features import BLOCK_ELEMENTS, capture, evaluating, flattened, gram, layer_names, pooled
+from prunescope.similarity.features import BLOCK_ELEMENTS, capture, channel_axis, evaluating, flattened, gram, layer_names, pooled
 
 
 class Backwards(nn.Module):
@@ -190,3 +190,15 @@ def test_gram_of_rows_equal_up_to_rounding_is_exactly_zero() -> None:
     assert not gram(torch.zeros(5, 3)).any()
     assert gram(equal + 1e-4 * torch.randn(61, 300, generator=torch.Generator().manual_seed(5))).trace() > 0
     assert gram(torch.full((5, 3), torch.nan)).isnan().all()
+
+
+def test_channels_lie_where_the_layer_puts_them() -> None:
+    tokens, image = torch.randn(4, 49, 96), torch.randn(4, 8, 5, 6)
+    assert pooled(tokens, channel_axis(nn.Linear(7, 96), tokens)).shape == (4, 96)
+    assert channel_axis(nn.Conv2d(3, 8, 1), image) == 1
+    assert channel_axis(nn.Linear(7, 6), image) == -1, "(n, height, width, channels)"
+    swin = nn.Sequential(nn.Linear(96, 4), nn.GELU(), nn.Linear(4, 96))
+    assert channel_axis(swin, torch.randn(2, 7, 7, 96)) == -1
+    convnext = nn.Sequential(nn.Conv2d(8, 8, 3), nn.Linear(8, 32), nn.Linear(32, 8))  # permuted back at its end
+    assert channel_axis(convnext, image) == 1
+    assert channel_axis(nn.ReLU(), image) == 1

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from prunescope.errors import PrunescopeError
 from prunescope.resampling import Floats, intervals
 
 OVERALL = ("accuracy", "balanced_accuracy", "macro_f1", "top5_accuracy", "auc", "nll", "brier")
@@ -31,6 +32,16 @@ class Predictions:
     @property
     def classes(self) -> int:
         return self.logits.shape[1]
+
+
+def require_finite(logits: Tensor, network: object) -> None:
+    """Raise PrunescopeError that names the network if any of its outputs (N, K) is NaN or infinite."""
+    broken = int((~logits.isfinite()).any(1).sum())
+    if broken:
+        raise PrunescopeError(
+            f"{network}: found outputs that are not finite for {broken} of {len(logits)} images, wanted finite ones: its "
+            "training diverged; lower the learning rate and train it again"
+        )
 
 
 def metrics(found: Predictions, *, ece_bins: int, draws: int) -> dict[str, float | int | None]:

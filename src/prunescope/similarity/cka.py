@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from prunescope.errors import PrunescopeError
-from prunescope.similarity.features import capture, evaluating, flattened, gram, layer_names, pooled
-from prunescope.similarity.grams import Room, grams_of, run
+from prunescope.similarity.features import capture, channel_axis, evaluating, flattened, gram, layer_names, pooled
+from prunescope.similarity.grams import Features, Room, grams_of, run
 from prunescope.similarity.hsic import LEAST, Totals, rbf, triangles
 
 
@@ -76,7 +76,7 @@ def cka_maps(
     estimator: "debiased" (unbiased HSIC_1), or "biased" (HSIC_0; for comparison with older numbers: it grows towards 1
         with features over samples, in small batches most).
     bandwidth: Gaussian kernels of this fraction of the median distance, instead of linear ones; the median is each batch's.
-    pool: convolution outputs as means over their positions, (n, channels), instead of flattened.
+    pool: outputs as means over their positions (pixels, tokens), (n, channels), instead of flattened.
     keep: keep the centred kernels of all batches (float32, above the diagonal) for `similarity`'s intervals: layers x
         samples x batch size x 2 bytes. Debiased only.
     device: where the networks run; by default each where it is.
@@ -101,7 +101,7 @@ def cka_maps(
     PrunescopeError: no network, no layer, no batch, a batch of fewer than 4 samples, parameters below float32, a layer
     that is called twice in a forward pass, an output whose first dimension is not the n samples.
     """
-    features, totals, kept = pooled if pool else flattened, Totals(estimator), []
+    features, totals, kept = _features(pool), Totals(estimator), []
     with evaluating(networks.values(), device), contextlib.ExitStack() as stack:
         names = _checked_layers(networks, layers, estimator if keep else None)
         room = Room(max(map(len, names.values())))
@@ -143,7 +143,11 @@ def cka_whole(
     Each layer has one Gram matrix over all samples. All features of all networks stay in memory until the end, and the
     time grows with the square of the samples: a reference, and an option for small probe sets.
     """
-    features, totals = pooled if pool else flattened, Totals(estimator)
+    features, totals = _features(pool), Totals(estimator)
+
+    def keep(network: nn.Module) -> Callable[[str, Tensor], Tensor]:
+        return lambda layer, output: features(network.get_submodule(layer), output).clone()
+
     found: dict[str, dict[str, list[Tensor]]] = {name: {} for name in networks}
     samples = count = 0
     with evaluating(networks.values(), device):
@@ -151,7 +155,7 @@ def cka_whole(
         for batch in batches:
             samples, count = samples + _check_batch(batch, count, 1), count + 1
             for name, network in networks.items():
-                with capture(network, names[name], lambda layer, output: features(output).clone()) as outputs:
+                with capture(network, names[name], keep(network)) as outputs:
                     run(name, network, batch, outputs)
                 for layer, output in outputs.items():
                     found[name].setdefault(layer, []).append(output)
@@ -160,6 +164,12 @@ def cka_whole(
             grams = [gram(torch.cat(parts)).cpu() for of in found.values() for parts in of.values()]
             totals.add(_vectors(torch.stack(grams), estimator, bandwidth), samples)
     return _maps(totals, {name: list(of) for name, of in found.items()}, f"{estimator} full-batch {_kernel(bandwidth)} CKA")
+
+
+def _features(pool: bool) -> Features:
+    if pool:
+        return lambda module, output: pooled(output, channel_axis(module, output))
+    return lambda module, output: flattened(output)
 
 
 def _vectors(grams: Tensor, estimator: str, bandwidth: float | None) -> Tensor:

@@ -152,10 +152,25 @@ def flattened(output: Tensor) -> Tensor:
     return features if features.dtype in (torch.float32, torch.float64) else features.float()
 
 
-def pooled(output: Tensor) -> Tensor:
-    """A layer's output (n, channels, ...) as its means over all positions, (n, channels), at least float32."""
+def pooled(output: Tensor, channels: int = 1) -> Tensor:
+    """A layer's output (n, ...) as its means over all positions, (n, channels), at least float32; `channels` is their axis."""
     output = output if output.dtype == torch.float64 else output.float()
-    return output.flatten(2).mean(2) if output.ndim > 2 else output.reshape(len(output) if output.ndim else 1, -1)
+    if output.ndim <= 2:
+        return output.reshape(len(output) if output.ndim else 1, -1)
+    return output.movedim(channels, 1).flatten(2).mean(2)
+
+
+def channel_axis(module: nn.Module, output: Tensor) -> int:
+    """Where the channels of a module's output lie: second after convolutions, last after linear layers, as in transformers.
+
+    Any other module is taken to put out as many channels as its last convolution or linear layer, on the axis of that size.
+    """
+    layers = [layer for layer in module.modules() if _is_layer(layer)]
+    if not layers or output.ndim <= 2:
+        return 1
+    last = layers[-1]
+    size, axis = (last.out_channels, 1) if isinstance(last, _ConvNd) else (last.out_features, -1)  # type: ignore[union-attr]
+    return axis if output.shape[axis] == size else next((of for of in (1, -1) if output.shape[of] == size), axis)
 
 
 def product(features: Tensor, out: Tensor | None = None) -> Tensor:

@@ -11,6 +11,7 @@ from prunescope.errors import PrunescopeError
 from prunescope.similarity.features import capture, gram, home, product
 
 COMMON = 0.8  # share of a layer's energy that all samples may have in common before float32 should have the features centred
+Features = Callable[[nn.Module, Tensor], Tensor]  # a layer and its output -> (n, p)
 REPEATED = 0.95  # the share at which a pass that did not is repeated: well apart, so that no layer near the first costs a pass
 
 
@@ -31,7 +32,7 @@ class Room:
 
 @contextlib.contextmanager
 def grams_of(
-    name: str, network: nn.Module, layers: list[str], features: Callable[[Tensor], Tensor], room: Room
+    name: str, network: nn.Module, layers: list[str], features: Features, room: Room
 ) -> Iterator[Callable[[Tensor], tuple[list[str], Tensor]]]:
     """Yield a function from a batch to the names and Gram matrices (L, n, n) of the layers in forward order, in `room`.
 
@@ -42,12 +43,13 @@ def grams_of(
     shows it; its own pass is repeated only where the loss would count.
     """
     shifted: set[str] = set() if home(network).type == "cpu" else set(layers)
+    modules = {layer: network.get_submodule(layer) for layer in layers}
     running, first = False, True  # networks may share modules: a hook is for its own network's pass
 
     def reduce(layer: str, output: Tensor) -> Tensor | None:
         if not running:
             return None
-        rows, place = features(output), room.stack[len(found)]
+        rows, place = features(modules[layer], output), room.stack[len(found)]
         if len(rows) != len(place):
             return rows  # refused after the pass
         if layer in shifted:

@@ -140,7 +140,7 @@ class Cka(Table):
     )
     batch_size: int = number("images a minibatch; larger ones estimate better and cost more", unit="images", ge=4)
     layers: str = some("compared: all (convolutions and linear layers), blocks, or a regular expression over module names")
-    pool: bool = some("convolutions as means over their positions (true) or with all positions (false)")
+    pool: bool = some("outputs as means over their positions, pixels or tokens (true), or with all positions (false)")
     bandwidth: Annotated[float | None, NoneAs("linear")] = number(
         "linear for linear kernels, or of Gaussian ones as a fraction of the median distance", gt=0
     )

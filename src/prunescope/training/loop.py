@@ -25,6 +25,7 @@ HISTORY = (
     "step", "epoch", "round", "event", "split", "loss", "task_loss", "soft_loss", "accuracy", "learning_rate", "sparsity",
     "layers_pruned",
 )  # fmt: skip
+DIVERGED = "nothing was written. Lower the learning rate or the label noise, or use runtime.precision: fp32"
 CHECK_EVERY = 32  # steps between looks at the loss: looking waits for the device
 
 Schedule = Callable[[int], float]
@@ -130,7 +131,7 @@ def fit(
     close: whether `last` is logged and validated even inside an epoch. Dropout is seeded by (seed, step).
     shared: the network as it is called in training (by several processes, compiled); by default the network itself
     saver: asked after every step whether to save; a run that it resumed goes on bit for bit
-    Raises PrunescopeError naming epoch, step and learning rate when the loss is not finite.
+    Raises PrunescopeError naming epoch, step and learning rate when the loss, or that of the validation split, is not finite.
     """
     device, per_epoch = batches.device, batches.steps_per_epoch
     # sums over images: of the loss and its two parts, of correct and of seen ones
@@ -214,6 +215,11 @@ def _clip_(parameters: list[nn.Parameter], held: list[Tensor], factors: list[Ten
 def _validation(network: nn.Module, validate: Callable, log: Log, label: str, at: dict) -> None:
     row = log.rows[-1]
     loss, accuracy = validate(network)
+    if not math.isfinite(loss):  # the last update can break a network whose training losses are all finite
+        raise PrunescopeError(
+            f"the validation loss is {loss} after step {at['step']} (epoch {at['epoch']:.2f}), learning rate {at['rate']:g}; "
+            f"{DIVERGED}"
+        )
     log.add("trained", "val", loss=loss, accuracy=accuracy, **at)
     if parallel.rank():
         return
@@ -230,5 +236,5 @@ def _require_finite(losses: Tensor, number: int, per_epoch: int, schedule: Sched
         at = number - len(losses) + 1 + int(bad[0])
         raise PrunescopeError(
             f"the loss is {float(losses[int(bad[0])])} at epoch {at / per_epoch:.2f}, step {at}, learning rate "
-            f"{schedule(at):g}; nothing was written. Lower the learning rate or the label noise, or use runtime.precision: fp32"
+            f"{schedule(at):g}; {DIVERGED}"
         )
