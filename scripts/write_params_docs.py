@@ -17,10 +17,10 @@ ROOT = Path(__file__).resolve().parent.parent
 HEAD = """# Every key of params.yaml
 
 Written by `python scripts/write_params_docs.py` from `src/prunescope/study/tables.py`; change it there. There are no defaults:
-every key stands in the file. A wrong one stops every stage that runs before it does any work, with what was found and what was wanted.
-`dvc exp run -S key=value` changes one for one run, lists as `-S "study.seeds=[0,1]"`. Editors that read the file's first line
-complete and check keys by `params.schema.json`: types, ranges and choices. What contradicts the rest (a row that is not there, a
-width that an architecture lacks) is for the stages' own check.
+every key stands in the file. A wrong one stops every stage that runs before it does any work, with what was found and what was
+wanted. `dvc exp run -S key=value` changes one for one run, lists as `-S "study.seeds=[0,1]"`. Editors that read the file's
+first line complete and check keys by `params.schema.json`: types, ranges and choices. What contradicts the rest (a row that is
+not there, a width that an architecture lacks) is for the stages' own check.
 """
 
 

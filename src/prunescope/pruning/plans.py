@@ -1,7 +1,9 @@
-"""Plans: a pruning method as data, a list of rounds. A new method is a function here and a line in PLANS, and its name in study/tables.py (Plan).
+"""Plans: a pruning method as data, a list of rounds.
 
-Every plan ends with a round that recovers in the finetune stage, so its `recovery_steps` is 0: what the rounds spend before
-is taken from the one training budget that all methods share.
+A new method is a function here and a line in PLANS, and its name in study/tables.py (Plan).
+
+Every plan ends with a round that recovers in the finetune stage, so its `recovery_steps` is 0: what the rounds spend before is
+taken from the one training budget that all methods share.
 """
 
 import itertools

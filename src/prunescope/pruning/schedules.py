@@ -1,7 +1,8 @@
 """Sparsity schedules: the targets of an iterative plan's rounds, rising and ending exactly at the asked sparsity.
 
-A new schedule is a function (sparsity, step) -> targets and a line in SCHEDULES, and its name in study/tables.py (SparsitySchedule). `step` is the share that a round removes:
-of all prunable weights (linear, cubic: on average) or of those that are left (geometric).
+A new schedule is a function (sparsity, step) -> targets and a line in SCHEDULES, and its name in study/tables.py
+(SparsitySchedule). `step` is the share that a round removes: of all prunable weights (linear, cubic: on average) or of those
+that are left (geometric).
 """
 
 import math

@@ -1,7 +1,7 @@
 """Scopes: among which weights a round ranks, and how many each such group keeps. Counts are exact.
 
-A new scope is a function (weights, left, sparsity) -> groups and a line in SCOPES, and its name in study/tables.py (Scope). `left` is the number of weights per layer
-that earlier rounds kept; a group is (names of its layers, how many weights it keeps).
+A new scope is a function (weights, left, sparsity) -> groups and a line in SCOPES, and its name in study/tables.py (Scope).
+`left` is the number of weights per layer that earlier rounds kept; a group is (names of its layers, how many weights it keeps).
 """
 
 import numpy as np

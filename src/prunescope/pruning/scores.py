@@ -1,7 +1,7 @@
 """Scores: how much a weight is worth. Ranked by absolute value, the smallest go first.
 
-A new score is a function here and a line in SCORES, and its name in study/tables.py (Score). `gradients()` gives the mean gradient of the loss by every prunable weight;
-only a score that calls it pays for it.
+A new score is a function here and a line in SCORES, and its name in study/tables.py (Score). `gradients()` gives the mean
+gradient of the loss by every prunable weight; only a score that calls it pays for it.
 """
 
 import zlib

@@ -1,7 +1,8 @@
 """Rewinding: what goes back to an earlier state after a round has chosen its weights, before the training that follows.
 
-A new way is a function and a line in REWINDS, and its name in study/tables.py (Rewind). It returns whether the learning-rate schedule starts again: it then runs its
-whole length from this round to the next (and from the last round to the end of the budget).
+A new way is a function and a line in REWINDS, and its name in study/tables.py (Rewind). It returns whether the learning-rate
+schedule starts again: it then runs its whole length from this round to the next (and from the last round to the end of the
+budget).
 """
 
 from torch import Tensor, nn
