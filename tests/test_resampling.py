@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from prunescope import resampling
-from prunescope.resampling import CHUNK, resampled_sums
+from prunescope.resampling import CHUNK, intervals, resampled_sums
 
 DRAWS = CHUNK + 10
 
@@ -34,3 +34,10 @@ def test_many_draws_are_not_kept_in_memory_and_are_the_same(images, monkeypatch)
     monkeypatch.setattr(resampling, "KEPT", DRAWS)
     assert np.array_equal(resampled_sums(*images, draws=DRAWS), kept)
     assert resampling._kept_weights.cache_info().currsize == 0
+
+
+def test_intervals_hold_95_percent():
+    """Of the mean of 400 single images with a known spread: 2 x 1.96 standard errors wide."""
+    values = np.random.default_rng(1).normal(size=(400, 1))
+    low, high = intervals(values, np.arange(400), lambda sums: sums / 400, draws=4000)
+    assert high[0] - low[0] == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.05)

@@ -1,5 +1,6 @@
 """The tiny study that tests of stages run."""
 
+import importlib.util
 from typing import Any
 
 from graph import ROOT, read_yaml
@@ -25,5 +26,14 @@ def tiny_params() -> dict[str, Any]:
     for budget, epochs in (("pretrain", 3), ("finetune", 3), ("distill", 1)):
         recipe[budget]["epochs"] = epochs
     recipe["epochs_per_round"] = 0.25
+    recipe["finetune"]["schedule"] = "cosine"  # so that it matters where a rate stands
     content["runtime"] |= {"device": "cpu", "precision": "fp32", "threads": 1}
     return content
+
+
+def load_stage(script: str) -> Any:
+    spec = importlib.util.spec_from_file_location(f"stage_{script}", ROOT / "stages" / f"{script}.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -229,3 +229,10 @@ def test_a_study_without_a_method_is_not_judged_on_it(tmp_path):
     assert {row(table, **{"no.": number})["verdict"] for number in "1234"} == {NOT_RUN}, "not on a part of the sentence"
     empty = opened(tmp_path / "none", results.grid)
     assert set(claims.claims_table(judge(empty))["verdict"]) == {NOT_RUN}
+
+
+def test_layers_of_student_and_teacher_meet_at_the_nearest_depth():
+    """Four layers against six: at 0, 1.67, 3.33 and 5 the nearest are 0, 2, 3 and 5."""
+    matrix = np.zeros((4, 6))
+    matrix[[0, 1], [0, 2]] = 1.0
+    assert measures.early_over_late(matrix) == 1.0

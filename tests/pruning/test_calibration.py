@@ -49,3 +49,13 @@ def test_statistics_are_the_plain_mean_over_the_batches(make_store, make_batches
 def test_a_network_without_batch_norm_has_nothing_to_reestimate(make_store, make_batches) -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(192, 3))
     assert reestimate_(network, make_batches(make_store()), count=2, precision=FP32) == {}
+
+
+def test_dropout_is_off_while_statistics_are_reestimated(make_store, make_batches) -> None:
+    batches, found = make_batches(make_store()), []
+    for share in (0.0, 0.9):
+        torch.manual_seed(0)
+        network = nn.Sequential(nn.Dropout(share), nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+        network.train()
+        found.append(reestimate_(network, batches, count=3, precision=FP32))
+    assert all(torch.equal(tensor, found[1][name]) for name, tensor in found[0].items())

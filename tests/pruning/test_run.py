@@ -1,5 +1,6 @@
 """The pruning loop with real scores: nested rounds, exact ends, one round equals one-shot, and what recovery is told."""
 
+import itertools
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -203,3 +204,18 @@ def test_random_pruning_layer_by_layer_is_independent_between_layers() -> None:
     plan = layerwise(tuple(weights), 0.5, budget=0, recovery_share=0)
     masks = run(weights, plan, score=score_of("random"), recover=idle)
     assert not torch.equal(masks["a.weight"], masks["b.weight"])
+
+
+def test_rounds_are_nested_though_the_scores_change_their_mind() -> None:
+    """Each round scores anew at random: what earlier rounds removed stays removed."""
+    weights, seen = make(), []
+    counter = iter(range(99))
+
+    def fickle(chosen: Weights) -> dict[str, Tensor]:
+        return SCORES["random"](chosen, seed=next(counter), gradients=lambda: tensors(7))
+
+    run(weights, iterative(tuple(weights), 0.8, budget=0, round_steps=0, **linear(0.2)), score=fickle,
+        recover=lambda number, round_, masks: seen.append({name: masks[name].clone() for name in masks}))  # fmt: skip
+    assert len(seen) == 4
+    for before, after in itertools.pairwise(seen):
+        assert not any(bool((after[name] & ~before[name]).any()) for name in after)

@@ -5,10 +5,11 @@ import json
 import pytest
 
 from prunescope.evidence.claims import judge
+from prunescope.evidence.classes import recall_changes
 from prunescope.report.answer import answer, chance
 from prunescope.results.reading import Files
 from prunescope.results.results import Results
-from report_fakes import again, make_study, opened, plant, write_json
+from report_fakes import CELL, again, make_study, opened, plant, write_json
 
 
 def results_of(folder, **changes) -> Results:
@@ -139,3 +140,16 @@ def test_smaller_studies_have_an_answer_too(tmp_path, methods, start):
     empty = Results(results.grid, Files(tmp_path), results.summary.head(0))
     assert "There is no answer yet" in says(empty)[0]
     assert chance(empty) == ""
+
+
+def test_a_class_must_outlast_the_number_of_all_that_are_looked_at(tmp_path):
+    """A loss of 8 in 100 images: by itself its interval leaves zero out (2.9 standard errors), among 60 it does not (3.3)."""
+    results = results_of(tmp_path, models=("vgg16",), seeds=(0, 1))
+    names = "abcdefghijklmnopqrst"
+    actual = "".join(name * 100 for name in names)
+    for seed, lost in ((0, 8), (1, 9)):
+        worse = "b" * lost + actual[lost:]
+        plant_predictions(results, actual, {"dense": actual, "oneshot": worse, "layerwise": actual, "iterative": actual}, (seed,))
+    found = recall_changes(again(results), CELL).set_index("class").loc["a"]
+    assert found["oneshot_high"] < 0, "by itself it is shown"
+    assert says(results)[1].endswith("no class is shown to lose recall (of 60 looked at, by images and seeds).")

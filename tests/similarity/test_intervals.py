@@ -10,7 +10,7 @@ from torch import nn
 
 from prunescope.errors import PrunescopeError
 from prunescope.similarity.cka import Maps, cka_maps
-from prunescope.similarity.intervals import Overlap, _batches, _per_image, _size, diagonal, diversity, mask_overlap
+from prunescope.similarity.intervals import Overlap, _batches, _intervals, _per_image, _size, diagonal, diversity, mask_overlap
 
 
 @pytest.fixture(scope="module")
@@ -128,3 +128,10 @@ def test_chance_is_what_independent_masks_share() -> None:
     _, total = mask_overlap(first, second)
     assert total.jaccard == pytest.approx(total.chance, abs=0.003)
     assert total.chance == pytest.approx(0.06 / 0.44, abs=0.003)
+
+
+def test_intervals_hold_95_percent() -> None:
+    """Shares of many images that are normal: the interval is 2 x 1.96 standard errors wide."""
+    shares = np.random.default_rng(1).normal(size=(2000, 1))
+    [found] = _intervals(np.zeros(1), shares, 20_000, 0)
+    assert found.high - found.low == pytest.approx(2 * 1.96 * shares.std() * np.sqrt(2000), rel=0.03)

@@ -1,108 +1,29 @@
 """Every stage's own main on tiny data, in the order of the graph, and the params that each reads against those it declares."""
 
 import contextlib
-import importlib.util
 import json
-import os
 import shlex
 import sys
-from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 import torch
 import yaml
-from pydantic import BaseModel
+from reference import rest_of_training
 
-from graph import ROOT, items, outs
+from graph import ROOT, items
+from prunescope.data import store as stores
 from prunescope.errors import PrunescopeError
 from prunescope.networks import checkpoint
-from prunescope.study import params
-from tiny import tiny_params
+from tiny import load_stage, tiny_params
 
-ORDER = ("download", "pretrain", "prune", "finetune", "distill", "evaluate", "cka", "selected", "report", "gallery")
 FREE = {
     "runtime.device",
     "runtime.threads",
     "runtime.processes",
     "runtime.save_seconds",
 }  # where it runs: reading these is no dependency
-
-
-def load_stage(script: str) -> Any:
-    spec = importlib.util.spec_from_file_location(f"stage_{script}", ROOT / "stages" / f"{script}.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-class Spy:
-    """A params object that notes the path of every plain value read through it."""
-
-    def __init__(self, value: Any, path: str, seen: set[str]):
-        self._value, self._path, self._seen = value, path, seen
-
-    def _child(self, value: Any, path: str) -> Any:
-        if isinstance(value, dict | BaseModel):
-            return Spy(value, path, self._seen)
-        if not callable(value):
-            self._seen.add(path)
-        return value
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "grid":  # computed from what the report stages declare
-            self._seen.update(("study", "sparsity", "compare_sparsity", "distill.teachers"))
-        elif name == "sparsities":
-            self._seen.update(("sparsity", "compare_sparsity"))
-        else:
-            return self._child(getattr(self._value, name), f"{self._path}{name}")
-        return getattr(self._value, name)
-
-    def __repr__(self) -> str:  # what a fingerprint sees
-        return repr(self._value)
-
-    def __getitem__(self, name: str) -> Any:
-        return Spy(self._value[name], f"{self._path}{name}", self._seen)
-
-
-class _Dotted(Spy):
-    def _child(self, value: Any, path: str) -> Any:
-        child = super()._child(value, path)
-        return _Dotted(value, f"{path}.", self._seen) if isinstance(child, Spy) else child
-
-    def __getitem__(self, name: str) -> Any:
-        return _Dotted(self._value[name], f"{self._path}{name}.", self._seen)
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory) -> tuple[Path, dict[str, set[str]]]:
-    """A folder where every stage of the tiny study has run, and the params that each stage read."""
-    folder = tmp_path_factory.mktemp("study")
-    content = tiny_params()
-    (folder / "params.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
-    reads: dict[str, set[str]] = {}
-    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
-        patch.delenv("PRUNESCOPE_MIRROR", raising=False)
-        patch.setitem(os.environ, "MPLBACKEND", "Agg")
-        todo = items(content)
-        for script in ORDER:
-            module = load_stage(script)
-            if script == "pretrain":
-                patch.setattr(module, "require_plans_fit", lambda *_, **__: None)  # refuses only, tested by itself
-            for name, stage in todo.items():
-                _, path, *arguments = shlex.split(stage["cmd"])
-                if Path(path).stem != script:
-                    continue
-                reads[name] = set()
-                patch.setattr(module, "load", lambda name=name: _Dotted(params.load(), "", reads[name]))
-                patch.setattr(sys, "argv", [path, *arguments])
-                module.recipe()
-                missing = [out for out in outs(stage) if not Path(out).exists()]
-                assert not missing, f"{name} did not write {missing}"
-    assert len(reads) == len(todo) == 29
-    return folder, reads
 
 
 def test_params_read_are_params_declared(study):
@@ -218,3 +139,72 @@ def test_plan_that_does_not_fit_stops_before_pretraining(study, tmp_path, monkey
     with pytest.raises(PrunescopeError, match="layerwise: recovery_share"):
         load_stage("pretrain").recipe()
     assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.parametrize("method", ["oneshot", "layerwise", "iterative", "lottery", "erk-cubic"])
+def test_finetune_is_the_rest_of_one_training(study, method):
+    """Momentum, re-estimated statistics, masks and a schedule that starts again are taken up: here trained by torch.optim."""
+    folder, _ = study
+    start = checkpoint.read(folder / f"checkpoints/pruned/vgg11_bn-digits-0.8-0/{method}.safetensors")
+    finished = checkpoint.read(folder / f"checkpoints/finished/vgg11_bn-digits-0.8-0/{method}.safetensors")
+    found = rest_of_training(start, folder / "prepared/digits", tiny_params()["data"]["digits"], total=12)
+    for name, tensor in found.items():
+        torch.testing.assert_close(finished.state[name], tensor, rtol=1e-4, atol=1e-5, msg=f"{method}: {name}")
+
+
+def test_pruning_and_the_control_see_the_same_images(monkeypatch):
+    """The stages name the stream that their batches are drawn from."""
+
+    class Seen(Exception):
+        pass
+
+    def note(*_, stream: str, **__) -> None:
+        raise Seen(stream)
+
+    streams = {}
+    for script in ("pretrain", "prune", "finetune", "distill"):
+        module = load_stage(script)
+        monkeypatch.setattr(module, "open_training", note)
+        monkeypatch.setattr(sys, "argv", ["stage", *(f"--{name}=0" for name in ("seed", "sparsity") if script != "pretrain")])
+        monkeypatch.setattr(module, "arguments", lambda *_, **__: SimpleNamespace(dataset="digits", method="oneshot"))
+        monkeypatch.chdir(ROOT)
+        with pytest.raises(Seen) as seen:
+            module.recipe()
+        streams[script] = str(seen.value)
+    assert streams == {"pretrain": "pretrain", "prune": "budget", "finetune": "budget", "distill": "distill"}
+
+
+def test_the_probe_is_of_the_test_split(study):
+    folder, _ = study
+    store = stores.read(folder / "prepared/digits")
+    probe = pd.read_csv(folder / "metrics/cka/vgg11_bn-digits-0.8-0/probe.csv")
+    assert len(probe) == 40
+    assert set(probe["name"]) <= set(store.names[store.indices("test")])
+
+
+@pytest.mark.parametrize("script", ["pretrain", "distill", "prune"])
+def test_seeds_start_apart(study, tmp_path, monkeypatch, script):
+    """Of networks without a step of training, and of masks by a random score: the same seed gives the same, another another."""
+    folder, _ = study
+    content = tiny_params()
+    for budget in ("pretrain", "distill"):
+        content["data"]["digits"][budget]["epochs"] = 0
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    base = folder / "checkpoints/base/vgg11_bn-digits-0.safetensors"
+    method = {
+        "pretrain": ("--model", "vgg11_bn"),
+        "distill": ("--method", "alone"),
+        "prune": ("--model", "vgg11_bn", "--method", "random", "--sparsity", "0.8", "--base", base),
+    }[script]
+    module, found = load_stage(script), []
+    monkeypatch.setattr(module, "require_plans_fit", lambda *_, **__: None, raising=False)
+    for number, seed in enumerate((0, 1, 0)):
+        cell = ("--dataset", "digits", "--seed", seed, "--store", folder / "prepared/digits")
+        written = ("--checkpoint", f"{number}.safetensors", "--metrics", f"{number}.json", "--history", f"{number}.csv")
+        monkeypatch.setattr(sys, "argv", [script, *map(str, (*method, *cell, *written))])
+        module.recipe()
+        saved = checkpoint.read(f"{number}.safetensors")
+        found.append(saved.masks["features.4.weight"] if script == "prune" else saved.state["features.4.weight"])
+    assert torch.equal(found[0], found[2])
+    assert not torch.equal(found[0], found[1])
