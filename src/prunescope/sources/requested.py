@@ -16,6 +16,7 @@ def check_request(source: str, path: str | None, test_fraction: float | None) ->
     if source not in OFFICIAL_TEST:
         raise PrunescopeError(f"found source {source!r}, wanted one of {', '.join(OFFICIAL_TEST)}.")
     if bool(path) != (source == "folder"):
-        raise PrunescopeError(f'source {source}: found path {path or "none"!r}; source "folder" needs one, the others take none.')
+        found = repr("none" if path is None else path)
+        raise PrunescopeError(f'source {source}: found path {found}; source "folder" needs one, the others take none.')
     if (official := OFFICIAL_TEST[source]) is not None:
         check_test_fraction(official, test_fraction)
