@@ -15,7 +15,7 @@ TORCH ?= $(shell cat $(VENV)/.run 2> /dev/null)
 
 .PHONY: study test check readme setup
 study: $(VENV)/.run
-	$(IN_VENV) dvc repro
+	$(IN_VENV) prunescope check && dvc repro
 	@echo 'Done: open report/report.html'
 
 test: $(VENV)/.dev

@@ -75,3 +75,15 @@ def test_errors_end_in_one_line(monkeypatch, capsys, error, code, line):
 def test_an_unknown_subcommand_names_the_known_ones():
     done = run("prune")
     assert done.returncode == 2 and all(name in done.stderr for name in subcommands())
+
+
+def test_check_says_all_problems_or_how_many_networks(tmp_path):
+    shipped = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    (tmp_path / "params.yaml").write_text(shipped, encoding="utf-8")
+    assert run("check", str(tmp_path / "params.yaml")).stdout.endswith("the study small has 13 networks to compare\n")
+    broken = shipped.replace("sparsity: 0.8", "sparsity: 1.8", 1).replace("method: iterative", "method: magic", 1)
+    (tmp_path / "params.yaml").write_text(broken.replace("  - vgg16_bn\n", "  - vgg61\n", 1), encoding="utf-8")
+    found = run("check", str(tmp_path / "params.yaml"))
+    assert found.returncode == 1 and found.stdout == ""
+    assert found.stderr.startswith("error: ") and "sparsity: found 1.8, wanted a fraction in [0, 1)" in found.stderr
+    assert "Traceback" not in run("check", str(tmp_path / "none.yaml")).stderr

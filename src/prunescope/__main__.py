@@ -31,6 +31,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--version", action="version", version=f"prunescope {__version__}")
     commands = made.add_subparsers(dest="command", required=True)
 
+    checking = commands.add_parser("check", help="whether params.yaml is right: all problems at once, nothing is run")
+    checking.set_defaults(run=check)
+    checking.add_argument("params", nargs="?", type=Path, default=Path("params.yaml"), help="default: %(default)s")
+
     packing = commands.add_parser("pack", help="a pruned checkpoint as a small file (bitmask and values)")
     packing.set_defaults(run=pack)
     packing.add_argument("checkpoint", type=Path)
@@ -69,6 +73,14 @@ def parser() -> argparse.ArgumentParser:
         "folder", type=Path, help="a new folder; CIFAR-100 comes from PRUNESCOPE_MIRROR or a download of 169 MB"
     )
     return made
+
+
+def check(arguments: argparse.Namespace) -> None:
+    from prunescope.results.grid import arms_of
+    from prunescope.study.params import load
+
+    grid = load(arguments.params).grid
+    print(f"{arguments.params}: no problem found; the study {grid.name} has {len(list(arms_of(grid)))} networks to compare")
 
 
 def pack(arguments: argparse.Namespace) -> None:

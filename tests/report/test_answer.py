@@ -150,6 +150,6 @@ def test_a_class_must_outlast_the_number_of_all_that_are_looked_at(tmp_path):
     for seed, lost in ((0, 8), (1, 9)):
         worse = "b" * lost + actual[lost:]
         plant_predictions(results, actual, {"dense": actual, "oneshot": worse, "layerwise": actual, "iterative": actual}, (seed,))
-    found = recall_changes(again(results), CELL).set_index("class").loc["a"]
+    found = recall_changes(again(results), CELL).set_index("class").to_dict("index")["a"]
     assert found["oneshot_high"] < 0, "by itself it is shown"
     assert says(results)[1].endswith("no class is shown to lose recall (of 60 looked at, by images and seeds).")
