@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from prunescope.evidence.claims import claims_table, judge
+from prunescope.evidence.claims import Judged, claims_table, judge
 from prunescope.evidence.differences import between
 from prunescope.evidence.quality import accuracy_table, headline_table
 from prunescope.evidence.storage import measured_speed
@@ -33,6 +33,11 @@ def study() -> Results:
     return kept(ROOT / "results" / STUDY)
 
 
+@cache
+def judged() -> Judged:
+    return judge(study())
+
+
 def shipped() -> str:
     """The accuracy table of the study in params.yaml."""
     return _markdown(accuracy_table(of_summary(ROOT / "metrics/summary.csv", load(ROOT / "params.yaml").grid)), labels=4)
@@ -45,13 +50,13 @@ def headline() -> str:
 
 def verdicts() -> str:
     """The paper's conclusions judged by the kept study."""
-    return _markdown(claims_table(judge(study()))[["conclusion of the paper", "verdict", "cells"]], labels=3)
+    return _markdown(claims_table(judged())[["conclusion of the paper", "verdict", "cells"]], labels=3)
 
 
 def short() -> str:
     """What the kept study shows, in a few sentences: those of its page, and what the uncorrected intervals say."""
     results = study()
-    points = [*answer(results, judge(results)), _one_by_one(results), measured_speed(results)]
+    points = [*answer(results, judged()), _one_by_one(results), measured_speed(results)]
     return "In short:\n\n" + "".join(f"- {escape(point)}\n" for point in points if point)
 
 

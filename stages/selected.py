@@ -1,6 +1,6 @@
 """One table of all arms, their curves, and the chosen method's numbers under one path for `dvc metrics diff` of methods."""
 
-from prunescope.files import write_json, write_text
+from prunescope.files import write_json
 from prunescope.results import curves, summary
 from prunescope.results.results import read
 from prunescope.study.params import load
@@ -12,7 +12,7 @@ def recipe() -> None:
     params = load()
     results = read(args.metrics, params.grid)
     summary.save(results.summary, args.summary)
-    write_text(args.curves, curves.table(results.grid, results.curves).to_csv(index=False, lineterminator="\n"))
+    curves.save(curves.table(results.grid, results.curves), args.curves)
     write_json(args.selected, summary.selected(results.summary, params.method, params.sparsity))
 
 

@@ -31,7 +31,6 @@ from prunescope.results.maps import seeds_file
 from prunescope.results.reading import Files
 from prunescope.results.results import Results
 
-LEFT_OUT = {".npz"}
 DIGITS = 4  # of kept similarity maps, which are most of an archive
 INDEX = """# Results
 
@@ -71,7 +70,7 @@ def collect(sources: Sequence[Path], results: Path, grid: Grid) -> Path:
     kept = _kept(replace(grid, seeds=seeds), content)
     found = Results(replace(grid, seeds=seeds), Files(Path(ARCHIVE), kept))
     summary.save(found.summary, folder / "summary.csv")
-    write_text(folder / "curves.csv", curves.table(found.grid, found.curves).to_csv(index=False, lineterminator="\n"))
+    curves.save(curves.table(found.grid, found.curves), folder / "curves.csv")
     write_text(folder / "params.yaml", text)
     again = command(yaml12.read(text), yaml12.read(_git(sources[0], "show", "HEAD:params.yaml")))
     made = {"commits": commits, "command": again}
@@ -90,7 +89,7 @@ def _kept(grid: Grid, content: Mapping[str, bytes | Path]) -> dict[str, bytes]:
     files, small = Files(Path("metrics"), content), {}
     whole = Results(grid, files)
     for name in content:
-        if not name.endswith(tuple(LEFT_OUT)) and (data := files.read(name)) is not None:
+        if not name.endswith(".npz") and (data := files.read(name)) is not None:
             small[name] = _coarse(data) if re.fullmatch(r"cka/[^/]+/[^/]+--[^/]+\.csv", name) and "/seeds/" not in name else data
     for cell, pair in product(cells_of(grid), combinations(grid.seeds, 2)):
         if (apart := whole.dense_seeds(cell, *pair)) is not None:

@@ -1,9 +1,11 @@
 """Validation accuracy over the steps of the shared budget, of every arm: what `dvc plots` draws in one plot."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pandas as pd
 
+from prunescope.files import write_text
 from prunescope.results.grid import Cell, Grid, cells_of
 
 COLUMNS = ("cell", "method", "seed", "step", "accuracy")
@@ -32,3 +34,8 @@ def table(grid: Grid, curves: Callable[[Cell], list[tuple[str, int, pd.DataFrame
             arm = {"cell": f"{cell.model} on {cell.dataset}, {cell.sparsity * 100:g} %", "method": method, "seed": seed}
             parts.append(rows[["step", "accuracy"]].assign(**arm)[list(COLUMNS)])
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
+
+
+def save(found: pd.DataFrame, path: Path) -> None:
+    """Write the table as CSV."""
+    write_text(path, found.to_csv(index=False, lineterminator="\n"))
