@@ -22,7 +22,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 # Two models with their students; data sets, seeds and whether a second level is compared, by the number of stages they make.
-GRIDS = {31: (["digits"], [0], False), 96: (["digits"], [0, 1], True), 282: (["digits", "cifar100-small"], [0, 1, 2], True)}
+GRIDS = {33: (["digits"], [0], False), 98: (["digits"], [0, 1], True), 286: (["digits", "cifar100-small"], [0, 1, 2], True)}
 DVC = "import sys; sys.modules.update({hidden}); from dvc.cli import main; sys.exit(main({arguments}))"
 READERS = {"C": "{}", "Python": "{'_ruamel_yaml': None, '_ruamel_yaml_clibz': None}"}
 

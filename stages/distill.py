@@ -1,18 +1,17 @@
 """Teach a small student: alone, from the dense teacher or from a pruned one; always the same start and the same steps."""
 
-from prunescope.networks import checkpoint
+from prunescope.networks import checkpoint, start
 from prunescope.networks.architectures import build, fitted
-from prunescope.networks.pretrained import initialise
 from prunescope.runtime import seed_everything
 from prunescope.study.params import load
-from prunescope.study.stage import arguments, main, mirror
+from prunescope.study.stage import arguments, main
 from prunescope.training import losses
 from prunescope.training.loop import Log, measure
 from prunescope.training.setup import open_training, train, write_record
 
 
 def recipe() -> None:
-    names = ("method", "dataset", "seed", "store", "checkpoint", "metrics", "history")
+    names = ("method", "dataset", "seed", "store", "start", "checkpoint", "metrics", "history")
     args = arguments(__doc__, *names, optional=("sparsity", "teacher"))
     params = load()
     wanted = params.data[args.dataset]
@@ -20,8 +19,7 @@ def recipe() -> None:
     architecture = fitted(params.distill.student, wanted.network, len(setup.store.classes))
     seed_everything(args.seed)
     student = build(architecture)
-    if wanted.network.init == "imagenet":  # a file of weights is the teacher's and would not fit
-        initialise(student, architecture, "imagenet", mirror())
+    started = start.load_(args.start, student)
     student = setup.to_device(student)
     loss, parents, teaching = setup.task, {}, None
     if args.teacher:
@@ -31,7 +29,9 @@ def recipe() -> None:
         parents = {"teacher": checkpoint.sha256(args.teacher)}
 
     log = Log()
-    progress = setup.progress(student, setup.optimizer(student), log, architecture, wanted.network, wanted.distill, teaching)
+    progress = setup.progress(
+        student, setup.optimizer(student), log, student=architecture.as_dict(), distill=wanted.distill, teaching=teaching or {}
+    )
     if not progress.resumed:
         measure(student, setup.validate, log, "start", step=0, per_epoch=setup.batches.steps_per_epoch)
     train(progress, setup, wanted.distill, first=log.steps, loss=loss, label=f"distill {args.method}")
@@ -41,7 +41,7 @@ def recipe() -> None:
     about = {"stage": "distill", "seed": args.seed, "method": args.method, "sparsity": args.sparsity or 0.0}
     checkpoint.write(
         args.checkpoint,
-        checkpoint.Checkpoint("distilled", architecture, student.state_dict(), parents=parents, about=about),
+        checkpoint.Checkpoint("distilled", architecture, student.state_dict(), parents=started.parents | parents, about=about),
     )
     write_record(args.metrics, args.history, setup, log, budget=wanted.distill, **{f"{k}_sha256": v for k, v in parents.items()})
     progress.resume.finish()

@@ -25,7 +25,7 @@ def recipe() -> None:
     spent = start.about.get("steps", 0)  # by recovery inside the prune stage
     segment = (spent, setup.steps(wanted.finetune.epochs)) if start.about.get("restarted") else None
     log = Log(sparsity=achieved_sparsity(weights) if weights else 0.0, layers_pruned=len(masks))
-    progress = setup.progress(network, update, log, wanted.finetune)
+    progress = setup.progress(network, update, log, finetune=wanted.finetune)
     if not progress.resumed:
         measure(network, setup.validate, log, "start", step=spent, per_epoch=setup.batches.steps_per_epoch)
     train(

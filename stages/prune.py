@@ -35,7 +35,7 @@ def recipe() -> None:
     plan = plan_of(method, tuple(weights), args.sparsity, budget=budget, round_steps=round_steps)
 
     log = Log()
-    progress = setup.progress(network, setup.optimizer(network), log, wanted.finetune, plan, method)
+    progress = setup.progress(network, setup.optimizer(network), log, finetune=wanted.finetune, plan=plan, prune=method)
     label, again = f"{args.method} {args.model}", method.reestimate_batches
     recovery = Recovery(setup, progress, wanted.finetune, weights, plan, reestimate_batches=again, label=label)
     calibrate = {"count": method.score_batches, "precision": setup.precision}

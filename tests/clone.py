@@ -48,11 +48,21 @@ CELL = {
     "distill": 3,
     "evaluate": 1,
     "cka": 1,
-    "gallery": 1,
 }
 LAST = {"selected": 1, "report": 1}
 ALL = (
-    CELL | LAST | {"download": 1, "pretrain": 1, "finetune-dense": 1, "distill-dense": 1, "distill-alone": 1, "evaluate-dense": 1}
+    CELL
+    | LAST
+    | {
+        "download": 1,
+        "weights": 1,
+        "weights-student": 1,
+        "pretrain": 1,
+        "finetune-dense": 1,
+        "distill-dense": 1,
+        "distill-alone": 1,
+        "evaluate-dense": 1,
+    }
 )
 
 
@@ -65,6 +75,8 @@ class Clone:
         for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
             shutil.copy(ROOT / name, self.folder / name)
         (self.folder / "stages").mkdir()
+        (self.folder / "weights").mkdir()
+        shutil.copy(ROOT / "weights" / "README.md", self.folder / "weights")
         (self.folder / "metrics" / "distill").mkdir(parents=True)  # in git, so that a study without teachers finds it
         (self.folder / "metrics" / "distill" / ".gitkeep").touch()
         for script in OUTPUTS:

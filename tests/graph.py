@@ -9,8 +9,10 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
+GIVEN = ("src/", "stages/", "weights")  # what stages depend on and none makes
 OUTPUTS = {  # arguments of a stage script that name what it writes; every other path argument is an input
     "download": ("store", "metrics"),
+    "weights": ("start",),
     "pretrain": ("checkpoint", "metrics", "history"),
     "prune": ("checkpoint", "metrics", "history"),
     "finetune": ("checkpoint", "metrics", "history"),
@@ -19,7 +21,6 @@ OUTPUTS = {  # arguments of a stage script that name what it writes; every other
     "cka": ("metrics", "maps"),
     "selected": ("selected", "summary", "curves"),
     "report": ("report",),
-    "gallery": ("gallery",),
 }
 NAMES = ("dataset", "model", "method", "sparsity", "seed")  # arguments that are no paths
 

@@ -50,7 +50,7 @@ def train(device: torch.device, store, folder: Path, *, optimizer: str = "sgd", 
     runtime.prepare(0, device)
     network, weights, masks = pruned(device)
     update = make(optimizer, list(network.parameters()), momentum=0.9, weight_decay=5e-4)
-    progress = Progress(Resume("gpu", "p", every=0, folder=folder), network, update, Log(), compiled=compiled)
+    progress = Progress(Resume("gpu", {"x": "p"}, every=0, folder=folder), network, update, Log(), compiled=compiled)
     progress.masks = masks
     fit(
         network, batches_on(device, store), cross_entropy(), first=progress.log.steps, last=last, schedule=lambda step: 0.01,

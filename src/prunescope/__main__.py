@@ -67,6 +67,10 @@ def parser() -> argparse.ArgumentParser:
     )
     keeping.add_argument("--results", type=Path, default=Path("results"), help="where it is kept (default: %(default)s)")
 
+    showing = commands.add_parser("gallery", help="the test images that pruning loses, as a page for this machine alone")
+    showing.set_defaults(run=gallery)
+    showing.add_argument("dataset", nargs="*", help="default: all data sets of the study")
+
     examples = commands.add_parser("example-images", help="ten classes of CIFAR-100 as PNG files, to try own images with")
     examples.set_defaults(run=example_images)
     examples.add_argument(
@@ -78,8 +82,11 @@ def parser() -> argparse.ArgumentParser:
 def check(arguments: argparse.Namespace) -> None:
     from prunescope.results.grid import arms_of
     from prunescope.study.params import load
+    from prunescope.study.weights import require_files
 
-    grid = load(arguments.params).grid
+    params = load(arguments.params)
+    require_files(params, arguments.params.parent)
+    grid = params.grid
     print(f"{arguments.params}: no problem found; the study {grid.name} has {len(list(arms_of(grid)))} networks to compare")
 
 
@@ -119,6 +126,24 @@ def keep(arguments: argparse.Namespace) -> None:
 
     folders = arguments.folder
     print(f"kept in {collect(folders, arguments.results, load(folders[0] / 'params.yaml').grid)}")
+
+
+def gallery(arguments: argparse.Namespace) -> None:
+    from prunescope.data import store as stores
+    from prunescope.report.gallery import write
+    from prunescope.results.results import read
+    from prunescope.study.params import load
+
+    results = read(Path("metrics"), load().grid)
+    datasets = arguments.dataset or results.grid.datasets
+    if strange := [name for name in datasets if name not in results.grid.datasets]:
+        raise PrunescopeError(f"found data set {strange[0]}, wanted one of study.datasets: {', '.join(results.grid.datasets)}")
+    for dataset in datasets:
+        store = stores.read(Path("prepared", dataset))
+        places = {name: place for place, name in enumerate(store.names)}
+        licence, page = str(store.provenance.get("licence") or ""), Path("gallery", f"{dataset}.html")
+        write(results, dataset, page, image=lambda name: store.images[places[name]], licence=licence)  # noqa: B023 - used at once
+        print(f"{page}: for this machine alone, do not publish or commit it")
 
 
 def example_images(arguments: argparse.Namespace) -> None:

@@ -34,7 +34,7 @@ TARGETS = ("pretrain", "prune-iterative", "prune-layerwise", "prune-other", "fin
 def clone(folder: Path) -> Path:
     """A copy of the working tree with one narrow network, small batches and frequent saves."""
     folder.mkdir(parents=True)
-    for name in ("src", "stages"):
+    for name in ("src", "stages", "weights"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(ROOT / name, folder / name)

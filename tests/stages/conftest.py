@@ -15,7 +15,7 @@ from graph import items, outs
 from prunescope.study import params
 from tiny import load_stage, tiny_params
 
-ORDER = ("download", "pretrain", "prune", "finetune", "distill", "evaluate", "cka", "selected", "report", "gallery")
+ORDER = ("download", "weights", "pretrain", "prune", "finetune", "distill", "evaluate", "cka", "selected", "report")
 
 
 class Spy:
@@ -81,5 +81,5 @@ def study(tmp_path_factory) -> tuple[Path, dict[str, set[str]]]:
                 module.recipe()
                 missing = [out for out in outs(stage) if not Path(out).exists()]
                 assert not missing, f"{name} did not write {missing}"
-    assert len(reads) == len(todo) == 29
+    assert len(reads) == len(todo) == 30
     return folder, reads

@@ -3,7 +3,9 @@
 import contextlib
 import json
 import shlex
+import shutil
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
@@ -13,6 +15,7 @@ import yaml
 from reference import rest_of_training
 
 from graph import ROOT, items
+from prunescope.__main__ import main
 from prunescope.data import store as stores
 from prunescope.errors import PrunescopeError
 from prunescope.networks import checkpoint
@@ -111,6 +114,23 @@ def test_report_names_every_arm(study):
     assert page.count("<img") == page.count('alt="') >= 6
 
 
+def test_the_gallery_is_a_page_of_the_images_that_are_lost(study, monkeypatch, tmp_path, capsys):
+    folder, _ = study
+    shutil.copytree(folder, tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
+    for words, code, message in (
+        ((), 0, "gallery/digits.html: for this machine alone"),
+        (("cifar10",), 1, "found data set cifar10, wanted one of study.datasets: digits"),
+    ):
+        monkeypatch.setattr(sys, "argv", ["prunescope", "gallery", *words])
+        printed = capsys.readouterr() if main() == code else None
+        assert printed and message in printed.out + printed.err
+    assert "Images that are lost in at least one seed" in Path("gallery/digits.html").read_text(encoding="utf-8")
+    shutil.rmtree("prepared")
+    monkeypatch.setattr(sys, "argv", ["prunescope", "gallery"])
+    assert main() == 1 and "prepared/digits is not a whole prepared store" in capsys.readouterr().err
+
+
 def test_a_stage_repeated_gives_the_same_bytes(study):
     folder, _ = study
     name = "prune-iterative@vgg11_bn-digits-0.8-0"
@@ -135,6 +155,7 @@ def test_plan_that_does_not_fit_stops_before_pretraining(study, tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     where = ("--checkpoint", "c", "--metrics", "m", "--history", "h")
     cell = ("--model", "vgg11_bn", "--dataset", "digits", "--seed", "0", "--store", str(folder / "prepared/digits"))
+    cell += ("--start", str(folder / "checkpoints/start/vgg11_bn-digits.safetensors"))
     monkeypatch.setattr(sys, "argv", ["pretrain", *cell, *where])
     with pytest.raises(PrunescopeError, match="layerwise: recovery_share"):
         load_stage("pretrain").recipe()
@@ -192,9 +213,10 @@ def test_seeds_start_apart(study, tmp_path, monkeypatch, script):
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     base = folder / "checkpoints/base/vgg11_bn-digits-0.safetensors"
+    start = folder / "checkpoints/start/vgg11_bn-digits.safetensors"
     method = {
-        "pretrain": ("--model", "vgg11_bn"),
-        "distill": ("--method", "alone"),
+        "pretrain": ("--model", "vgg11_bn", "--start", start),
+        "distill": ("--method", "alone", "--start", start),
         "prune": ("--model", "vgg11_bn", "--method", "random", "--sparsity", "0.8", "--base", base),
     }[script]
     module, found = load_stage(script), []

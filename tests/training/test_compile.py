@@ -19,7 +19,7 @@ def test_a_compiled_network_trains_as_an_eager_one(tmp_path: Path, make_store, m
     for compiled in (False, True):
         network = make_network()
         update = make("sgd", list(network.parameters()), momentum=0.9, weight_decay=0)
-        resume = Resume(f"compiled-{compiled}", "p", every=1e9, folder=tmp_path)
+        resume = Resume(f"compiled-{compiled}", {"x": "p"}, every=1e9, folder=tmp_path)
         progress = Progress(resume, network, update, Log(), compiled=compiled)
         assert (progress.shared is network) is not compiled
         fit(

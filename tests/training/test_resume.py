@@ -24,7 +24,7 @@ from prunescope.training.loop import SCHEDULES, Log, fit
 from prunescope.training.losses import Outcome, cross_entropy
 from prunescope.training.optimizers import OPTIMIZERS, make
 from prunescope.training.progress import Progress
-from prunescope.training.resume import Resume, fingerprint
+from prunescope.training.resume import Resume
 
 STEPS = 12  # three epochs
 
@@ -40,7 +40,7 @@ def training(tmp_path: Path, make_network: Callable, batches: Any, optimizer: st
     masks = keep_top({name: weight.detach() for name, weight in weights.items()}, ones(weights), 60)
     apply_(weights, masks)
     update = make(optimizer, list(network.parameters()), momentum=0.9, weight_decay=0.05)
-    progress = Progress(Resume("stage-a", "print", every=0, folder=tmp_path), network, update, Log())
+    progress = Progress(Resume("stage-a", {"x": "p"}, every=0, folder=tmp_path), network, update, Log())
     progress.masks = Bits(masks)
 
     def loss(network: nn.Module, images: Tensor, labels: Tensor) -> Outcome:
@@ -88,16 +88,6 @@ def test_no_step_is_trained_twice_beyond_the_last_save(tmp_path, monkeypatch, ma
     assert again.log.steps == STEPS and [row["step"] for row in again.log.rows[::2]] == [4, 8, 12]
 
 
-def test_a_state_of_other_inputs_is_never_used(tmp_path) -> None:
-    resume = Resume("a", "these inputs", every=60, folder=tmp_path)
-    resume.save({"x": torch.ones(2)}, {"steps": 3})
-    found = resume.load()
-    assert found is not None and found[1] == {"steps": 3} and found[0]["x"].tolist() == [1, 1]
-    resume._lock.release()
-    assert Resume("a", "other inputs", every=60, folder=tmp_path).load() is None
-    assert not (tmp_path / "a.safetensors").exists(), "a stale state would only take up room"
-
-
 @pytest.mark.parametrize("damage", [
     lambda path: path.write_bytes(path.read_bytes()[:40]),
     lambda path: path.write_bytes(b""),
@@ -105,43 +95,28 @@ def test_a_state_of_other_inputs_is_never_used(tmp_path) -> None:
     lambda path: save_file({"x": torch.ones(1)}, path),
 ])  # fmt: skip
 def test_a_damaged_state_is_no_state(tmp_path, damage) -> None:
-    resume = Resume("a", "p", every=60, folder=tmp_path)
+    resume = Resume("a", {"x": "p"}, every=60, folder=tmp_path)
     resume.save({"x": torch.ones(2)}, {})
     damage(resume.path)
     assert resume.load() is None
 
 
-def test_the_fingerprint_sees_files_folders_and_values(tmp_path) -> None:
-    (tmp_path / "store").mkdir()
-    (tmp_path / "store" / "a").write_text("1")
-    (tmp_path / "file").write_text("2")
-    paths = [tmp_path / "store", tmp_path / "file"]
-    first = fingerprint(paths, 1, "x")
-    assert first == fingerprint(paths, 1, "x")
-    seen = {first, fingerprint(paths, 2, "x"), fingerprint(paths, 1, "y"), fingerprint(paths[:1], 1, "x")}
-    (tmp_path / "store" / "a").write_text("3")
-    seen.add(fingerprint(paths, 1, "x"))
-    (tmp_path / "file").write_text("4")
-    seen.add(fingerprint(paths, 1, "x"))
-    assert len(seen) == 6
-
-
 def test_a_second_copy_is_refused_and_the_first_is_named(tmp_path) -> None:
     code = "import sys; from pathlib import Path; from prunescope.training.resume import Resume; " \
-           "r = Resume('a', 'p', every=1, folder=Path(sys.argv[1])); print('has it', flush=True); sys.stdin.read()"  # fmt: skip
+           "r = Resume('a', {}, every=1, folder=Path(sys.argv[1])); print('has it', flush=True); sys.stdin.read()"  # fmt: skip
     other = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert other.stdin and other.stdout and other.stdout.readline() == b"has it\n"
     with pytest.raises(PrunescopeError, match=f"a is already running as process {other.pid} .*`kill {other.pid}`"):
-        Resume("a", "p", every=1, folder=tmp_path)
+        Resume("a", {"x": "p"}, every=1, folder=tmp_path)
     other.kill()
     other.wait()
     other.stdin.close()
     other.stdout.close()
-    Resume("a", "p", every=1, folder=tmp_path)  # a lock dies with its process
+    Resume("a", {"x": "p"}, every=1, folder=tmp_path)  # a lock dies with its process
 
 
 def test_a_full_disk_keeps_the_last_state_and_is_said(tmp_path, monkeypatch) -> None:
-    resume = Resume("a", "p", every=60, folder=tmp_path)
+    resume = Resume("a", {"x": "p"}, every=60, folder=tmp_path)
     resume.save({"x": torch.ones(2)}, {"steps": 1})
 
     def full(*_: Any) -> None:
@@ -164,7 +139,7 @@ def test_a_disk_that_fills_while_safetensors_writes_is_said(tmp_path) -> None:
         from prunescope.training.resume import Resume
         from prunescope.errors import PrunescopeError
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resume = Resume("a", "p", every=1, folder=Path(sys.argv[1]))
+        resume = Resume("a", {"x": "p"}, every=1, folder=Path(sys.argv[1]))
         resume.save({"x": torch.ones(10)}, {"steps": 1})
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
         try:
@@ -180,13 +155,13 @@ def test_a_disk_that_fills_while_safetensors_writes_is_said(tmp_path) -> None:
 
 
 def test_results_written_remove_the_state_but_an_orphan_keeps_it(tmp_path, monkeypatch) -> None:
-    resume = Resume("a", "p", every=60, folder=tmp_path)
+    resume = Resume("a", {"x": "p"}, every=60, folder=tmp_path)
     resume.save({"x": torch.ones(2)}, {})
     monkeypatch.setattr(os, "getppid", lambda: 1)
     resume.finish()
     assert resume.path.exists(), "dvc will run the stage again"
     monkeypatch.undo()
-    again = Resume("a", "p", every=60, folder=tmp_path)
+    again = Resume("a", {"x": "p"}, every=60, folder=tmp_path)
     again.finish()
     assert not again.path.exists()
 
@@ -196,7 +171,7 @@ def test_a_signal_waits_for_the_step_and_saves(tmp_path, make_store, make_networ
     before = signal.getsignal(signal.SIGINT)  # ignored where the tests run in the background of a shell
     network = make_network()
     update = make("sgd", list(network.parameters()), momentum=0.9, weight_decay=0)
-    progress = Progress(Resume("a", "p", every=1e9, folder=tmp_path), network, update, Log())
+    progress = Progress(Resume("a", {"x": "p"}, every=1e9, folder=tmp_path), network, update, Log())
 
     def loss(network: nn.Module, images: Tensor, labels: Tensor) -> Outcome:
         if progress.log.steps == 5:

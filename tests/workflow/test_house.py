@@ -123,7 +123,7 @@ def test_the_large_studies_of_the_benchmark_have_their_stages():
     text = (ROOT / "benchmarks" / "large_studies.py").read_text(encoding="utf-8")
     [grids] = re.findall(r"^GRIDS = (.*)$", text, re.MULTILINE)
     found = yaml.safe_load(grids.replace("(", "[").replace(")", "]").replace("False", "false").replace("True", "true"))
-    assert list(found) == [31, 96, 282]
+    assert list(found) == [33, 98, 286]
     for count, (datasets, seeds, two_levels) in found.items():
         params = read_yaml(ROOT / "params.yaml")
         params["study"] |= {"datasets": datasets, "seeds": seeds}

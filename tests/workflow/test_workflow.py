@@ -11,7 +11,7 @@ def test_what_runs_again_after_a_number(tmp_path):
     assert clone.edit(r"^method: iterative", "method: oneshot") == {"selected": 1}, "the page is none of its business"
     assert clone.edit(r"^method: oneshot", "method: iterative") == {}, "back to an earlier value: the run cache"
 
-    iterative = {"prune-iterative": 1, "finetune": 1, "distill": 1, "evaluate": 1, "cka": 1, "gallery": 1} | LAST
+    iterative = {"prune-iterative": 1, "finetune": 1, "distill": 1, "evaluate": 1, "cka": 1} | LAST
     assert clone.edit(r"^    plan: iterative((?:.*\n){5})    step: 0.1", r"    plan: iterative\1    step: 0.2") == iterative
 
     assert clone.edit(r"^sparsity: 0.8", "sparsity: 0.5") == CELL | LAST, "the new level's cells alone"

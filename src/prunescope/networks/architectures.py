@@ -8,7 +8,9 @@ import types
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from prunescope.errors import PrunescopeError
 
@@ -63,6 +65,19 @@ def build(architecture: Architecture) -> nn.Module:
     if architecture.stem == "cifar":
         _fit_stem(network, name)
     return network
+
+
+def skeleton(architecture: Architecture) -> dict[str, Tensor]:
+    """The state dict's names, shapes and types without values, made in a moment."""
+    with _Unfilled():
+        return build(architecture).state_dict()
+
+
+class _Unfilled(TorchFunctionMode):
+    """Weights on torch's device without memory. Not everything: RegNet computes its widths with tensors."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return func(*args, **((kwargs or {}) | ({"device": "meta"} if func is torch.empty else {})))
 
 
 def torchvision_models() -> types.ModuleType:

@@ -91,8 +91,8 @@ def who_pays_blocks(results: Results) -> Iterator[Block]:
     )
     yield Table(
         classes.lost_table(results),
-        "Images that the dense control gets right and every pruned network of the same seed gets wrong. They are shown in "
-        "gallery/, which stays on this machine: the images may not be passed on. Source: the predictions under metrics/evaluate.",
+        "Images that the dense control gets right and every pruned network of the same seed gets wrong. `prunescope gallery` "
+        "shows them where the data is: they may not be passed on. Source: the predictions under metrics/evaluate.",
         labels=3,
     )
     if many := quality.many_classes(results):

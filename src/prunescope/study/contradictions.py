@@ -12,6 +12,7 @@ from prunescope.pruning.schedules import SCHEDULES
 from prunescope.sources.requested import check_request
 from prunescope.study.architectures import ARCHITECTURES
 from prunescope.study.tables import Params
+from prunescope.study.weights import check_starts
 
 PAPER_METHODS = ("oneshot", "layerwise", "iterative")  # the methods with a stage of their own in dvc.yaml
 TAKEN = {"dense", "alone", "untrained", "name", "actual", "seeds", "ran", "class", "images", "groups"}  # no names for methods
@@ -20,7 +21,7 @@ TAKEN = {"dense", "alone", "untrained", "name", "actual", "seeds", "ran", "class
 def contradictions(params: Params) -> list[str]:
     """All problems, each with its key, what was found and what was wanted."""
     problems: list[str] = []
-    for check in (_check_names, _check_sources, _check_networks, _check_budgets):
+    for check in (_check_names, _check_sources, _check_networks, check_starts, _check_budgets):
         check(params, problems)
     return problems
 

@@ -84,7 +84,7 @@ class Network(Table):
         "imagenet = as published; cifar = 3x3, stride 1, no pooling (for small images; 15 times DenseNet169's MACs)"
     )
     head: Literal["torchvision", "compact"] = some("VGG's classifier: torchvision = on 7x7 positions; compact = on one")
-    init: str = some("random, imagenet (torchvision's weights), or a file of weights")
+    init: str = some("random, imagenet (torchvision's weights), or the name of a file in weights/")
 
 
 class Training(Table):

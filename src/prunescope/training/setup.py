@@ -20,7 +20,7 @@ from prunescope.training import losses, parallel
 from prunescope.training.loop import HISTORY, SCHEDULES, Log, fit
 from prunescope.training.optimizers import Optimizer, make
 from prunescope.training.progress import Progress
-from prunescope.training.resume import Resume, fingerprint
+from prunescope.training.resume import Resume, parts
 
 STREAMS = {
     "pretrain": 0,
@@ -73,20 +73,22 @@ class Setup:
         parameters = list(network.parameters())
         return make(chosen.optimizer, parameters, momentum=chosen.momentum, weight_decay=chosen.weight_decay)
 
-    def progress(self, network: nn.Module, update: Optimizer, log: Log, *determined_by: Any) -> Progress:
+    def progress(self, network: nn.Module, update: Optimizer, log: Log, /, **determined_by: Any) -> Progress:
         """Take up what an interrupted run of this stage left, if its inputs, code and settings are the same, else begin.
 
-        determined_by: what of the params, beside the training settings, decides the result.
+        determined_by: what of the params, beside the training settings, decides the result, by the names that messages use.
         Raises PrunescopeError while another process runs the same stage on the same cell.
         """
         args = vars(self.args)
         cell = {name: value for name, value in args.items() if not isinstance(value, Path)}
-        inputs = [path for name, path in args.items() if isinstance(path, Path) and name not in WRITTEN]
-        code = [Path(str(module.__file__)) for name, module in sorted(sys.modules.items()) if _ours(name, module)]
+        inputs = {name: path for name, path in args.items() if isinstance(path, Path) and name not in WRITTEN}
+        code = {
+            f"code of {name}": Path(str(module.__file__)) for name, module in sorted(sys.modules.items()) if _ours(name, module)
+        }
         ran = runtime.environment(self.device, self.precision) | {"processes": parallel.count(), "compile": self.run_on.compile}
-        values = (cell, self.settings, determined_by, ran)
         name = f"{Path(sys.argv[0]).stem}-{self.args.checkpoint.parent.name}-{self.args.checkpoint.stem}"
-        resume = Resume(name, fingerprint([*inputs, *code], *values), every=self.run_on.save_seconds, first=self.first)
+        made_of = parts(inputs | code, cell | ran | {"training": self.settings} | determined_by)
+        resume = Resume(name, made_of, every=self.run_on.save_seconds, first=self.first)
         return Progress(resume, network, update, log, compiled=self.run_on.compile)
 
     def steps(self, epochs: float) -> int:

@@ -1,0 +1,83 @@
+"""A saved state of other settings is kept, and what differs is said."""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from prunescope.training.resume import Resume, differences, parts
+
+
+def saved(tmp_path: Path, steps: int, **made_of: str) -> Resume:
+    """A stage that was stopped after so many steps; who took up a state goes on from it."""
+    resume = Resume("a", made_of, every=60, folder=tmp_path)
+    found = resume.load()
+    resume.save({"x": torch.full((2,), float(steps))}, {"steps": steps, "before": found and found[1]["steps"]})
+    resume._lock.release()
+    return resume
+
+
+def taken_up(tmp_path: Path, **made_of: str) -> int | None:
+    resume = Resume("a", made_of, every=60, folder=tmp_path)
+    found = resume.load()
+    resume._lock.release()
+    if found is None:
+        return None
+    assert found[0]["x"].tolist() == [found[1]["steps"]] * 2
+    return found[1]["steps"]
+
+
+def test_a_state_of_other_parts_is_not_used_but_kept_and_the_difference_is_said(tmp_path, capsys) -> None:
+    saved(tmp_path, 1200, threads="2", store="a" * 64)
+    assert taken_up(tmp_path, threads="2", store="a" * 64) == 1200
+    assert capsys.readouterr().err == ""
+    assert taken_up(tmp_path, threads="1", store="b" * 64) is None
+    said = capsys.readouterr().err
+    assert "found a state saved after 1,200 steps with threads 2 (now 1), another store; training starts anew" in said
+    assert f"kept as {tmp_path / 'a.before.safetensors'} until this stage ends" in said
+    saved(tmp_path, 30, threads="1", store="b" * 64)
+    assert taken_up(tmp_path, threads="2", store="a" * 64) == 1200, "back to the earlier settings"
+    assert taken_up(tmp_path, threads="1", store="b" * 64) == 30, "and forth"
+
+
+def test_of_two_older_states_the_longer_is_kept(tmp_path) -> None:
+    saved(tmp_path, 1200, threads="1")
+    saved(tmp_path, 30, threads="2")
+    assert taken_up(tmp_path, threads="3") is None
+    assert taken_up(tmp_path, threads="2") is None, "it was the shorter one"
+    assert taken_up(tmp_path, threads="1") == 1200
+
+
+def test_the_end_of_a_stage_removes_the_older_state_too(tmp_path) -> None:
+    saved(tmp_path, 1200, threads="1")
+    saved(tmp_path, 30, threads="2")
+    assert sorted(path.name for path in tmp_path.glob("*.safetensors")) == ["a.before.safetensors", "a.safetensors"]
+    Resume("a", {"threads": "2"}, every=60, folder=tmp_path).finish()
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
+def test_a_state_of_an_earlier_version_is_no_state(tmp_path) -> None:
+    header = json.dumps({"fingerprint": "0123", "state": {"steps": 3}})
+    save_file({"x": torch.ones(1)}, tmp_path / "a.safetensors", metadata={"prunescope": header})
+    assert taken_up(tmp_path, threads="1") is None
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
+def test_parts_are_of_files_folders_and_values_key_by_key(tmp_path) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "a").write_text("1")
+    (tmp_path / "file").write_text("2")
+    files = {"store": tmp_path / "store", "base": tmp_path / "file"}
+    first = parts(files, {"seed": 0, "training": {"momentum": 0.9, "optimizer": "sgd"}, "plan": ("round", "x" * 50)})
+    assert {name: value for name, value in first.items() if len(value) < 64} == {
+        "seed": "0", "training.momentum": "0.9", "training.optimizer": "sgd",
+    }  # fmt: skip
+    assert set(first) - {"seed", "training.momentum", "training.optimizer"} == {"store", "base", "plan"}
+    (tmp_path / "store" / "a").write_text("3")
+    again = parts(files, {"seed": 0, "training": {"momentum": 0.8, "optimizer": "sgd"}, "plan": ("round", "y" * 50)})
+    assert differences(first, again) == "another store, training.momentum 0.9 (now 0.8), another plan"
+    assert (
+        differences(first, {})
+        == "another store, another base, seed 0 (now nothing), training.momentum 0.9 (now nothing) and 2 more"
+    )
