@@ -96,6 +96,7 @@ class Clone:
         self.run("git", "init", "-q")
         self.run("dvc", "init", "-q")
         shutil.copy(ROOT / ".dvc" / "config", self.folder / ".dvc" / "config")
+        self.run("git", "add", "-f", "metrics/distill/.gitkeep")
         self.commit()
 
     def run(self, *command: str) -> str:
