@@ -21,7 +21,7 @@ from safetensors.numpy import load, save
 from torch import Tensor
 
 from prunescope.errors import PrunescopeError
-from prunescope.networks.architectures import Architecture, build
+from prunescope.networks.architectures import Architecture, skeleton
 from prunescope.networks.bits import Bits
 from prunescope.networks.checkpoint import Checkpoint
 
@@ -37,7 +37,7 @@ def pack(checkpoint: Checkpoint, values: str = "fp32") -> bytes:
     values: how weights of two or more dimensions are stored: fp32 (lossless), fp16 or bf16 (rounded). Biases and batch-norm
         statistics always stay as they are. PrunescopeError where a weight is not finite, or too large for fp16.
     """
-    wanted, bits = _shapes(checkpoint.architecture), checkpoint.masks.packed()
+    wanted, bits = skeleton(checkpoint.architecture), checkpoint.masks.packed()
     masked = [name for name in wanted if name in bits]
     streams: dict[torch.dtype, list[Tensor]] = {}
     for name, like in wanted.items():
@@ -77,7 +77,7 @@ def unpack(data: bytes, path: Path) -> Checkpoint:
     try:
         header = _header(data)
         architecture, values, masked = Architecture(**header["architecture"]), header["values"], set(header["masked"])
-        wanted, pieces = _shapes(architecture), load(data)  # a piece may only be as large as the network has room for
+        wanted, pieces = skeleton(architecture), load(data)  # a piece may only be as large as the network has room for
         lengths = {name: math.ceil(like.numel() / 8) for name, like in wanted.items() if name in masked}
         bits = iter(np.split(_bytes(pieces, "masks", sum(lengths.values())), np.cumsum(list(lengths.values()))) if masked else ())
         shapes = {name: like.shape for name, like in wanted.items()}
@@ -99,12 +99,6 @@ def unpack(data: bytes, path: Path) -> Checkpoint:
         raise PrunescopeError(
             f"{path} is no whole packed file of format {FORMAT} ({error}); pack its checkpoint again"
         ) from error
-
-
-def _shapes(architecture: Architecture) -> dict[str, Tensor]:
-    """The state dict of an architecture without its values."""
-    with torch.device("meta"):
-        return build(architecture).state_dict()
 
 
 def _header(data: bytes) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from prunescope.errors import PrunescopeError
 from prunescope.files import write_bytes
-from prunescope.networks.architectures import Architecture, build
+from prunescope.networks.architectures import Architecture, build, fill_
 from prunescope.networks.bits import Bits
 
 FORMAT = 1
@@ -42,7 +42,7 @@ class Checkpoint:
     def network(self, *, reestimated: bool = False) -> nn.Module:
         """The network with these weights, on the CPU; on demand with the re-estimated statistics."""
         network = build(self.architecture)
-        network.load_state_dict(self.state | (self.reestimated if reestimated else {}))
+        fill_(network, self.state | (self.reestimated if reestimated else {}))
         return network
 
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from prunescope.networks.architectures import fill_
 from prunescope.networks.bits import Bits
 from prunescope.training import parallel
 from prunescope.training.loop import Log
@@ -49,7 +50,7 @@ class Progress:
         for name, tensor in found[0].items():
             part, _, rest = name.partition("/")
             parts[part][rest] = tensor
-        self.network.load_state_dict(parts["network"])
+        fill_(self.network, parts["network"])
         self.update.state.clear()
         restore_(self.update, parts["optimizer"])
         state = self.network.state_dict()

@@ -7,6 +7,7 @@ budget).
 
 from torch import Tensor, nn
 
+from prunescope.networks.architectures import fill_
 from prunescope.training.optimizers import Optimizer
 
 
@@ -17,7 +18,7 @@ def none(network: nn.Module, base: dict[str, Tensor], update: Optimizer) -> bool
 
 def weights(network: nn.Module, base: dict[str, Tensor], update: Optimizer) -> bool:
     """Everything back to the base checkpoint, with a fresh optimizer; only the mask is kept (Frankle & Carbin 2019)."""
-    network.load_state_dict(base)
+    fill_(network, base)
     update.state.clear()
     return True
 
