@@ -13,6 +13,7 @@ from prunescope.networks import checkpoint
 from prunescope.networks.architectures import build
 from prunescope.similarity import rows
 from prunescope.similarity.cka import cka_maps
+from prunescope.similarity.features import unseen
 from prunescope.similarity.intervals import diagonal, diversity, mask_overlap
 from prunescope.study.params import load
 from prunescope.study.stage import arguments, main
@@ -57,6 +58,7 @@ def recipe() -> None:
     by_layer = rows.overlaps({pair: layers for pair, (layers, _) in overlaps.items()})
     write_csv(args.maps / "overlap.csv", rows.OVERLAP, by_layer)
     record = {"probe_images": maps.samples, "batches": maps.batches, "estimator": maps.estimator, "split": "test"}
+    record["left_out"] = unseen(networks["dense"], maps.layers["dense"]) if params.cka.layers == "all" else []
     write_json(
         args.metrics,
         record

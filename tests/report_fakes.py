@@ -212,7 +212,7 @@ def plant_cka(metrics: Path, study: Grid, model: str, cell: str, layers: dict[st
     pairs = [*combinations(networks, 2), ("dense", "untrained")]
     diagonal = {f"{a}--{b}": interval(0.9 - 0.1 * place) for place, (a, b) in enumerate(pairs)}
     overlap = {f"{a}--{b}": {"jaccard": 0.6, "chance": 0.111} for a, b in combinations(study.methods, 2)}
-    content = {"probe_images": 256, "batches": 4, "split": "test", "estimator": "debiased minibatch linear CKA"}
+    content = {"probe_images": 256, "batches": 4, "split": "test", "estimator": "debiased minibatch linear CKA", "left_out": []}
     content |= {"off_diagonal": inside, "diagonal": diagonal, "mask_overlap": overlap}
     write_json(metrics / "cka" / f"{cell}.json", content)
     with (folder / "depth.csv").open("w", newline="", encoding="utf-8") as file:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from prunescope.evaluation.costs import costs, macs_per_layer
+from prunescope.evaluation.costs import costs, layer_rows, macs_per_weight
 from prunescope.networks.architectures import Architecture, build
 from prunescope.networks.masks import apply_, ones, prunable
 from prunescope.pruning.selection import keep_top
@@ -13,7 +13,7 @@ from prunescope.pruning.selection import keep_top
 def macs_of(name: str, image_size: int, **changes) -> dict[str, int]:
     with torch.device("meta"):
         network = build(Architecture(name, 1000, **changes))
-    return macs_per_layer(network, image_size)
+    return macs_per_weight(network, image_size)[0]
 
 
 @pytest.mark.parametrize("name, image_size, stem, convolutions", [
@@ -39,6 +39,57 @@ def test_vgg16s_first_layers_by_hand() -> None:
     assert len(counts) == 16
 
 
+@pytest.mark.parametrize("name, image_size, published", [
+    ("vgg16", 224, 15.470), ("vit_b_16", 224, 17.564), ("swin_t", 224, 4.491), ("maxvit_t", 224, 5.558),
+    ("convnext_tiny", 224, 4.456), ("mnasnet0_5", 224, 0.104), ("inception_v3", 299, 5.713),
+])  # fmt: skip
+def test_all_products_together_are_torchvisions_and_every_layer_that_is_pruned_has_its_own(name, image_size, published) -> None:
+    """`published`: billions, `_ops` of torchvision's weights, which torch's FlopCounterMode counted."""
+    with torch.device("meta"):
+        network = build(Architecture(name, 1000))
+    by_weight, between = macs_per_weight(network, image_size)
+    assert round((sum(by_weight.values()) + between) / 1e9, 3) == published
+    assert by_weight.keys() == prunable(network).keys()
+    assert bool(between) == name.startswith(("vit", "swin", "maxvit"))
+
+
+@pytest.mark.parametrize("name, parameters", [("vit_b_16", 50), ("swin_t", 53)])
+def test_the_projections_of_attention_are_layers(name, parameters) -> None:
+    """In ViT they are no modules, in Swin modules that are never called: 24.7 % of vit_b_16, and 24 layers of swin_t."""
+    with torch.device("meta"):
+        network = build(Architecture(name, 1000))
+    weights = prunable(network)
+    assert len(weights) == parameters
+    matrices = {n for n, w in network.named_parameters() if w.ndim > 1 and "position" not in n and "pos_embed" not in n}
+    assert set(weights) == matrices - {"class_token"}
+
+
+def test_the_table_of_layers_has_a_row_for_each_that_can_be_pruned() -> None:
+    network = build(Architecture("swin_t", 3))
+    rows = layer_rows(network, 32)
+    assert [row[0] for row in rows].count("features.1.0.attn.qkv") == 1 and len(rows) == 53
+    unused = layer_rows(Odd(), 9)[-1]
+    assert (unused[0], unused[1], unused[4]) == ("unused", 49, 0), "a layer that is never called costs nothing and is named"
+
+
+def test_attention_by_hand() -> None:
+    """4 tokens of 6: three projections of 6x6, the output's, and twice 4 x 4 x 6 between activations."""
+
+    class Attending(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem = nn.Conv2d(3, 6, 1)
+            self.attention = nn.MultiheadAttention(6, 2, batch_first=True)
+
+        def forward(self, x):
+            tokens = self.stem(x).flatten(2).mT
+            return self.attention(tokens, tokens, tokens, need_weights=False)[0]
+
+    expected = {"stem.weight": 4 * 18, "attention.in_proj_weight": 4 * 108, "attention.out_proj.weight": 4 * 36}
+    assert macs_per_weight(Attending(), 2) == (expected, 2 * 4 * 4 * 6)
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
 class Odd(nn.Module):
     """Strides, groups, a layer used twice, a linear layer on a sequence, and one that is never called."""
 
@@ -55,12 +106,12 @@ class Odd(nn.Module):
 
 def test_strides_groups_repeated_and_unused_layers_by_hand() -> None:
     network = Odd().train()
-    assert macs_per_layer(network, 9) == {
+    assert macs_per_weight(network, 9)[0] == {
         "first.weight": 3 * 4 * 9 * 16,
         "grouped.weight": 2 * (4 * 2 * 16),
         "rows.weight": 16 * 5 * 4,
     }
-    assert network.training and not any(module._forward_hooks for module in network.modules())
+    assert network.training
 
 
 class Last(nn.Module):
@@ -75,7 +126,7 @@ class Last(nn.Module):
 
 
 def test_a_linear_layer_on_channels_last_maps_by_hand() -> None:
-    assert macs_per_layer(Last(), 8) == {"mix.weight": 3 * 12 * 8 * 8}
+    assert macs_per_weight(Last(), 8)[0] == {"mix.weight": 3 * 12 * 8 * 8}
 
 
 def toy() -> nn.Sequential:

@@ -46,7 +46,7 @@ def test_prunable_are_convolutions_and_linear_layers_without_the_excluded(exclud
 
 
 @pytest.mark.parametrize("exclude, message", [
-    (("features.1",), "no convolution or linear layer matches 'features.1'; layers are features.0, features.2"),
+    (("features.1",), "no layer that can be pruned matches 'features.1'; layers are features.0, features.2"),
     (("features.*", "head"), "matches 'head'"),
     (("*",), "leaves no layer to prune"),
 ])  # fmt: skip

@@ -174,6 +174,17 @@ def test_lesion_groups_leak_and_unequal_budgets_are_said(tmp_path):
     assert "Attention: the arms of vgg16-digits-0 started from different base checkpoints." in markdown
 
 
+def test_layers_that_similarity_leaves_out_are_named(tmp_path):
+    study = make_study(models=("vgg16",), teachers=())
+    plant(tmp_path / "metrics", study)
+    assert "leaves out" not in make(tmp_path, study)[0]
+    path = tmp_path / "metrics/cka/vgg16-digits-0.8-0.json"
+    write_json(path, json.loads(path.read_text()) | {"left_out": [f"block.{n}.in_proj" for n in range(8)]})
+    html, markdown = make(tmp_path, study)
+    assert "Similarity of vgg16 leaves out 8 layers" in html
+    assert "block.5.in_proj, ...." in markdown.replace("\\", "") and "block.6" not in markdown
+
+
 def test_classes_conversions_and_duplicates_of_the_data_are_said(tmp_path):
     study = make_study(models=("vgg16",), teachers=(), datasets=("digits", "cifar100-small"))
     plant(tmp_path / "metrics", study, cka=False)

@@ -5,7 +5,17 @@ import torch
 from torch import Tensor, nn
 
 from prunescope.errors import PrunescopeError
-from prunescope.similarity.features import BLOCK_ELEMENTS, capture, channel_axis, evaluating, flattened, gram, layer_names, pooled
+from prunescope.similarity.features import (
+    BLOCK_ELEMENTS,
+    capture,
+    channel_axis,
+    evaluating,
+    flattened,
+    gram,
+    layer_names,
+    pooled,
+    unseen,
+)
 
 
 class Backwards(nn.Module):
@@ -202,3 +212,28 @@ def test_channels_lie_where_the_layer_puts_them() -> None:
     convnext = nn.Sequential(nn.Conv2d(8, 8, 3), nn.Linear(8, 32), nn.Linear(32, 8))  # permuted back at its end
     assert channel_axis(convnext, image) == 1
     assert channel_axis(nn.ReLU(), image) == 1
+
+
+class Attending(nn.Module):
+    """A projection as a function alone, as in Swin, and torch's attention, which calls none of its projections."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(4, 6)
+        self.used = nn.Linear(6, 6)
+        self.attention = nn.MultiheadAttention(6, 2, batch_first=True)
+
+    def forward(self, x):
+        x = nn.functional.linear(self.first(x), self.used.weight)
+        return self.attention(x, x, x, need_weights=False)[0]
+
+
+def test_attention_is_seen_by_what_it_puts_out_and_what_is_not_seen_is_named() -> None:
+    network = Attending().eval()
+    names = layer_names(network, "all")
+    with torch.inference_mode(), capture(network, names) as found:
+        out = network(torch.randn(3, 5, 4))
+    assert list(found) == ["first", "attention"] and torch.equal(found["attention"], out)
+    assert pooled(out, channel_axis(network.attention, out)).shape == (3, 6)
+    assert unseen(network, found) == ["used", "attention.in_proj"]
+    assert unseen(network, names) == ["attention.in_proj"]

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from prunescope.evidence.text import NOT_RUN, NOTHING
-from prunescope.results.grid import Cell, arms_of, dense_cell
+from prunescope.results.grid import Cell, arms_of, cells_of, dense_cell
 from prunescope.results.results import Results
 
 ENVIRONMENT = ("device", "processor", "threads", "precision", "torch", "torchvision", "python", "platform")
@@ -83,6 +83,17 @@ def probe_note(results: Results, cell: Cell, seed: int) -> str:
     if isinstance(known.get("split"), str):
         parts.append(f"{known['split']} split")
     return " · ".join(parts)
+
+
+def left_out(results: Results) -> dict[str, list[str]]:
+    """Of each model the layers that similarity does not see, where there are some."""
+    found = {}
+    for cell in cells_of(results.grid):
+        for seed in results.grid.seeds:
+            layers = (results.similarity(cell, seed) or {}).get("left_out")
+            if isinstance(layers, list) and layers:
+                found.setdefault(cell.model, [str(layer) for layer in layers])
+    return found
 
 
 def environment(results: Results) -> dict[str, str]:

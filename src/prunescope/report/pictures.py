@@ -7,9 +7,11 @@ from PIL.Image import Image
 
 from prunescope.evidence import facts
 from prunescope.figures import bars, confusion, curves, depth, heatmaps, look
-from prunescope.report.blocks import Block, Picture
+from prunescope.report.blocks import Block, Picture, Text
 from prunescope.results.grid import cells_of
 from prunescope.results.results import Results
+
+NAMED = 6  # layers that similarity leaves out
 
 
 def accuracy_figures(results: Results) -> Iterator[Block]:
@@ -42,6 +44,12 @@ def accuracy_figures(results: Results) -> Iterator[Block]:
 
 
 def depth_figures(results: Results) -> Iterator[Block]:
+    for model, layers in facts.left_out(results).items():
+        some = ", ".join(layers[:NAMED]) + (", ..." if len(layers) > NAMED else "")
+        yield Text(
+            f"Similarity of {model} leaves out {len(layers)} layers, which no module of the network puts out by themselves "
+            f"(attention's projections, say): {some}."
+        )
     seed = results.grid.seeds[0]
     for cell in cells_of(results.grid):
         name = cell.of(seed)

@@ -17,7 +17,7 @@ BLOCK_ELEMENTS = 1 << 18
 def layer_names(network: nn.Module, layers: str = "all") -> list[str]:
     """Names of the modules that `layers` chooses, in order of definition (`capture` finds the forward order).
 
-    - `"all"`: every convolution and linear module;
+    - `"all"`: every convolution, linear and attention module;
     - `"blocks"`: the few parts that a network is made of. Of the network's own children, the one with the most
       convolution and linear modules is replaced by its children until there are five parts. DenseNet: stem, dense
       blocks, transitions, classifier; ResNet: stem, stages, classifier; VGG: each convolution, and the classifier;
@@ -48,7 +48,16 @@ def layer_names(network: nn.Module, layers: str = "all") -> list[str]:
 
 
 def _is_layer(module: nn.Module) -> bool:
-    return isinstance(module, _ConvNd | nn.Linear)
+    """Attention puts out what its last projection does, which it never calls as a module."""
+    return isinstance(module, _ConvNd | nn.Linear | nn.MultiheadAttention)
+
+
+def unseen(network: nn.Module, seen: Iterable[str]) -> list[str]:
+    """Layers without features of their own among `seen`: functions use their weights, as in attention, or nothing does."""
+    attending = {name for name, module in network.named_modules() if isinstance(module, nn.MultiheadAttention)}
+    shown = {*seen, *(f"{name}.out_proj" for name in attending.intersection(seen))}
+    layers = [f"{name}.in_proj" if name in attending else name for name, module in network.named_modules() if _is_layer(module)]
+    return [name for name in layers if name not in shown]
 
 
 def _block_names(network: nn.Module, wanted: int = 5) -> list[str]:
@@ -118,6 +127,8 @@ def capture(
     def keeper(name: str) -> Callable[[nn.Module, object, object], None]:
         def keep(module: nn.Module, inputs: object, output: object) -> None:
             way_out = "choose layers without it (regular expression)"
+            if isinstance(module, nn.MultiheadAttention) and isinstance(output, tuple):
+                output = output[0]  # beside it the attention weights
             if not isinstance(output, Tensor):
                 kind = type(output).__name__
                 raise PrunescopeError(f"found a {kind} as output of layer {name}; wanted a tensor: {way_out}")
@@ -165,7 +176,7 @@ def channel_axis(module: nn.Module, output: Tensor) -> int:
 
     Any other module is taken to put out as many channels as its last convolution or linear layer, on the axis of that size.
     """
-    layers = [layer for layer in module.modules() if _is_layer(layer)]
+    layers = [layer for layer in module.modules() if isinstance(layer, _ConvNd | nn.Linear)]
     if not layers or output.ndim <= 2:
         return 1
     last = layers[-1]

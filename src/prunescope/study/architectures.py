@@ -1,4 +1,7 @@
-"""The names of torchvision's classifiers, as data: checking params imports no torch. A test holds them against torchvision."""
+"""torchvision's classifiers by name, as data: checking params imports no torch.
+
+Tests hold the names against torchvision, and take each through everything that a study does (test_every_architecture.py).
+"""
 
 # fmt: off
 ARCHITECTURES = (
@@ -16,3 +19,6 @@ ARCHITECTURES = (
     "vgg19_bn", "vit_b_16", "vit_b_32", "vit_h_14", "vit_l_16", "vit_l_32", "wide_resnet101_2", "wide_resnet50_2",
 )
 # fmt: on
+
+SMALLEST_IMAGES = {"alexnet": 64, "inception": 75, "maxvit": 224, "vit": 224}
+"""Pixels, by the first part of the name; 32 or less for all others. ViT and MaxViT take 224 and nothing else."""
