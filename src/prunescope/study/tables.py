@@ -167,7 +167,7 @@ class Runtime(Table):
     )  # fmt: skip
     precision: Literal["auto", "bf16", "fp32"] = some("auto (bf16 where the hardware computes in it), bf16 or fp32")
     compile: bool = some("whether torch.compile fuses the network (minutes to begin with; for long GPU runs)")
-    threads: int = number("CPU threads of a stage; 0 leaves it to torch", unit="count", ge=0)
+    threads: int = number("CPU threads of a stage; 0 leaves it to torch (more: see docs/machines.md)", unit="count", ge=0)
     processes: Literal["auto"] | Annotated[int, Field(ge=1)] = some(
         "that train one network together on equal parts of each batch: auto (one a GPU, one on a CPU) or a number"
     )
