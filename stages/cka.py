@@ -14,9 +14,12 @@ from prunescope.networks.architectures import build
 from prunescope.similarity import rows
 from prunescope.similarity.cka import cka_maps
 from prunescope.similarity.features import unseen
+from prunescope.similarity.hsic import LEAST
 from prunescope.similarity.intervals import diagonal, diversity, mask_overlap
 from prunescope.study.params import load
 from prunescope.study.stage import arguments, main
+
+SPLIT = "test"  # whose images all networks see
 
 
 def recipe() -> None:
@@ -33,7 +36,7 @@ def recipe() -> None:
     torch.manual_seed(0)
     networks["untrained"] = build(found["dense"].architecture).to(device)
 
-    probe = balanced(store, "test", params.cka.probe_images)
+    probe = balanced(store, SPLIT, params.cka.probe_images, least=LEAST["debiased"])
     count = max(len(probe) // params.cka.batch_size, 1)
     parts = [probe[number::count] for number in range(count)]  # of all classes each, as a store may lie in class order
     batches = (images for part in parts for images, _ in in_order(store, part, batch_size=len(part), device=device))
@@ -57,7 +60,7 @@ def recipe() -> None:
     overlaps = {pair: mask_overlap(found[pair[0]].masks, found[pair[1]].masks) for pair in combinations(methods, 2)}
     by_layer = rows.overlaps({pair: layers for pair, (layers, _) in overlaps.items()})
     write_csv(args.maps / "overlap.csv", rows.OVERLAP, by_layer)
-    record = {"probe_images": maps.samples, "batches": maps.batches, "estimator": maps.estimator, "split": "test"}
+    record = {"probe_images": maps.samples, "batches": maps.batches, "estimator": maps.estimator, "split": SPLIT}
     record["left_out"] = unseen(networks["dense"], maps.layers["dense"]) if params.cka.layers == "all" else []
     write_json(
         args.metrics,

@@ -3,7 +3,7 @@
 from prunescope.networks import checkpoint, start
 from prunescope.networks.architectures import build, fitted
 from prunescope.runtime import seed_everything
-from prunescope.study.guards import require_images_fit, require_plans_fit
+from prunescope.study.guards import require_study_fits
 from prunescope.study.params import load
 from prunescope.study.stage import arguments, main
 from prunescope.training.loop import Log, measure
@@ -15,13 +15,12 @@ def recipe() -> None:
     params = load()
     wanted = params.data[args.dataset]
     setup = open_training(args, wanted.training, stream="pretrain", run_on=params.runtime)
+    require_study_fits(params, args.dataset, steps=setup.steps)
     architecture = fitted(args.model, wanted.network, len(setup.store.classes))
     seed_everything(args.seed)
     network = build(architecture)
     started = start.load_(args.start, network)
-    require_images_fit(network, args.model, setup.store.image_size)
     network = setup.to_device(network)
-    require_plans_fit(network, params, args.dataset, steps=setup.steps)
 
     log = Log()
     progress = setup.progress(network, setup.optimizer(network), log, network=wanted.network, pretrain=wanted.pretrain)

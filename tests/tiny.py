@@ -1,9 +1,20 @@
 """The tiny study that tests of stages run."""
 
+import contextlib
 import importlib.util
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from graph import ROOT, read_yaml
+import pytest
+import yaml
+
+from graph import ROOT, items, outs, read_yaml
+
+ORDER = ("download", "weights", "pretrain", "prune", "finetune", "distill", "evaluate", "cka", "selected", "report")
 
 
 def tiny_params() -> dict[str, Any]:
@@ -37,3 +48,30 @@ def load_stage(script: str) -> Any:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def run_study(
+    folder: Path, content: dict[str, Any], before: Callable[[str, Any, pytest.MonkeyPatch], None] = lambda *_: None
+) -> int:
+    """Run every stage of the study that `content` is, in this process and in the folder; how many there were.
+
+    before: called with each stage's name, its module, and what undoes patches in the end.
+    """
+    (folder / "params.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    ran = 0
+    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PRUNESCOPE_MIRROR", raising=False)
+        patch.setitem(os.environ, "MPLBACKEND", "Agg")
+        for script in ORDER:
+            module = load_stage(script)
+            for name, stage in items(content).items():
+                _, path, *arguments = shlex.split(stage["cmd"])
+                if Path(path).stem != script:
+                    continue
+                before(name, module, patch)
+                patch.setattr(sys, "argv", [path, *arguments])
+                module.recipe()
+                missing = [out for out in outs(stage) if not Path(out).exists()]
+                assert not missing, f"{name} did not write {missing}"
+                ran += 1
+    return ran

@@ -1,21 +1,13 @@
 """A tiny study in which every stage ran, for the tests of stages."""
 
-import contextlib
-import os
-import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from pydantic import BaseModel
 
-from graph import items, outs
 from prunescope.study import params
-from tiny import load_stage, tiny_params
-
-ORDER = ("download", "weights", "pretrain", "prune", "finetune", "distill", "evaluate", "cka", "selected", "report")
+from tiny import run_study, tiny_params
 
 
 class Spy:
@@ -61,25 +53,13 @@ def study(tmp_path_factory) -> tuple[Path, dict[str, set[str]]]:
     """A folder where every stage of the tiny study has run, and the params that each stage read."""
     folder = tmp_path_factory.mktemp("study")
     content = tiny_params()
-    (folder / "params.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     reads: dict[str, set[str]] = {}
-    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
-        patch.delenv("PRUNESCOPE_MIRROR", raising=False)
-        patch.setitem(os.environ, "MPLBACKEND", "Agg")
-        todo = items(content)
-        for script in ORDER:
-            module = load_stage(script)
-            if script == "pretrain":
-                patch.setattr(module, "require_plans_fit", lambda *_, **__: None)  # refuses only, tested by itself
-            for name, stage in todo.items():
-                _, path, *arguments = shlex.split(stage["cmd"])
-                if Path(path).stem != script:
-                    continue
-                reads[name] = set()
-                patch.setattr(module, "load", lambda name=name: _Dotted(params.load(), "", reads[name]))
-                patch.setattr(sys, "argv", [path, *arguments])
-                module.recipe()
-                missing = [out for out in outs(stage) if not Path(out).exists()]
-                assert not missing, f"{name} did not write {missing}"
-    assert len(reads) == len(todo) == 30
+
+    def spy(name: str, module: Any, patch: pytest.MonkeyPatch) -> None:
+        if name.startswith("pretrain"):
+            patch.setattr(module, "require_study_fits", lambda *_, **__: None)  # refuses only, tested by itself
+        reads[name] = set()
+        patch.setattr(module, "load", lambda: _Dotted(params.load(), "", reads[name]))
+
+    assert run_study(folder, content, before=spy) == len(reads) == 30
     return folder, reads

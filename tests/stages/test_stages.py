@@ -199,8 +199,9 @@ def test_the_probe_is_of_the_test_split(study):
     folder, _ = study
     store = stores.read(folder / "prepared/digits")
     probe = pd.read_csv(folder / "metrics/cka/vgg11_bn-digits-0.8-0/probe.csv")
-    assert len(probe) == 40
-    assert set(probe["name"]) <= set(store.names[store.indices("test")])
+    said = json.loads((folder / "metrics/cka/vgg11_bn-digits-0.8-0.json").read_text())["split"]
+    assert len(probe) == 40 and said == "test"
+    assert set(probe["name"]) <= set(store.names[store.indices(said)])
 
 
 @pytest.mark.parametrize("script", ["pretrain", "distill", "prune"])
@@ -220,7 +221,7 @@ def test_seeds_start_apart(study, tmp_path, monkeypatch, script):
         "prune": ("--model", "vgg11_bn", "--method", "random", "--sparsity", "0.8", "--base", base),
     }[script]
     module, found = load_stage(script), []
-    monkeypatch.setattr(module, "require_plans_fit", lambda *_, **__: None, raising=False)
+    monkeypatch.setattr(module, "require_study_fits", lambda *_, **__: None, raising=False)
     for number, seed in enumerate((0, 1, 0)):
         cell = ("--dataset", "digits", "--seed", seed, "--store", folder / "prepared/digits")
         written = ("--checkpoint", f"{number}.safetensors", "--metrics", f"{number}.json", "--history", f"{number}.csv")

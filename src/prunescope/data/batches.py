@@ -130,11 +130,17 @@ def in_order(store: Store, positions: np.ndarray, *, batch_size: int, device: to
         yield images, torch.from_numpy(store.labels[rows]).to(device)
 
 
-def balanced(store: Store, split: str, count: int) -> np.ndarray:
-    """About `count` positions of a split with equally many images of each class, or all of a class that has fewer; ascending."""
+def balanced(store: Store, split: str, count: int, *, least: int = 1) -> np.ndarray:
+    """About `count` positions of a split with equally many images of each class, or all of a class that has fewer; ascending.
+
+    At least `least`, where the split has so many.
+    """
     chosen = store.indices(split)
-    share = max(1, count // len(store.classes))
-    return np.sort(np.concatenate([chosen[store.labels[chosen] == k][:share] for k in range(len(store.classes))]))
+    members = [chosen[store.labels[chosen] == k] for k in range(len(store.classes))]
+    share = max(1, count // len(members))
+    while sum(len(of[:share]) for of in members) < min(least, len(chosen)):
+        share += 1
+    return np.sort(np.concatenate([of[:share] for of in members]))
 
 
 def free_bytes(device: torch.device) -> int:

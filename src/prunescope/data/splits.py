@@ -8,6 +8,7 @@ import numpy as np
 from prunescope.errors import PrunescopeError
 
 SPLITS = ("train", "val", "test")  # a split code is an index into this
+LEAST_TEST = 4  # images of the test split: below, the estimator of layer similarity is undefined (it divides by n - 3)
 NAMED = 10  # classes that an error lists
 
 
@@ -87,6 +88,7 @@ def complete(
     if fractions:
         codes[free] = split(labels[free], groups[free], fractions=fractions, seed=seed, classes=classes)
     check(labels, groups, codes, classes=classes)
+    check_test_images(codes)
     return codes
 
 
@@ -127,6 +129,16 @@ def check(
             f"found {len(shared)} groups with images in two splits (the first: {shared[0]!r}); a test on images of a "
             "group that was trained on measures memory. Wanted each group in one split: in a table, give all its rows the same "
             "split, or leave the column split out."
+        )
+
+
+def check_test_images(codes: np.ndarray) -> None:
+    """Raise PrunescopeError for a test split that layer similarity could not be estimated on, after all training."""
+    images = int((codes == SPLITS.index("test")).sum())
+    if images < LEAST_TEST:
+        raise PrunescopeError(
+            f"found {images} images in test, wanted at least {LEAST_TEST}, which layer similarity needs: add images, or "
+            "put more of them into test (prepare.test_fraction, or the source's own test split)."
         )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from prunescope.data.folder import replacing_folder, reserve
-from prunescope.data.splits import SPLITS, check
+from prunescope.data.splits import SPLITS, check, check_test_images
 from prunescope.errors import PrunescopeError
 from prunescope.files import write_csv, write_json
 
@@ -106,8 +106,8 @@ def write(
 def read(folder: Path) -> Store:
     """Open the store in `folder`, its images memory-mapped.
 
-    PrunescopeError when a file is missing or of another format, shapes or ranges disagree, a split lacks a class, or a
-    group (a lesion, a patient) is in two splits.
+    PrunescopeError when a file is missing or of another format, shapes or ranges disagree, a split lacks a class, the
+    test split has fewer than `splits.LEAST_TEST` images, or a group (a lesion, a patient) is in two splits.
     """
     try:
         about = json.loads((folder / "store.json").read_text(encoding="utf-8"))
@@ -184,6 +184,7 @@ def _check(
     if splits.dtype.kind not in "iu" or splits.min() < 0 or splits.max() >= len(SPLITS):
         raise PrunescopeError(f"{place}: found split codes {np.unique(splits)}, wanted 0, 1 and 2.")
     check(labels, np.asarray(groups), splits, classes=classes)
+    check_test_images(splits)
 
 
 def _three(values: Sequence[float]) -> tuple[float, float, float]:

@@ -1,39 +1,110 @@
-"""Refusals that need a network, made before the expensive work. Like params, this only refuses: no stage lists it in `deps`."""
+"""Refusals that need a network, made before the expensive work. Like params, this only refuses: no stage lists it in `deps`.
+
+Networks are built without values, on torch's device "meta": that tells all shapes in some hundredths of a second.
+"""
 
 from collections.abc import Callable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from prunescope.errors import PrunescopeError
+from prunescope.networks.architectures import Architecture, build, fitted
 from prunescope.networks.masks import prunable
 from prunescope.pruning.plans import plan_of
+from prunescope.similarity.features import capture, home, layer_names
 from prunescope.study.contradictions import PAPER_METHODS
 from prunescope.study.params import Params
+from prunescope.study.tables import IMAGE_SIZES
 
 
-def require_images_fit(network: nn.Module, model: str, image_size: int) -> None:
-    """Raise PrunescopeError for a network that cannot take images of this size."""
-    training = network.training
-    network.eval()
-    try:
-        with torch.inference_mode():
-            network(torch.zeros(2, 3, image_size, image_size))
-    except (RuntimeError, AssertionError, ValueError) as error:
-        raise PrunescopeError(f"{model} cannot take images of {image_size} px ({error}); raise prepare.image_size") from error
-    finally:
-        network.train(training)
+def require_study_fits(params: Params, dataset: str, *, steps: Callable[[float], int]) -> None:
+    """Raise PrunescopeError for what a later stage would refuse of any network of the study, on any of its data sets.
 
-
-def require_plans_fit(network: nn.Module, params: Params, dataset: str, *, steps: Callable[[float], int]) -> None:
-    """Raise PrunescopeError now if a method's plan will not fit this network's budget, not after hours of pretraining.
-
-    steps: epochs -> optimizer steps.
+    steps: epochs -> optimizer steps on `dataset`, whose plans alone can be counted here.
     """
+    study, distill = params.study, params.distill
+    for of in study.datasets:
+        recipe = params.data[of]
+        for name in dict.fromkeys((*study.models, *((distill.student,) if distill.teachers else ()))):
+            network = without_values(fitted(name, recipe.network, classes=2))
+            require_images_fit(network, name, recipe.prepare.image_size, of)
+            require_layers_match(network, name, params.cka.layers, recipe.prepare.image_size)
+            if of == dataset and name in study.models:
+                require_plans_fit(network, name, params, dataset, steps=steps)
+
+
+def without_values(architecture: Architecture) -> nn.Module:
+    """A network to try shapes with, in eval mode."""
+    try:
+        with torch.device("meta"):
+            return build(architecture).eval()
+    except NotImplementedError:  # one that computes its widths with tensors
+        return build(architecture).eval()
+
+
+def require_images_fit(network: nn.Module, name: str, image_size: int, dataset: str) -> None:
+    """Raise PrunescopeError for a network that cannot take images of this size; it says which it takes."""
+    error = refusal(network, image_size)
+    if error:
+        raise PrunescopeError(
+            f"data.{dataset}.prepare.image_size: found {image_size}, wanted {sizes(network, image_size)}, for {name} ({error})"
+        )
+
+
+def sizes(network: nn.Module, image_size: int) -> str:
+    """The nearest sizes that a network takes, in words."""
+
+    def takes(size: int) -> bool:
+        return not refusal(network, size)
+
+    smallest, largest = IMAGE_SIZES[0], IMAGE_SIZES[-1]
+    less = next(filter(takes, range(image_size - 1, smallest - 1, -1)), None)
+    more = next(filter(takes, range(image_size + 1, largest + 1)), None)
+    words = [] if less is None else [f"{less} or less" if takes(smallest) else f"{less}"]
+    words += [] if more is None else [f"{more} or more" if takes(largest) else f"{more}"]
+    return " or ".join(words) or "another model: this one takes no size"
+
+
+def refusal(network: nn.Module, image_size: int) -> str:
+    """What a network says of images of this size; empty if it takes them."""
+    try:
+        _forward(network, image_size)
+    except (RuntimeError, AssertionError, ValueError) as error:
+        return str(error).splitlines()[0]
+    return ""
+
+
+def require_layers_match(network: nn.Module, name: str, layers: str, image_size: int) -> None:
+    """Raise PrunescopeError where `cka.layers` chooses no layer of a network, or one whose output cannot be compared."""
+    try:
+        with capture(network, layer_names(network, layers)) as found:
+            images = _forward(network, image_size)
+        wrong = [layer for layer, output in found.items() if not output.ndim or len(output) != len(images)]
+        if wrong or not found:
+            raise PrunescopeError(
+                f"found {f'an output of layer {wrong[0]}' if wrong else 'no chosen layer'} without a row for each image; wanted "
+                "layers that a forward pass calls with all images: choose others by a regular expression"
+            )
+    except PrunescopeError as error:
+        raise PrunescopeError(f"cka.layers, for {name}: {error}") from error
+
+
+def require_plans_fit(network: nn.Module, name: str, params: Params, dataset: str, *, steps: Callable[[float], int]) -> None:
+    """Raise PrunescopeError if a method's plan will not fit this network's budget, or excludes what it does not have."""
     recipe = params.data[dataset]
-    for name in dict.fromkeys((*PAPER_METHODS, *params.study.methods)):  # the named three are always pruned
-        method = params.prune[name]
+    for row in dict.fromkeys((*PAPER_METHODS, *params.study.methods)):  # the named three are always pruned
+        method = params.prune[row]
         for sparsity in params.sparsities:
-            layers = tuple(prunable(network, method.exclude))
             spent = {"budget": steps(recipe.finetune.epochs), "round_steps": steps(recipe.epochs_per_round)}
-            plan_of(method, layers, sparsity, **spent)
+            try:
+                plan_of(method, tuple(prunable(network, method.exclude)), sparsity, **spent)
+            except PrunescopeError as error:
+                raise PrunescopeError(f"prune.{row}, for {name} on {dataset} (an epoch is {steps(1)} steps): {error}") from error
+
+
+def _forward(network: nn.Module, image_size: int) -> Tensor:
+    images = torch.zeros(2, 3, image_size, image_size, device=home(network))
+    with torch.inference_mode():
+        network(images)
+    return images

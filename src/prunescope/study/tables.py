@@ -19,6 +19,7 @@ SparsitySchedule = Literal["linear", "geometric", "cubic"]
 Rewind = Literal["none", "weights", "learning_rate"]
 Optimizer = Literal["sgd", "nesterov", "adamw"]
 RateSchedule = Literal["constant", "cosine", "step"]
+IMAGE_SIZES = range(8, 1025)  # px
 LEVEL: Any = {"noun": "a fraction", "unit": "fraction", "ge": 0, "lt": 1, "tail": ": the share of weights that is removed"}
 
 
@@ -64,7 +65,9 @@ class Prepare(Table):
     path: Annotated[str | None, NoneAs("none")] = some(
         "for source folder: class folders, a zip of them, or a .csv of file,label[,group][,split]; else none", noun="a path"
     )
-    image_size: int = number("side of the square images, px", noun="a whole number of pixels", unit="px", ge=8, le=1024)
+    image_size: int = number(
+        "side of the square images, px", noun="a whole number of pixels", unit="px", ge=IMAGE_SIZES[0], le=IMAGE_SIZES[-1]
+    )
     val_fraction: float = number(
         "share of the images for validation; of those for training, where the source has a test split",
         noun="a fraction", unit="fraction", gt=0, le=0.5,

@@ -1,0 +1,107 @@
+"""What a later stage would refuse of any network of the study is refused before the first one is trained."""
+
+import copy
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from test_params import CONTENT, changed
+
+from prunescope.errors import PrunescopeError
+from prunescope.networks.architectures import Architecture, torchvision_models
+from prunescope.study.guards import refusal, require_study_fits, sizes, without_values
+from prunescope.study.tables import Params
+
+
+@pytest.fixture
+def refused() -> Callable[..., str]:
+    """refused(**changes): what is said of the shipped study so changed; empty if it fits."""
+
+    def found(per_epoch: int = 20, **changes: Any) -> str:
+        try:
+            require_study_fits(
+                Params.model_validate(changed(**changes)), "digits", steps=lambda epochs: round(epochs * per_epoch)
+            )
+        except PrunescopeError as error:
+            return str(error)
+        return ""
+
+    return found
+
+
+def test_the_shipped_study_fits_and_is_tried_quickly(refused):
+    assert refused() == ""
+    begin = time.process_time()
+    assert refused() == ""
+    assert time.process_time() - begin < 3, "0.4 s on a slow core: nothing is computed"
+
+
+@pytest.mark.parametrize(("model", "size", "wanted"), [
+    ("vit_b_16", 256, "224"), ("vit_b_16", 32, "224"), ("vit_h_14", 223, "224"), ("alexnet", 32, "63 or more"),
+])  # fmt: skip
+def test_the_sizes_that_a_network_takes_are_named(refused, model, size, wanted):
+    own = {"study__models": [model], "distill__teachers": [], "data__digits__network__width": 1.0}
+    said = refused(data__digits__prepare__image_size=size, **own)
+    assert said.startswith(f"data.digits.prepare.image_size: found {size}, wanted {wanted}, for {model} (")
+
+
+@pytest.mark.parametrize("model", ["alexnet", "densenet121", "googlenet", "inception_v3", "squeezenet1_0", "vgg11", "vgg16_bn"])
+def test_the_smallest_sizes_are_those_that_torchvision_documents(model):
+    least = max(torchvision_models().get_model_weights(model).DEFAULT.meta["min_size"])
+    network = without_values(Architecture(model, 2))
+    assert refusal(network, least) == "" and refusal(network, least - 1) != ""
+    assert sizes(network, least - 1) == f"{least} or more"
+
+
+def test_a_network_that_cannot_be_built_without_values_is_tried_too():
+    """RegNet computes its widths with tensors."""
+    assert refusal(without_values(Architecture("regnet_y_400mf", 2)), 32) == ""
+
+
+def test_the_student_is_tried_before_its_teachers_are_trained(refused):
+    student = {"distill__student": "alexnet", "data__digits__network__width": 1.0}
+    assert "wanted 63 or more, for alexnet" in refused(**student)
+    assert refused(**student, distill__teachers=[]) == ""
+
+
+def test_all_data_sets_and_models_are_tried_before_the_first(refused):
+    """DVC may finish one model, or data set, before it begins the next."""
+    rows = {"study__datasets": ["digits", "own"], "data__own__prepare__image_size": 16}
+    assert refused(**rows).startswith("data.own.prepare.image_size: found 16, wanted 32 or more, for vgg16_bn")
+    said = refused(per_epoch=8)  # enough for the 16 layers of VGG, not for the 169 of DenseNet
+    assert said.startswith("prune.layerwise, for densenet169 on digits (an epoch is 8 steps): layerwise: recovery_share 0.9")
+
+
+@pytest.mark.parametrize(("layers", "said"), [
+    ("classifer", "cka.layers, for vgg16_bn: found no layer of VGG for layers 'classifer'; wanted 'all' or 'blocks'"),
+    (r"classifier\.\d", "cka.layers, for densenet169: found no layer of DenseNet"),
+    (r"classifier(\.\d)?", ""), ("blocks", ""),
+])  # fmt: skip
+def test_layers_to_compare_match_every_network(refused, layers, said):
+    assert refused(cka__layers=layers).startswith(said) and bool(refused(cka__layers=layers)) == bool(said)
+
+
+def test_layers_match_the_student_too(refused):
+    """A name that both teachers have and AlexNet has not."""
+    student = {"distill__student": "alexnet", "data__digits__network__width": 1.0, "data__digits__prepare__image_size": 64}
+    assert refused(cka__layers=r"features\.\d+|features\.norm5", **student) == ""
+    assert refused(cka__layers=r"features\.(40|norm5)", **student).startswith(
+        "cka.layers, for alexnet: found no layer of AlexNet"
+    )
+
+
+def test_layers_that_cannot_be_compared_are_refused(refused):
+    """MultiheadAttention puts out a pair; Swin's table of positions has no row for each image."""
+    vit = {"study__models": ["vit_b_16"], "distill__teachers": [], "data__digits__prepare__image_size": 224}
+    said = refused(cka__layers=".*self_attention", data__digits__network__width=1.0, **vit)
+    assert said.startswith("cka.layers, for vit_b_16: found a tuple as output of layer encoder.layers.encoder_layer_0")
+    swin = {"study__models": ["swin_v2_t"], "distill__teachers": [], "data__digits__network__width": 1.0}
+    assert "without a row for each image" in refused(cka__layers=r".*cpb_mlp\.0", **swin)
+
+
+def test_patterns_that_match_no_layer_of_some_model(refused):
+    prune = copy.deepcopy(CONTENT["prune"])
+    prune["oneshot"]["exclude"] = ["classifier.6"]
+    said = refused(prune=prune)
+    assert said.startswith("prune.oneshot, for densenet169 on digits") and "matches 'classifier.6'" in said
