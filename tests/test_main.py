@@ -87,3 +87,16 @@ def test_check_says_all_problems_or_how_many_networks(tmp_path):
     assert found.returncode == 1 and found.stdout == ""
     assert found.stderr.startswith("error: ") and "sparsity: found 1.8, wanted a fraction in [0, 1)" in found.stderr
     assert "Traceback" not in run("check", str(tmp_path / "none.yaml")).stderr
+
+
+def test_check_takes_the_values_of_an_experiment():
+    found = run("check", str(ROOT / "params.yaml"), "-S", "sparsity=0.5", "--set-param", "study.name=half")
+    assert found.stdout.endswith(
+        "params.yaml with sparsity=0.5, study.name=half: no problem found; the study half has 22 networks to compare\n"
+    )
+    found = run("check", str(ROOT / "params.yaml"), "-S", "study.models=[resnet18]")
+    assert (
+        found.returncode == 1
+        and '\n  distill.teachers: found vgg16_bn, wanted models of the study (resnet18) or none: -S "' in found.stderr
+    )
+    assert "sparsity: 0.8" in (ROOT / "params.yaml").read_text(encoding="utf-8")

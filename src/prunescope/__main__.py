@@ -34,6 +34,9 @@ def parser() -> argparse.ArgumentParser:
     checking = commands.add_parser("check", help="whether params.yaml is right: all problems at once, nothing is run")
     checking.set_defaults(run=check)
     checking.add_argument("params", nargs="?", type=Path, default=Path("params.yaml"), help="default: %(default)s")
+    checking.add_argument(
+        "-S", "--set-param", action="append", default=[], metavar="KEY=VALUE", help="as if set so by `dvc exp run`; not written"
+    )
 
     packing = commands.add_parser("pack", help="a pruned checkpoint as a small file (bitmask and values)")
     packing.set_defaults(run=pack)
@@ -84,10 +87,10 @@ def check(arguments: argparse.Namespace) -> None:
     from prunescope.study.params import load
     from prunescope.study.weights import require_files
 
-    params = load(arguments.params)
+    params = load(arguments.params, arguments.set_param)
     require_files(params, arguments.params.parent)
-    grid = params.grid
-    print(f"{arguments.params}: no problem found; the study {grid.name} has {len(list(arms_of(grid)))} networks to compare")
+    what = f"{arguments.params} with {', '.join(arguments.set_param)}" if arguments.set_param else f"{arguments.params}"
+    print(f"{what}: no problem found; the study {params.grid.name} has {len(list(arms_of(params.grid)))} networks to compare")
 
 
 def pack(arguments: argparse.Namespace) -> None:

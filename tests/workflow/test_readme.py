@@ -24,8 +24,8 @@ NAMED = r"\b[a-z]+(?:-[a-z]+)?@\w[\w.-]*"  # a stage by its full name
 def test_commands_are_all_known():
     """Each kind of command is tried by a test here, in test_readme_commands.py or test_readme_data.py; a new one needs a test."""
     assert {command.split()[0] for _, command in COMMANDS} == {*PROGRAMS, ".", "export"}
-    assert len(COMMANDS) == 31
-    assert len(MENTIONED) == 23
+    assert len(COMMANDS) == 33
+    assert len(MENTIONED) == 27
     assert {page for page, _ in COMMANDS} == {"README.md"} | {
         f"docs/{name}.md" for name in ("studies", "own-images", "data", "methods", "machines", "results", "internals")
     }
@@ -60,9 +60,15 @@ def test_subcommands_exist(words):
     assert all(re.search(rf"(?<!\S)\[?{option}\b", done.stdout) for option in wanted), done.stdout
 
 
+@pytest.mark.parametrize("words", [words for words in runs("prunescope") if words[0] == "check"], ids=" ".join)
+def test_checks_of_the_pages_find_no_problem(words):
+    done = subprocess.run([sys.executable, "-m", "prunescope", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "no problem found" in done.stdout, done.stderr
+
+
 def test_dvc_understands_its_commands():
     parser, calls = get_main_parser(), runs("dvc")
-    assert len(calls) == 25
+    assert len(calls) == 27
     for words in calls:
         parser.parse_args(words)
 

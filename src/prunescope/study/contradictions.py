@@ -5,107 +5,174 @@ Like params, this only refuses: no stage lists it in `deps`.
 
 import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from difflib import get_close_matches
 
 from prunescope.errors import PrunescopeError
 from prunescope.pruning.schedules import SCHEDULES
 from prunescope.sources.requested import check_request
 from prunescope.study.architectures import ARCHITECTURES
-from prunescope.study.tables import Params
+from prunescope.study.partial import Unknown
+from prunescope.study.tables import Params, Recipe
 from prunescope.study.weights import check_starts
 
 PAPER_METHODS = ("oneshot", "layerwise", "iterative")  # the methods with a stage of their own in dvc.yaml
 TAKEN = {"dense", "alone", "untrained", "name", "actual", "seeds", "ran", "class", "images", "groups"}  # no names for methods
+WITH_WIDTH = ("vgg", "densenet")  # families of architectures
+WITH_STEM = (*WITH_WIDTH, "resn", "wide_resnet")
 
 
 def contradictions(params: Params) -> list[str]:
-    """All problems, each with its key, what was found and what was wanted."""
+    """All problems, each with its key, what was found and what was wanted.
+
+    params: the whole file, or a `Partial` of it: then what depends on an unknown value is left out.
+    """
     problems: list[str] = []
-    for check in (_check_names, _check_sources, _check_networks, check_starts, _check_budgets):
-        check(params, problems)
+    checks = (_check_names, _check_patterns, _check_row_names, _check_methods, _check_sources, _check_training, _check_networks)
+    for check in (*checks, _check_teachers, check_starts, _check_budgets):
+        with suppress(Unknown):
+            check(params, problems)
     return problems
 
 
 def _check_names(params: Params, problems: list[str]) -> None:
     """Names that must be rows elsewhere in the file, or torchvision's."""
     study, distill = params.study, params.distill
+    known: tuple[tuple[str, Callable[[], Iterable[str]], Callable[[], Iterable[str]], str], ...] = (
+        ("study.models", lambda: study.models, lambda: ARCHITECTURES, "torchvision's classifiers"),
+        ("study.datasets", lambda: study.datasets, lambda: params.data, "the rows of data"),
+        ("study.methods", lambda: study.methods, lambda: params.prune, "the rows of prune"),
+        ("method", lambda: [params.method], lambda: study.methods, "study.methods"),
+        ("distill.student", lambda: [distill.student], lambda: ARCHITECTURES, "torchvision's classifiers"),
+    )
+    for key, names, rows, where in known:
+        with suppress(Unknown):
+            table = tuple(rows())
+            wrong = [name for name in names() if name not in table]
+            problems += [f"{key}: found {name!r}, wanted one of {where}: {', '.join(_like(name, table))}" for name in wrong]
 
-    def known(key: str, names: Iterable[str], table: Iterable[str], where: str) -> None:
-        table = tuple(table)
-        problems.extend(f"{key}: found {n!r}, wanted one of {where}: {', '.join(table)}" for n in names if n not in table)
 
-    known("study.models", study.models, ARCHITECTURES, "torchvision's classifiers")
-    known("study.datasets", study.datasets, params.data, "the rows of data")
-    known("study.methods", study.methods, params.prune, "the rows of prune")
-    known("method", [params.method], study.methods, "study.methods")
-    known("distill.teachers", distill.teachers, study.models, "study.models (or none: [])")
-    known("distill.student", [distill.student], ARCHITECTURES, "torchvision's classifiers")
+def _like(name: str, table: tuple[str, ...]) -> tuple[str, ...]:
+    """All known names, of many those that look like this one, if any do."""
+    return (*get_close_matches(name, table, 8), "...") if len(table) > 20 and get_close_matches(name, table) else table
+
+
+def _check_patterns(params: Params, problems: list[str]) -> None:
     try:
         re.compile(params.cka.layers)
     except re.error as error:
         problems.append(f"cka.layers: found {params.cka.layers!r}, no regular expression ({error}); wanted all, blocks or one")
-    for key, names in (("data", params.data), ("prune", params.prune)):
-        problems.extend(
-            f"{key}.{name}: found a name with other characters than letters, digits, - and _, wanted only these: it names files"
-            for name in names
-            if not re.fullmatch(r"[A-Za-z0-9_-]+", name)
-        )
-    problems.extend(
+
+
+def _check_row_names(params: Params, problems: list[str]) -> None:
+    """Names of rows that cannot name files or columns."""
+    for key in ("data", "prune"):
+        with suppress(Unknown):
+            problems += [
+                f"{key}.{name}: found a name with other characters than letters, digits, - and _, wanted these: it names files"
+                for name in getattr(params, key)
+                if not re.fullmatch(r"[A-Za-z0-9_-]+", name)
+            ]
+    problems += [
         f"prune.{name}: found a name that the metrics and tables use for something else, wanted another one"
         for name in params.prune
         if name in TAKEN
-    )
-    others = tuple(name for name in study.methods if name not in PAPER_METHODS)
-    if study.other_methods != others:
-        problems.append(
-            f"study.other_methods: found {list(study.other_methods)}, wanted {list(others)}: "
-            f"the study.methods without {', '.join(PAPER_METHODS)}, which have stages of their own"
-        )
+    ]
+
+
+def _check_methods(params: Params, problems: list[str]) -> None:
+    """Methods whose plan or scope does not suit their name, and the list of those without a stage of their own."""
+    study = params.study
+    with suppress(Unknown):
+        others = tuple(name for name in study.methods if name not in PAPER_METHODS)
+        if study.other_methods != others:
+            problems.append(
+                f"study.other_methods: found {list(study.other_methods)}, wanted {list(others)}: "
+                f"the study.methods without {', '.join(PAPER_METHODS)}, which have stages of their own"
+            )
     for name in PAPER_METHODS:
         if name not in params.prune:
             problems.append(f"prune.{name}: missing; the stage prune-{name} needs this row")
-        elif params.prune[name].plan != name:
-            found = params.prune[name].plan
-            problems.append(f"prune.{name}.plan: found {found!r}, wanted {name!r}: make a row of another name for another plan")
     for name, method in params.prune.items():
-        if method.plan == "layerwise" and method.scope != "layer":
-            problems.append(f"prune.{name}.scope: found {method.scope}, wanted layer: a layerwise plan ranks inside one layer")
+        with suppress(Unknown):
+            if name in PAPER_METHODS and method.plan != name:
+                wanted = f"wanted {name!r}: make a row of another name for another plan"
+                problems.append(f"prune.{name}.plan: found {method.plan!r}, {wanted}")
+            if method.plan == "layerwise" and method.scope != "layer":
+                problems.append(
+                    f"prune.{name}.scope: found {method.scope}, wanted layer: a layerwise plan ranks inside one layer"
+                )
+
+
+def _recipes(params: Params) -> list[tuple[str, Recipe]]:
+    """The study's data sets that have a row."""
+    return [(name, params.data[name]) for name in params.study.datasets if name in params.data]
 
 
 def _check_sources(params: Params, problems: list[str]) -> None:
     """Paths and test splits that a source does not have."""
-    for dataset in params.study.datasets:
-        if dataset in params.data:
-            wanted = params.data[dataset].prepare
-            try:
-                check_request(wanted.source, wanted.path, wanted.test_fraction)
-            except PrunescopeError as error:
-                problems.append(f"data.{dataset}.prepare: {error}")
+    for dataset, recipe in _recipes(params):
+        wanted = recipe.prepare
+        try:
+            check_request(wanted.source, wanted.path, wanted.test_fraction)
+        except PrunescopeError as error:
+            problems.append(f"data.{dataset}.prepare: {error}")
+        except Unknown:
+            continue
+
+
+def _check_training(params: Params, problems: list[str]) -> None:
+    """Borders wider than the images, and batches too small to be divided."""
+    for dataset, recipe in _recipes(params):
+        key = f"data.{dataset}.training"
+        with suppress(Unknown):
+            padding, size = recipe.training.crop_padding, recipe.prepare.image_size
+            if padding >= size:
+                problems.append(f"{key}.crop_padding: found {padding}, wanted less than the prepare.image_size of {size}")
+        with suppress(Unknown):
+            batch, processes = recipe.training.batch_size, params.runtime.processes
+            if processes != "auto" and batch < 2 * processes:
+                problems.append(f"{key}.batch_size: found {batch}, wanted at least 2 for each of {processes} runtime.processes")
 
 
 def _check_networks(params: Params, problems: list[str]) -> None:
     """Widths and stems that only some architectures have; building the network refuses them too, but after other work."""
-    names = {*params.study.models, *((params.distill.student,) if params.distill.teachers else ())}
-    for dataset, name in itertools.product(params.study.datasets, sorted(names)):
-        if dataset in params.data:
-            network = params.data[dataset].network
-            if network.width != 1 and not name.startswith(("vgg", "densenet")):
-                problems.append(f"data.{dataset}.network.width: found {network.width}, wanted 1: {name} has no width factor")
-            if network.stem == "cifar" and not name.startswith(("vgg", "densenet", "resn", "wide_resnet")):
-                problems.append(f"data.{dataset}.network.stem: found cifar, wanted imagenet: {name} has no other stem")
+    students = (params.distill.student,) if params.distill.teachers else ()
+    names = [name for name in dict.fromkeys((*params.study.models, *students)) if name in ARCHITECTURES]
+    for dataset, recipe in _recipes(params):
+        for key, usual, families in (("width", 1, WITH_WIDTH), ("stem", "imagenet", WITH_STEM)):
+            with suppress(Unknown):
+                found, without = getattr(recipe.network, key), [name for name in names if not name.startswith(families)]
+                if found != usual and without:
+                    place = f"data.{dataset}.network.{key}"
+                    problems.append(f"{place}: found {found}, wanted {usual} for {', '.join(without)}: -S {place}={usual}")
+
+
+def _check_teachers(params: Params, problems: list[str]) -> None:
+    """Teachers that are not trained: dvc.yaml has a stage for each, and can neither leave one out nor train it."""
+    models, teachers = params.study.models, params.distill.teachers
+    missing = [name for name in teachers if name not in models]
+    if missing and set(models) <= set(ARCHITECTURES):  # else a model's mistyped name is what is wrong
+        left = ",".join(name for name in teachers if name in models)
+        problems.append(
+            f"distill.teachers: found {', '.join(missing)}, wanted models of the study ({', '.join(models)}) or none: "
+            f'-S "distill.teachers=[{left}]"'
+        )
 
 
 def _check_budgets(params: Params, problems: list[str]) -> None:
     """Plans whose rounds alone exceed the training budget; layerwise is checked when its network is known."""
-    for name in (*PAPER_METHODS, *params.study.other_methods):
-        method = params.prune.get(name)
-        if method is None or method.plan != "iterative":
-            continue
-        for dataset, target in itertools.product(params.study.datasets, params.sparsities):
-            recipe = params.data.get(dataset)
-            rounds = len(SCHEDULES[method.schedule](target, method.step))
-            if recipe and (spent := (rounds - 1) * recipe.epochs_per_round) > recipe.finetune.epochs + 1e-9:
-                problems.append(
-                    f"data.{dataset}.finetune.epochs: found {recipe.finetune.epochs:g}, wanted at least {spent:g}: "
-                    f"prune.{name} takes {rounds} rounds to sparsity {target}, {recipe.epochs_per_round:g} epochs between them"
-                )
+    levels = dict.fromkeys((params.sparsity, params.compare_sparsity))
+    for name in dict.fromkeys((*PAPER_METHODS, *params.study.other_methods)):
+        for target, (dataset, recipe) in itertools.product(levels, _recipes(params)):
+            with suppress(Unknown):
+                method = params.prune.get(name)
+                if method is None or method.plan != "iterative":
+                    continue
+                rounds, between = len(SCHEDULES[method.schedule](target, method.step)), recipe.epochs_per_round
+                if (spent := (rounds - 1) * between) > recipe.finetune.epochs + 1e-9:
+                    problems.append(
+                        f"data.{dataset}.finetune.epochs: found {recipe.finetune.epochs:g}, wanted at least {spent:g}: "
+                        f"prune.{name} takes {rounds} rounds to sparsity {target}, {between:g} epochs between them"
+                    )

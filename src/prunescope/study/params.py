@@ -3,6 +3,7 @@
 This room only refuses: results depend on the values, which DVC tracks itself, so no stage lists it in `deps`.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,28 +14,32 @@ from prunescope.errors import PrunescopeError
 from prunescope.results import yaml12
 from prunescope.results.grid import Grid
 from prunescope.study.contradictions import contradictions
+from prunescope.study.overrides import overridden
+from prunescope.study.partial import partial
 from prunescope.study.problems import problems_of
 from prunescope.study.tables import Budget, Method, Params, Recipe
 
 __all__ = ["Budget", "Grid", "Method", "Params", "Recipe", "load"]
 
 
-def load(path: Path | str = "params.yaml") -> Params:
-    """Read and check the whole file. Raises PrunescopeError that lists every problem."""
+def load(path: Path | str = "params.yaml", overrides: Sequence[str] = ()) -> Params:
+    """Read and check the whole file, as `dvc exp run -S` would set it. Raises PrunescopeError that lists every problem."""
     path = Path(path)
     content = _read(path)
+    if overrides:
+        content = overridden(content, list(overrides))
     problems: list[str] = []
+    params: Any = None
     try:
         params = Params.model_validate(content)
     except ValidationError as error:
         problems = problems_of(error, Params)
-    else:
-        for key in ("sparsity", "compare_sparsity"):
-            if isinstance(content[key], int):
-                problems.append(f"{key}: found {content[key]}, wanted it as 0.0: DVC names cells after the value's text")
-        problems += contradictions(params)
-        if not problems:
-            return params
+    for key in ("sparsity", "compare_sparsity"):
+        if isinstance(content, dict) and type(content.get(key)) is int and content[key] == 0:
+            problems.append(f"{key}: found 0, wanted it as 0.0: DVC names cells after the value's text")
+    problems += contradictions(params or partial(content, Params))
+    if not problems:
+        return params
     raise PrunescopeError(f"{path} has {len(problems)} problem(s), nothing was run:\n  " + "\n  ".join(problems))
 
 
@@ -42,4 +47,7 @@ def _read(path: Path) -> Any:
     try:
         return yaml12.read(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: no UTF-8, a number of thousands of digits
-        raise PrunescopeError(f"{path} cannot be read as YAML: {error}") from error
+        raise PrunescopeError(
+            f"{path} cannot be read as YAML: {error}\n  (`dvc exp run -S` breaks it with [] for a list that must not be empty; "
+            f"git checkout {path} takes that back)"
+        ) from error

@@ -3,9 +3,11 @@
 Like params, this only refuses: no stage lists it in `deps`.
 """
 
+from contextlib import suppress
 from pathlib import Path, PureWindowsPath
 
 from prunescope.errors import PrunescopeError
+from prunescope.study.partial import Unknown
 from prunescope.study.tables import Params
 
 FOLDER = Path("weights")
@@ -54,5 +56,9 @@ def require_files(params: Params, beside: Path) -> None:
 
 
 def _inits(params: Params) -> list[tuple[str, str]]:
-    """(data set, its init) of those that the study runs."""
-    return [(name, params.data[name].network.init) for name in params.study.datasets if name in params.data]
+    """(data set, its init) of those that the study runs and whose init is right by itself."""
+    found = []
+    for name in params.study.datasets:
+        with suppress(KeyError, Unknown):
+            found.append((name, params.data[name].network.init))
+    return found
