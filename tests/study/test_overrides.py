@@ -62,6 +62,11 @@ def test_any_model_runs_once_what_the_lines_say_is_typed(models):
     assert problems(f"study.models=[{models}]", *(shlex.split(found[0])[1] for found in typed)) == []
 
 
+def test_teachers_that_are_models_stay():
+    (only,) = problems("distill.teachers=[densenet169,alexnet,vgg16_bn]")
+    assert only.endswith('-S "distill.teachers=[densenet169,vgg16_bn]"')
+
+
 def test_widths_and_stems_that_a_network_does_not_have():
     width = "data.digits.network.width: found 0.25, wanted 1 for resnet18: -S data.digits.network.width=1"
     assert problems("distill.student=resnet18") == [width]
@@ -87,3 +92,8 @@ def test_mistakes_and_contradictions_are_said_together():
 def test_a_table_that_is_none_hides_no_other_problem(table):
     found = [line.partition(":")[0] for line in problems(f"{table}=3", "evaluate.ece_bins=0", "cka.layers='('")]
     assert found == ([table, "evaluate.ece_bins"] if table != "runtime" else ["evaluate.ece_bins", table]) + ["cka.layers"]
+
+
+def test_a_row_with_mistakes_hides_no_problem_of_the_next():
+    found = problems("study.datasets=[digits,own]", "data.digits.prepare=3", "data.own.prepare.source=digits")
+    assert [line.partition(":")[0] for line in found] == ["data.digits.prepare", "data.own.prepare"]
