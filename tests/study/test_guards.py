@@ -9,8 +9,8 @@ import pytest
 from test_params import CONTENT, changed
 
 from prunescope.errors import PrunescopeError
-from prunescope.networks.architectures import Architecture, torchvision_models
-from prunescope.study.guards import refusal, require_study_fits, sizes, without_values
+from prunescope.networks.architectures import Architecture, torchvision_models, unfilled
+from prunescope.study.guards import refusal, require_study_fits, sizes
 from prunescope.study.tables import Params
 
 
@@ -49,14 +49,15 @@ def test_the_sizes_that_a_network_takes_are_named(refused, model, size, wanted):
 @pytest.mark.parametrize("model", ["alexnet", "densenet121", "googlenet", "inception_v3", "squeezenet1_0", "vgg11", "vgg16_bn"])
 def test_the_smallest_sizes_are_those_that_torchvision_documents(model):
     least = max(torchvision_models().get_model_weights(model).DEFAULT.meta["min_size"])
-    network = without_values(Architecture(model, 2))
+    network = unfilled(Architecture(model, 2)).eval()
     assert refusal(network, least) == "" and refusal(network, least - 1) != ""
     assert sizes(network, least - 1) == f"{least} or more"
 
 
-def test_a_network_that_cannot_be_built_without_values_is_tried_too():
-    """RegNet computes its widths with tensors."""
-    assert refusal(without_values(Architecture("regnet_y_400mf", 2)), 32) == ""
+@pytest.mark.parametrize("model", ["regnet_y_400mf", "swin_t", "swin_v2_t", "convnext_tiny", "efficientnet_b0", "mnasnet0_5"])
+def test_other_families_are_tried_without_values(model):
+    """RegNet computes its widths with tensors, Swin indexes with buffers."""
+    assert refusal(unfilled(Architecture(model, 2)).eval(), 32) == ""
 
 
 def test_the_student_is_tried_before_its_teachers_are_trained(refused):
@@ -70,7 +71,7 @@ def test_all_data_sets_and_models_are_tried_before_the_first(refused):
     rows = {"study__datasets": ["digits", "own"], "data__own__prepare__image_size": 16}
     assert refused(**rows).startswith("data.own.prepare.image_size: found 16, wanted 32 or more, for vgg16_bn")
     said = refused(per_epoch=8)  # enough for the 16 layers of VGG, not for the 169 of DenseNet
-    assert said.startswith("prune.layerwise, for densenet169 on digits (an epoch is 8 steps): layerwise: recovery_share 0.9")
+    assert said.startswith("prune.layerwise, for densenet169 on digits (steps an epoch: 8): layerwise: recovery_share 0.9")
 
 
 @pytest.mark.parametrize(("layers", "said"), [

@@ -97,3 +97,5 @@ def test_a_table_that_is_none_hides_no_other_problem(table):
 def test_a_row_with_mistakes_hides_no_problem_of_the_next():
     found = problems("study.datasets=[digits,own]", "data.digits.prepare=3", "data.own.prepare.source=digits")
     assert [line.partition(":")[0] for line in found] == ["data.digits.prepare", "data.own.prepare"]
+    found = problems("study.datasets=[digits,own]", "data.digits.network.init=3", "data.own.network.init=imagenet")
+    assert [line.partition(":")[0] for line in found] == ["data.digits.network.init", "data.own.network.init"]

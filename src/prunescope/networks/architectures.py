@@ -70,8 +70,13 @@ def build(architecture: Architecture) -> nn.Module:
 
 def skeleton(architecture: Architecture) -> dict[str, Tensor]:
     """The state dict's names, shapes and types without values, made in a moment."""
+    return unfilled(architecture).state_dict()
+
+
+def unfilled(architecture: Architecture) -> nn.Module:
+    """The network on torch's device without memory, where it tells all shapes and computes nothing."""
     with _Unfilled():
-        return build(architecture).state_dict()
+        return build(architecture).to("meta")
 
 
 def fill_(network: nn.Module, state: Mapping[str, Tensor]) -> None:

@@ -1,6 +1,6 @@
 """Refusals that need a network, made before the expensive work. Like params, this only refuses: no stage lists it in `deps`.
 
-Networks are built without values, on torch's device "meta": that tells all shapes in some hundredths of a second.
+Networks are built without values, which tells all shapes in some hundredths of a second.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from prunescope.errors import PrunescopeError
-from prunescope.networks.architectures import Architecture, build, fitted
+from prunescope.networks.architectures import fitted, unfilled
 from prunescope.networks.masks import prunable
 from prunescope.pruning.plans import plan_of
 from prunescope.similarity.features import capture, home, layer_names
@@ -27,20 +27,11 @@ def require_study_fits(params: Params, dataset: str, *, steps: Callable[[float],
     for of in study.datasets:
         recipe = params.data[of]
         for name in dict.fromkeys((*study.models, *((distill.student,) if distill.teachers else ()))):
-            network = without_values(fitted(name, recipe.network, classes=2))
+            network = unfilled(fitted(name, recipe.network, classes=2)).eval()
             require_images_fit(network, name, recipe.prepare.image_size, of)
             require_layers_match(network, name, params.cka.layers, recipe.prepare.image_size)
             if of == dataset and name in study.models:
                 require_plans_fit(network, name, params, dataset, steps=steps)
-
-
-def without_values(architecture: Architecture) -> nn.Module:
-    """A network to try shapes with, in eval mode."""
-    try:
-        with torch.device("meta"):
-            return build(architecture).eval()
-    except NotImplementedError:  # one that computes its widths with tensors
-        return build(architecture).eval()
 
 
 def require_images_fit(network: nn.Module, name: str, image_size: int, dataset: str) -> None:
@@ -100,7 +91,7 @@ def require_plans_fit(network: nn.Module, name: str, params: Params, dataset: st
             try:
                 plan_of(method, tuple(prunable(network, method.exclude)), sparsity, **spent)
             except PrunescopeError as error:
-                raise PrunescopeError(f"prune.{row}, for {name} on {dataset} (an epoch is {steps(1)} steps): {error}") from error
+                raise PrunescopeError(f"prune.{row}, for {name} on {dataset} (steps an epoch: {steps(1)}): {error}") from error
 
 
 def _forward(network: nn.Module, image_size: int) -> Tensor:
