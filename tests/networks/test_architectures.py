@@ -138,10 +138,13 @@ def test_a_skeleton_is_the_network_without_its_values(name) -> None:
     assert sum(tensor.is_meta for tensor in found.values()) > 30
 
 
-def test_building_a_network_spares_torchs_compiler_which_can_still_be_imported() -> None:
+def test_building_counting_and_packing_spare_torchs_compiler_which_can_still_be_imported() -> None:
+    """Each of them alone would import it, a second of CPU in every stage: torchvision, a mode of dispatch, weights on "meta"."""
     code = (
-        "import sys; from prunescope.networks.architectures import Architecture, build;"
-        "build(Architecture('vgg11', 3, width=0.05, head='compact'));"
+        "import sys; from prunescope.networks.architectures import Architecture, build, skeleton;"
+        "from prunescope.evaluation.costs import costs;"
+        "costs(build(Architecture('vgg11', 3, width=0.05, head='compact')), {}, 32);"
+        "[skeleton(Architecture(name, 3)) for name in ('vgg16', 'densenet121', 'resnet18', 'mobilenet_v2', 'swin_t', 'vit_b_16')];"
         "assert 'torchvision' in sys.modules;"
         "assert not [name for name in sys.modules if name.startswith('torch._dynamo')], 'the compiler was imported';"
         "import torch._dynamo, torch._dynamo.utils;"

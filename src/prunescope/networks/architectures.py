@@ -91,11 +91,19 @@ def fill_(network: nn.Module, state: Mapping[str, Tensor]) -> None:
     network.load_state_dict(versioned)
 
 
+_FILLS = (Tensor.normal_, Tensor.uniform_, nn.init.normal_, nn.init.uniform_, nn.init.kaiming_uniform_)
+
+
 class _Unfilled(TorchFunctionMode):
     """Weights on torch's device without memory. Not everything: RegNet computes its widths with tensors."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return func(*args, **((kwargs or {}) | ({"device": "meta"} if func is torch.empty else {})))
+        kwargs = kwargs or {}
+        if func in _FILLS:  # there is nothing to fill, and torch would import its whole compiler for it
+            tensor = args[0] if args else kwargs["tensor"]
+            if tensor.is_meta:
+                return tensor
+        return func(*args, **(kwargs | ({"device": "meta"} if func is torch.empty else {})))
 
 
 def torchvision_models() -> types.ModuleType:
