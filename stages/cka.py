@@ -61,7 +61,7 @@ def recipe() -> None:
     by_layer = rows.overlaps({pair: layers for pair, (layers, _) in overlaps.items()})
     write_csv(args.maps / "overlap.csv", rows.OVERLAP, by_layer)
     record = {"probe_images": maps.samples, "batches": maps.batches, "estimator": maps.estimator, "split": SPLIT}
-    record["left_out"] = unseen(networks["dense"], maps.layers["dense"]) if params.cka.layers == "all" else []
+    record["left_out"] = {name: unseen(networks[name], maps.layers[name], params.cka.layers) for name in ("dense", *students)}
     write_json(
         args.metrics,
         record

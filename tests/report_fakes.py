@@ -71,8 +71,8 @@ def write_evaluate(path: Path, accuracy: float, sparsity: float, *, student: boo
         | {"accuracy_after_pruning": None if student else accuracy * 0.4}
         | {"target_sparsity": sparsity, "achieved_sparsity": sparsity, "parameters": 1_000_000}
         | {"nonzero_parameters": round(1_000_000 * kept), "compression_ratio": 1 / kept, "macs": 20_000_000}
-        | {"nonzero_macs": round(20_000_000 * kept), "size_dense_bytes": 4_000_000, "size_packed_bytes": packed}
-        | {"size_packed_bf16_bytes": packed // 2}
+        | {"macs_without_weights": 0, "nonzero_macs": round(20_000_000 * kept), "size_dense_bytes": 4_000_000}
+        | {"size_packed_bytes": packed, "size_packed_bf16_bytes": packed // 2}
         | {"test_images": 360, "collapsed_layers": 0},
     )
     times = {f"batch_{n}_{end}": n * value for n in (1, 32) for end, value in (("ms", 2.0), ("low_ms", 1.9), ("high_ms", 2.1))}
@@ -212,7 +212,8 @@ def plant_cka(metrics: Path, study: Grid, model: str, cell: str, layers: dict[st
     pairs = [*combinations(networks, 2), ("dense", "untrained")]
     diagonal = {f"{a}--{b}": interval(0.9 - 0.1 * place) for place, (a, b) in enumerate(pairs)}
     overlap = {f"{a}--{b}": {"jaccard": 0.6, "chance": 0.111} for a, b in combinations(study.methods, 2)}
-    content = {"probe_images": 256, "batches": 4, "split": "test", "estimator": "debiased minibatch linear CKA", "left_out": []}
+    content: dict[str, Any] = {"probe_images": 256, "batches": 4, "split": "test", "estimator": "debiased minibatch linear CKA"}
+    content |= {"left_out": {"dense": []}}
     content |= {"off_diagonal": inside, "diagonal": diagonal, "mask_overlap": overlap}
     write_json(metrics / "cka" / f"{cell}.json", content)
     with (folder / "depth.csv").open("w", newline="", encoding="utf-8") as file:

@@ -86,8 +86,14 @@ def test_attention_by_hand() -> None:
             return self.attention(tokens, tokens, tokens, need_weights=False)[0]
 
     expected = {"stem.weight": 4 * 18, "attention.in_proj_weight": 4 * 108, "attention.out_proj.weight": 4 * 36}
-    assert macs_per_weight(Attending(), 2) == (expected, 2 * 4 * 4 * 6)
+    network, between = Attending(), 2 * 4 * 4 * 6
+    assert macs_per_weight(network, 2) == (expected, between)
     assert torch.backends.mha.get_fastpath_enabled()
+    weights = prunable(network)
+    apply_(weights, {name: torch.zeros_like(weight, dtype=torch.bool) for name, weight in weights.items()})
+    found = costs(network, ones(weights), 2)
+    wanted = {"macs": sum(expected.values()) + between, "nonzero_macs": between, "macs_without_weights": between}
+    assert {key: found[key] for key in wanted} == wanted, "pruning leaves what has no weights"
 
 
 class Odd(nn.Module):
@@ -141,6 +147,7 @@ def test_a_dense_network_by_hand() -> None:
         "compression_ratio": 1.0,
         "macs": 54 * 16 + 24,
         "nonzero_macs": 54 * 16 + 24,
+        "macs_without_weights": 0,
         "size_dense_bytes": 4 * 91 + 8,
     }
 
@@ -160,6 +167,7 @@ def test_a_pruned_network_by_hand() -> None:
         "compression_ratio": 87 / 42,
         "macs": 54 * 16 + 24,
         "nonzero_macs": 27 * 16 + 6,
+        "macs_without_weights": 0,
         "size_dense_bytes": 4 * 91 + 8,
     }
 

@@ -13,7 +13,16 @@ from prunescope.training.loop import Log, fit
 from prunescope.training.losses import cross_entropy
 from prunescope.training.optimizers import make
 
-LAYERS = ["stem", "together.in_proj", "together.out_proj", "apart.q_proj", "apart.k_proj", "apart.v_proj", "apart.out_proj", "head"]
+LAYERS = [
+    "stem",
+    "together.in_proj",
+    "together.out_proj",
+    "apart.q_proj",
+    "apart.k_proj",
+    "apart.v_proj",
+    "apart.out_proj",
+    "head",
+]
 
 
 class Attending(nn.Module):

@@ -179,9 +179,11 @@ def test_layers_that_similarity_leaves_out_are_named(tmp_path):
     plant(tmp_path / "metrics", study)
     assert "leaves out" not in make(tmp_path, study)[0]
     path = tmp_path / "metrics/cka/vgg16-digits-0.8-0.json"
-    write_json(path, json.loads(path.read_text()) | {"left_out": [f"block.{n}.in_proj" for n in range(8)]})
+    unseen = {"dense": [f"block.{n}.in_proj" for n in range(8)], "student-oneshot": ["qkv"], "student-iterative": ["qkv"]}
+    write_json(path, json.loads(path.read_text()) | {"left_out": unseen})
     html, markdown = make(tmp_path, study)
     assert "Similarity of vgg16 leaves out 8 layers" in html
+    assert markdown.count("Similarity of the students of vgg16 leaves out 1 layer,") == 1
     assert "block.5.in_proj, ...." in markdown.replace("\\", "") and "block.6" not in markdown
 
 

@@ -76,7 +76,8 @@ def _plain_attention() -> Iterator[None]:
 def costs(network: nn.Module, masks: Mapping[str, Tensor], image_size: int) -> dict[str, int | float]:
     """Flat numbers for the metrics; bytes are of float32 weights, batch-norm statistics included.
 
-    nonzero: counted in the weights. compression_ratio: all parameters over nonzero ones, whole model.
+    nonzero: counted in the weights. compression_ratio: all parameters over nonzero ones, whole model. macs_without_weights: the
+    part of macs, and of nonzero_macs, that belongs to no layer, see `macs_per_weight`.
     """
     parameters = dict(network.named_parameters())
     total = sum(p.numel() for p in parameters.values())
@@ -91,6 +92,7 @@ def costs(network: nn.Module, masks: Mapping[str, Tensor], image_size: int) -> d
         "compression_ratio": total / nonzero,
         "macs": sum(macs.values()) + between,
         "nonzero_macs": round(alive) + between,
+        "macs_without_weights": between,
         "size_dense_bytes": dense_bytes,
     }
 

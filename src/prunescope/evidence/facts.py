@@ -86,13 +86,13 @@ def probe_note(results: Results, cell: Cell, seed: int) -> str:
 
 
 def left_out(results: Results) -> dict[str, list[str]]:
-    """Of each model the layers that similarity does not see, where there are some."""
-    found = {}
+    """Of each model, and of its students, the layers that similarity does not see, where there are some."""
+    found: dict[str, list[str]] = {}
     for cell in cells_of(results.grid):
         for seed in results.grid.seeds:
-            layers = (results.similarity(cell, seed) or {}).get("left_out")
-            if isinstance(layers, list) and layers:
-                found.setdefault(cell.model, [str(layer) for layer in layers])
+            for name, layers in ((results.similarity(cell, seed) or {}).get("left_out") or {}).items():
+                if layers:
+                    found.setdefault(cell.model if name == "dense" else f"the students of {cell.model}", layers)
     return found
 
 

@@ -31,6 +31,23 @@ def storage_table(results: Results) -> pd.DataFrame:
     return view(results.grid, results.grid.models, controls(results.grid), columns)
 
 
+def macs_without_weights(results: Results) -> str:
+    """In words which networks multiply activations with each other, and how much of all they multiply; empty where none does."""
+    found: dict[str, float] = {}
+    for arm in arms_of(results.grid):
+        known = results.record(arm.evaluate) or {}
+        if known.get("macs_without_weights"):
+            name = f"the student of {arm.model}" if arm.kind == "student" else arm.model
+            found.setdefault(f"{name} on {arm.dataset}", known["macs_without_weights"] / known["macs"])
+    if not found:
+        return ""
+    shares = ", ".join(f"{share * 100:.1f} % of {name}" for name, share in found.items())
+    return (
+        f"Part of the MACs ({shares}) multiply activations with each other, as attention does: they belong to no layer, so no "
+        "row of the layer files counts them, and pruning leaves them."
+    )
+
+
 def measured_speed(results: Results) -> str:
     """In words how the pruned networks' times compare with the unpruned one's (means over seeds); empty where not timed."""
     summary = results.summary

@@ -74,8 +74,8 @@ def skeleton(architecture: Architecture) -> dict[str, Tensor]:
 
 
 def unfilled(architecture: Architecture) -> nn.Module:
-    """The network on torch's device without memory, where it tells all shapes and computes nothing."""
-    with _Unfilled():
+    """The network on torch's device without memory: it tells all shapes and draws no random number of others."""
+    with torch.random.fork_rng(devices=[]), _Unfilled():
         return build(architecture).to("meta")
 
 

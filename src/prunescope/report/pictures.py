@@ -47,8 +47,8 @@ def depth_figures(results: Results) -> Iterator[Block]:
     for model, layers in facts.left_out(results).items():
         some = ", ".join(layers[:NAMED]) + (", ..." if len(layers) > NAMED else "")
         yield Text(
-            f"Similarity of {model} leaves out {len(layers)} layers, which no module of the network puts out by themselves "
-            f"(attention's projections, say): {some}."
+            f"Similarity of {model} leaves out {len(layers)} layer{'s' * (len(layers) > 1)}, of which no module of the network "
+            f"puts out the features (attention's projections, say): {some}. All of them stand in metrics/cka under left_out."
         )
     seed = results.grid.seeds[0]
     for cell in cells_of(results.grid):

@@ -28,7 +28,7 @@ def budgets(results: Results) -> Iterator[Block]:
         "Training after the base checkpoint, prune and finetune stages together. Source: metrics/summary.csv.",
         labels=4,
     )
-    yield Text(f"{STORAGE} {storage.measured_speed(results)}".strip())
+    yield Text(" ".join(filter(None, (STORAGE, storage.macs_without_weights(results), storage.measured_speed(results)))))
     place, spread = storage.timed_on(results), storage.spread_of_latency(results)
     timed = ""
     if spread is not None:

@@ -52,12 +52,18 @@ def _is_layer(module: nn.Module) -> bool:
     return isinstance(module, _ConvNd | nn.Linear | nn.MultiheadAttention)
 
 
-def unseen(network: nn.Module, seen: Iterable[str]) -> list[str]:
-    """Layers without features of their own among `seen`: functions use their weights, as in attention, or nothing does."""
-    attending = {name for name, module in network.named_modules() if isinstance(module, nn.MultiheadAttention)}
-    shown = {*seen, *(f"{name}.out_proj" for name in attending.intersection(seen))}
-    layers = [f"{name}.in_proj" if name in attending else name for name, module in network.named_modules() if _is_layer(module)]
-    return [name for name in layers if name not in shown]
+def unseen(network: nn.Module, seen: Iterable[str], layers: str = "all") -> list[str]:
+    """Layers that `layers` chooses and that have no features among `seen`: functions use their weights, as in attention, or
+    nothing does. Of "all" layers these are also attention's first projections, which are parameters and no modules."""
+    seen, left = set(seen), []
+    for name in layer_names(network, layers):
+        module, parent = network.get_submodule(name), name.removesuffix(".out_proj")
+        if layers == "all" and isinstance(module, nn.MultiheadAttention):
+            parts = ("in_proj",) if module.in_proj_weight is not None else ("q_proj", "k_proj", "v_proj")
+            left += [f"{name}.{part}".lstrip(".") for part in parts]
+        elif name not in seen and not (parent in seen and isinstance(network.get_submodule(parent), nn.MultiheadAttention)):
+            left.append(name)
+    return left
 
 
 def _block_names(network: nn.Module, wanted: int = 5) -> list[str]:
@@ -128,7 +134,8 @@ def capture(
         def keep(module: nn.Module, inputs: object, output: object) -> None:
             way_out = "choose layers without it (regular expression)"
             if isinstance(module, nn.MultiheadAttention) and isinstance(output, tuple):
-                output = output[0]  # beside it the attention weights
+                tokens: Tensor = output[0]  # beside them the attention weights
+                output = tokens if module.batch_first or tokens.ndim != 3 else tokens.transpose(0, 1)
             if not isinstance(output, Tensor):
                 kind = type(output).__name__
                 raise PrunescopeError(f"found a {kind} as output of layer {name}; wanted a tensor: {way_out}")

@@ -73,9 +73,10 @@ def require_layers_match(network: nn.Module, name: str, layers: str, image_size:
             images = _forward(network, image_size)
         wrong = [layer for layer, output in found.items() if not output.ndim or len(output) != len(images)]
         if wrong or not found:
+            what = f"an output of layer {wrong[0]} without a row for each image" if wrong else "no chosen layer called"
             raise PrunescopeError(
-                f"found {f'an output of layer {wrong[0]}' if wrong else 'no chosen layer'} without a row for each image; wanted "
-                "layers that a forward pass calls with all images: choose others by a regular expression"
+                f"found {what}; wanted layers that a forward pass calls with all images: choose others by a regular expression "
+                "(of attention the whole module: it calls none of its projections)"
             )
     except PrunescopeError as error:
         raise PrunescopeError(f"cka.layers, for {name}: {error}") from error
