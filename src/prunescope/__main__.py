@@ -12,7 +12,7 @@ def main() -> int:
     """Run one subcommand; what the user can mend ends in one line and exit 1."""
     arguments = parser().parse_args()
     try:
-        arguments.run(arguments)
+        code = arguments.run(arguments)
     except BrokenPipeError:  # as in `| head`
         sys.stderr.close()
         return 1
@@ -22,7 +22,7 @@ def main() -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    return 0
+    return code or 0
 
 
 def parser() -> argparse.ArgumentParser:
@@ -37,6 +37,21 @@ def parser() -> argparse.ArgumentParser:
     checking.add_argument(
         "-S", "--set-param", action="append", default=[], metavar="KEY=VALUE", help="as if set so by `dvc exp run`; not written"
     )
+
+    running = commands.add_parser(
+        "run", help="the study as `dvc repro` runs it, stages side by side: one a GPU, else one a core with one thread"
+    )
+    running.set_defaults(run=run)
+    running.add_argument("--jobs", type=int, help="stages at once (default: one a GPU, else one a core)")
+    running.add_argument("--engine", default="local", help="local, ray or slurm (default: %(default)s)")
+    running.add_argument("--engine-option", action="append", default=[], metavar="KEY=VALUE", help="what the engine takes")
+    running.add_argument("--keep-going", action="store_true", help="as dvc has it; what it does here always: see --fail-fast")
+    running.add_argument(
+        "--fail-fast", action="store_true", help="after a failure nothing begins; else what does not depend on it"
+    )
+    running.add_argument("--plain", action="store_true", help="lines instead of a live table, as where there is no terminal")
+    running.add_argument("--dry", action="store_true", help="what would run, and why; nothing runs")
+    running.add_argument("dvc", nargs="*", help="after --: a dvc command instead of repro, such as exp run -S sparsity=0.5")
 
     packing = commands.add_parser("pack", help="a pruned checkpoint as a small file (bitmask and values)")
     packing.set_defaults(run=pack)
@@ -91,6 +106,23 @@ def check(arguments: argparse.Namespace) -> None:
     require_files(params, arguments.params.parent)
     what = f"{arguments.params} with {', '.join(arguments.set_param)}" if arguments.set_param else f"{arguments.params}"
     print(f"{what}: no problem found; the study {params.grid.name} has {len(list(arms_of(params.grid)))} networks to compare")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from prunescope.runner import command
+    from prunescope.study.params import load
+
+    runtime = load().runtime
+    return command.run(
+        arguments.dvc or ["repro"],
+        engine=arguments.engine,
+        jobs=arguments.jobs,
+        options=arguments.engine_option,
+        device=runtime.device,
+        threads=runtime.threads,
+        plain=arguments.plain,
+        fail_fast=arguments.fail_fast,
+    )
 
 
 def pack(arguments: argparse.Namespace) -> None:

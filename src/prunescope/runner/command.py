@@ -1,0 +1,77 @@
+"""`prunescope run`: DVC's own commands, with stages side by side on an engine."""
+
+import logging
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+from prunescope.errors import PrunescopeError
+
+ENGINES = {"local": None, "ray": "ray", "slurm": "submitit"}
+"""By name, with the package that each needs; each is a module of `engines` with `make`."""
+
+
+def run(
+    arguments: Sequence[str],
+    *,
+    engine: str,
+    jobs: int | None,
+    options: Sequence[str],
+    device: str,
+    threads: int,
+    plain: bool = False,
+    fail_fast: bool = False,
+) -> int:
+    """Run a DVC command (`repro`, `exp run`) with stages on an engine; returns DVC's exit code.
+
+    Raises PrunescopeError, before any work, for an engine that is unknown, not installed or cannot do what is asked.
+    """
+    from prunescope.runner import dvc_inside
+
+    if not dvc_inside.known():
+        print(f"warning: this DVC is none of {', '.join(dvc_inside.KNOWN)}; stages run one after the other", file=sys.stderr)
+        return subprocess.run([_dvc(), *arguments], check=False).returncode
+    chosen = make(engine, jobs=jobs, device=device, threads=threads, options=_pairs(options))
+    try:
+        from dvc.cli import main
+
+        from prunescope.runner.loop import LOGS, Loop
+        from prunescope.runner.times import Times
+        from prunescope.runner.view import View
+
+        times = Times(LOGS / "times.json")
+        view = View(times, plain=plain)
+        view.note(f"{engine}: {chosen.about}")
+        loop = Loop(chosen, view, times, fail_fast=fail_fast)
+        for name in ("dvc.stage", "dvc.repo.reproduce"):  # what they say about each stage, the view says
+            logging.getLogger(name).setLevel(logging.WARNING)
+        with dvc_inside.replaced(loop.stages, loop.command):
+            return main(list(arguments))
+    finally:
+        chosen.close()
+
+
+def make(engine: str, **settings):
+    """The engine of that name."""
+    if engine not in ENGINES:
+        raise PrunescopeError(f"--engine: found {engine}, wanted one of {', '.join(ENGINES)}")
+    package = ENGINES[engine]
+    if package and not find_spec(package):
+        raise PrunescopeError(f"--engine {engine} needs {package}, which is not installed; pip install 'prunescope[{engine}]'")
+    return import_module(f"prunescope.runner.engines.{engine}").make(**settings)
+
+
+def _pairs(options: Sequence[str]) -> dict[str, str]:
+    wrong = [option for option in options if "=" not in option]
+    if wrong:
+        raise PrunescopeError(f"--engine-option: found {wrong[0]}, wanted key=value")
+    return {key: value for key, _, value in (option.partition("=") for option in options)}
+
+
+def _dvc() -> str:
+    beside = Path(sys.executable).with_name("dvc")
+    return str(beside) if beside.is_file() else shutil.which("dvc") or "dvc"

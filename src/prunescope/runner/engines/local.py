@@ -1,0 +1,103 @@
+"""Stages as processes of this machine: one a GPU, else one a core with one thread."""
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from prunescope.errors import PrunescopeError
+from prunescope.runner import machine
+from prunescope.runner.engines import warm
+from prunescope.runner.job import Job
+from prunescope.runner.launcher import signal_group
+
+
+class Local:
+    """At most `slots` jobs at once; each has its share of the cores as threads, and a GPU of its own where there are some."""
+
+    def __init__(self, *, jobs: int | None, device: str, threads: int, options: Mapping[str, str]) -> None:
+        """jobs: how many at once, None: one a GPU, else one a core · device, threads: as in params.yaml's runtime.
+
+        Raises PrunescopeError for options and for more jobs than GPUs or cores.
+        """
+        if options:
+            raise PrunescopeError(f"--engine-option: found {', '.join(options)}, wanted none: the local engine has no options")
+        gpus = machine.gpus() if device in ("auto", "cuda") else []
+        cores = machine.cores()
+        most, what = (len(gpus), "GPUs") if gpus else (cores, "cores")
+        if jobs is not None and not 0 < jobs <= most:
+            raise PrunescopeError(f"--jobs: found {jobs}, wanted 1 to {most}: this machine has {most} {what}, a stage each")
+        self.slots = jobs or (len(gpus) if gpus else machine.fitting(cores // max(1, threads), cores))
+        self.threads = threads or (cores // self.slots if gpus or jobs else 1) or 1
+        self.about = f"{self.slots} at once, {self.threads} thread{'s' * (self.threads != 1)} each" + ", a GPU each" * bool(gpus)
+        self._gpus: queue.SimpleQueue[str] = queue.SimpleQueue()
+        for gpu in gpus[: self.slots]:
+            self._gpus.put(gpu)
+        self._has_gpus, self._stopped = bool(gpus), False
+        self._leaders: dict[int, signal.Signals] = {}  # of process groups, with the signal that ends them at once
+        self._warm = warm.available()
+        if self._warm:
+            warm.begin(self._environment({}, None))
+
+    def run(self, job: Job) -> int:
+        gpu = self._gpus.get() if job.gpu and self._has_gpus else None
+        try:
+            return self._run(job, self._environment(job.environment, gpu))
+        finally:
+            if gpu is not None:
+                self._gpus.put(gpu)
+
+    def stop(self) -> None:
+        self._stopped = True
+        for leader in tuple(self._leaders):
+            signal_group(leader, signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._stopped = True
+        for leader, number in tuple(self._leaders.items()):
+            signal_group(leader, number)
+
+    def close(self) -> None:
+        """Nothing is held between jobs; the fork server ends with this process."""
+
+    def _run(self, job: Job, environment: dict[str, str]) -> int:
+        script = warm.script_of(job.command) if self._warm else None
+        if script:
+            process = warm.start(script, job.folder, environment, job.log)
+            with self._running(process.pid, signal.SIGKILL):
+                process.join()
+            code = process.exitcode
+            process.close()
+            return code if code is not None else 1
+        launcher = [sys.executable, "-m", "prunescope.runner.launcher", str(job.log), job.command]
+        # a session of its own: Ctrl-C in the terminal reaches the head alone, which passes it on
+        process = subprocess.Popen(launcher, cwd=job.folder, env=environment, start_new_session=True)
+        with self._running(process.pid, signal.SIGTERM):  # the launcher kills its stage when asked twice
+            return process.wait()
+
+    @contextmanager
+    def _running(self, leader: int | None, end: signal.Signals) -> Iterator[None]:
+        assert leader is not None
+        self._leaders[leader] = end
+        if self._stopped:
+            signal_group(leader, signal.SIGTERM)
+        try:
+            yield
+        finally:
+            del self._leaders[leader]
+
+    def _environment(self, wanted: Mapping[str, str], gpu: str | None) -> dict[str, str]:
+        found = machine.clean(os.environ) | machine.threads(self.threads) | dict(wanted)
+        found["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{found.get('PATH', '')}"
+        if self._has_gpus:
+            found["CUDA_VISIBLE_DEVICES"] = gpu or ""
+        return found
+
+
+def make(**settings: Any) -> Local:
+    return Local(**settings)

@@ -1,0 +1,52 @@
+"""A stage's command as an engine gets it, and what an engine is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+KILLED = 128  # exit codes above: the shell's word for a command that a signal ended; below 0 it is Python's
+
+
+@dataclass(frozen=True)
+class Job:
+    """stage: DVC's name of it · command: as in dvc.yaml · folder: where it runs · environment: variables beside the usual ones ·
+    log: the file for all it prints · gpu: whether it can use one · alone: whether it must run without neighbours ·
+    inputs, outputs: its files and folders, relative to `folder`, for engines that share no folder with the workers."""
+
+    stage: str
+    command: str
+    folder: Path
+    log: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    gpu: bool = True
+    alone: bool = False
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+
+
+class Engine(Protocol):
+    """Where commands run. `run` is called in a thread for each job, by at most `slots` of them at once."""
+
+    slots: int
+    about: str  # where stages run, for the first line of the run
+
+    def run(self, job: Job) -> int:
+        """Run it to its end; returns its exit code, negative or above KILLED where a signal ended it."""
+        ...
+
+    def stop(self) -> None:
+        """Ask all that runs to save and end; what begins later ends at once. May be called in a signal handler."""
+        ...
+
+    def kill(self) -> None:
+        """End all that runs now. May be called in a signal handler."""
+        ...
+
+    def close(self) -> None:
+        """Nothing runs any more; give back what the engine holds."""
+        ...
+
+
+def was_killed(code: int) -> bool:
+    return code < 0 or code > KILLED

@@ -1,0 +1,50 @@
+"""What this machine has for stages: cores, memory, GPUs; and which variables a stage's environment must not or must have."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+STAGE_BYTES = 2 << 30  # memory that a stage on a CPU is given; one of the shipped study takes 0.6 GB
+NOT_PASSED_ON = ("CUDA_VISIBLE_DEVICES", "SLURM_", "RAY_", "DVC_", "RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_")
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def cores() -> int:
+    """Cores that this process may use: its affinity and its container's share."""
+    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        if quota != "max":
+            found = min(found, max(1, int(quota) // int(period)))
+    except (OSError, ValueError):
+        pass
+    return found
+
+
+def fitting(jobs: int, most: int) -> int:
+    """At least one, at most `most`, and no more than memory has room for."""
+    import psutil
+
+    return max(1, min(jobs, most, int(psutil.virtual_memory().available // STAGE_BYTES)))
+
+
+def gpus() -> list[str]:
+    """CUDA devices that this process may use, as CUDA_VISIBLE_DEVICES names them; torch is not asked, as it takes seconds."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [name.strip() for name in visible.split(",") if name.strip() not in ("", "-1")]
+    if not shutil.which("nvidia-smi"):
+        return []
+    found = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False).stdout
+    return [str(number) for number, _ in enumerate(line for line in found.splitlines() if line.startswith("GPU "))]
+
+
+def clean(environment: Mapping[str, str]) -> dict[str, str]:
+    """Without what belongs to the head alone: its devices, its place in a cluster's job, torchrun's."""
+    return {name: value for name, value in environment.items() if not name.startswith(NOT_PASSED_ON)}
+
+
+def threads(number: int) -> dict[str, str]:
+    return dict.fromkeys(THREADS, str(number))

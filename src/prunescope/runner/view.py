@@ -1,0 +1,120 @@
+"""What a user sees while stages run: one live table on a terminal, plain lines anywhere else."""
+
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from prunescope.runner.job import Job
+from prunescope.runner.schedule import Schedule
+from prunescope.runner.times import Times
+
+TAIL = 12  # lines of a failed stage's log that are shown
+
+
+class View:
+    """Counts, what runs and how far it is, the time left. Called from several threads."""
+
+    def __init__(self, times: Times, *, plain: bool = False, console: Console | None = None) -> None:
+        self.times = times
+        self.console = console or Console(file=sys.stdout, highlight=False)
+        self.live = self.console.is_terminal and not plain
+        self.schedule: Schedule[Any] = Schedule({}, slots=1)
+        self._lock = threading.Lock()
+        self._jobs: dict[str, tuple[Job, float]] = {}
+        self._counts = {"done": 0, "unchanged": 0, "failed": 0, "left out": 0}
+
+    @contextmanager
+    def shown(self, schedule: Schedule[Any]) -> Iterator[None]:
+        """Inside, the live table stands at the foot of the terminal; notes scroll above it."""
+        self.schedule = schedule
+        began = time.monotonic()
+        live = Live(self, console=self.console, refresh_per_second=2, transient=True) if self.live else nullcontext()
+        with live:
+            yield
+        self.note(f"{self._counted()}, {_clock(time.monotonic() - began)}")
+
+    @contextmanager
+    def running(self, job: Job) -> Iterator[None]:
+        with self._lock:
+            self._jobs[job.stage] = (job, time.monotonic())
+        if not self.live:
+            self.note(f"begins   {job.stage}")
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._jobs[job.stage]
+
+    def ended(self, stage: str, *, ran: bool) -> None:
+        """`ran`: it ran or was restored from the cache; else it was up to date."""
+        with self._lock:
+            self._counts["done" if ran else "unchanged"] += 1
+        if ran:
+            self.note(f"done     {stage}{self._place()}")
+
+    def failed(self, stage: str, error: BaseException, log: Path, *, lost: Sequence[str] = ()) -> None:
+        """Show why, with the last lines of what it printed."""
+        with self._lock:
+            self._counts["failed"] += 1
+            self._counts["left out"] += len(lost)
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
+        shown = "".join(f"\n    {line}" for line in lines[-TAIL:])
+        self.note(f"FAILED   {stage}: {error}{shown}\n    all it printed: {log}")
+        if lost:
+            self.note(f"         left out: {', '.join(lost)}")
+
+    def note(self, text: str) -> None:
+        self.console.print(Text(text), soft_wrap=True)
+
+    def __rich__(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        with self._lock:
+            jobs = list(self._jobs.values())
+        for job, began in jobs:
+            table.add_row(job.stage, _clock(time.monotonic() - began), last_line(job.log))
+        table.add_row(f"{self._counted()}{self._place()}", "", f"about {_clock(self.left())} left")
+        return table
+
+    def left(self) -> float:
+        """Seconds left by what is known from earlier runs: the longest path, or all that is to do over all slots."""
+        with self._lock:
+            running = {name: time.monotonic() - began for name, (_, began) in self._jobs.items()}
+        going = [max(0.0, self.times.expected(name) - passed) for name, passed in running.items()]
+        waiting = list(self.schedule.waiting)
+        work = sum(going) + sum(self.times.expected(stage.addressing) for stage in waiting)
+        paths = [self.schedule.path[stage] for stage in waiting]
+        return max([work / self.schedule.slots, *paths, *going])
+
+    def _counted(self) -> str:
+        with self._lock:
+            return ", ".join(f"{number} {what}" for what, number in self._counts.items() if number or what == "done")
+
+    def _place(self) -> str:
+        with self._lock:
+            over = sum(self._counts.values())
+        return f"  ({over} of {len(self.schedule.needs)})"
+
+
+def last_line(log: Path, room: int = 100) -> str:
+    """The last line that a stage printed: where it stands."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 4096))
+            lines = file.read().decode("utf-8", errors="replace").replace("\r", "\n").split("\n")
+    except OSError:
+        return ""
+    return next((line.strip()[:room] for line in reversed(lines) if line.strip()), "")
+
+
+def _clock(seconds: float) -> str:
+    whole = round(seconds)
+    return f"{whole} s" if whole < 100 else f"{whole // 60} min" if whole < 6000 else f"{whole / 3600:.1f} h"
