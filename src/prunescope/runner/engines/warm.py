@@ -36,7 +36,8 @@ def begin(environment: Mapping[str, str]) -> None:
     """Start the server now, so that it has imported all when the first stage comes. `environment` as stages will have it:
     libraries read the number of their threads when they are loaded."""
     forkserver.set_forkserver_preload(list(PRELOADED))
-    with _environment(environment):
+    # Stages end by _exit, which leaves tqdm's semaphores to the tracker that starts here; it need not tell the user.
+    with _environment({**environment, "PYTHONWARNINGS": "ignore:resource_tracker:UserWarning"}):
         forkserver.ensure_running()
 
 
