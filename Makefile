@@ -1,4 +1,4 @@
-# make study   environment, then the shipped study (dvc repro)
+# make study   environment, then the shipped study (prunescope run)
 # make test    environment, then the fast tests
 # make check   what CI runs: format, lint, types, all tests
 # make readme  the README's table and figure from the results at hand
@@ -15,7 +15,7 @@ TORCH ?= $(shell cat $(VENV)/.run 2> /dev/null)
 
 .PHONY: study test check readme setup
 study: $(VENV)/.run
-	$(IN_VENV) prunescope check && dvc repro
+	$(IN_VENV) prunescope run
 	@echo 'Done: open report/report.html'
 
 test: $(VENV)/.dev

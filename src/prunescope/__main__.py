@@ -43,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
     )
     running.set_defaults(run=run)
     running.add_argument("--jobs", type=int, help="stages at once (default: one a GPU, else one a core)")
-    running.add_argument("--engine", default="local", help="local, ray or slurm (default: %(default)s)")
+    running.add_argument("--engine", default="local", help="where stages run (default: %(default)s, this machine)")
     running.add_argument("--engine-option", action="append", default=[], metavar="KEY=VALUE", help="what the engine takes")
     running.add_argument("--keep-going", action="store_true", help="as dvc has it; what it does here always: see --fail-fast")
     running.add_argument(
@@ -111,10 +111,17 @@ def check(arguments: argparse.Namespace) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from prunescope.runner import command
     from prunescope.study.params import load
+    from prunescope.study.weights import require_files
 
-    runtime = load().runtime
+    words = arguments.dvc or ["repro"]
+    params = load(overrides=command.overrides_of(words))
+    require_files(params, Path())
+    if arguments.dry:
+        command.dry()
+        return 0
+    runtime = params.runtime
     return command.run(
-        arguments.dvc or ["repro"],
+        words,
         engine=arguments.engine,
         jobs=arguments.jobs,
         options=arguments.engine_option,

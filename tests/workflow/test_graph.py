@@ -112,7 +112,7 @@ def test_expensive_stages_keep_their_run_cache():
 LINES = (
     ("__main__.py",),
     ("report",),
-    ("evidence",),
+    ("evidence", "runner"),
     ("figures", "study"),
     ("pruning", "results"),
     ("training", "evaluation", "pretrained"),

@@ -7,12 +7,13 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 
 from prunescope.errors import PrunescopeError
 
-ENGINES = {"local": None, "ray": "ray", "slurm": "submitit"}
-"""By name, with the package that each needs; each is a module of `engines` with `make`."""
+ENGINES: dict[str, str | None] = {"local": None}
+"""By name, with the package that each needs; each is a module of this room with `make`."""
 
 
 def run(
@@ -55,6 +56,26 @@ def run(
         chosen.close()
 
 
+def dry() -> None:
+    """Print what would run and why."""
+    from dvc.repo import Repo
+
+    from prunescope.runner import dvc_inside
+    from prunescope.runner.dry import plan
+
+    with dvc_inside.read_once(), Repo() as repo:
+        lines = list(plan(repo))
+    for stage, reason in lines:
+        print(f"{stage}  {reason}")
+    print(f"{len(lines)} stages would run, or come from the cache" if lines else "nothing would run")
+
+
+def overrides_of(arguments: Sequence[str]) -> list[str]:
+    """What a DVC command sets by -S, for the check before it."""
+    found = [after for flag, after in pairwise(arguments) if flag in ("-S", "--set-param")]
+    return found + [word.partition("=")[2] for word in arguments if word.startswith("--set-param=")]
+
+
 def make(engine: str, **settings):
     """The engine of that name."""
     if engine not in ENGINES:
@@ -62,7 +83,7 @@ def make(engine: str, **settings):
     package = ENGINES[engine]
     if package and not find_spec(package):
         raise PrunescopeError(f"--engine {engine} needs {package}, which is not installed; pip install 'prunescope[{engine}]'")
-    return import_module(f"prunescope.runner.engines.{engine}").make(**settings)
+    return import_module(f"prunescope.runner.{engine}").make(**settings)
 
 
 def _pairs(options: Sequence[str]) -> dict[str, str]:

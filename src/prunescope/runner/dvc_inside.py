@@ -5,7 +5,7 @@ tests/runner/test_dvc_inside.py turns red when they move. With another DVC `prun
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partialmethod
 from importlib.metadata import version
 from pathlib import Path
@@ -49,6 +49,15 @@ def replaced(loop: Loop, command: Command) -> Iterator[None]:
     with ExitStack() as stack:
         for name, stand_in in zip(REPLACED, stand_ins, strict=True):
             stack.enter_context(patch(name, stand_in))
+        yield
+
+
+@contextmanager
+def read_once() -> Iterator[None]:
+    """params.yaml read once, for a look at a whole study."""
+    import dvc.dependency.param  # noqa: F401 - patched below by its name
+
+    with patch("dvc.dependency.param.load_path", _read_once()) if known() else nullcontext():
         yield
 
 

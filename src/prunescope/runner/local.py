@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.errors import PrunescopeError
-from prunescope.runner import machine
-from prunescope.runner.engines import warm
+from prunescope.runner import machine, warm
 from prunescope.runner.job import Job
 from prunescope.runner.launcher import signal_group
 
@@ -28,6 +27,8 @@ class Local:
         if options:
             raise PrunescopeError(f"--engine-option: found {', '.join(options)}, wanted none: the local engine has no options")
         gpus = machine.gpus() if device in ("auto", "cuda") else []
+        if device.startswith("cuda:"):
+            raise PrunescopeError(f"runtime.device: found {device}, wanted auto or cuda: stages get a GPU each; or use dvc repro")
         cores = machine.cores()
         most, what = (len(gpus), "GPUs") if gpus else (cores, "cores")
         if jobs is not None and not 0 < jobs <= most:
