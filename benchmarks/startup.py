@@ -24,9 +24,9 @@ def main() -> None:
     print(where(torch.device("cpu")))
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         params = (ROOT / "params.yaml").read_text(encoding="utf-8")
-        start = params.index("  digits:")
-        digits = re.sub(r"(    pretrain: {epochs: )[^,]+", r"\g<1>0", params[start:], count=1)
-        Path("params.yaml").write_text(params[:start] + digits, encoding="utf-8")
+        begin = params.index("  digits:")
+        digits = re.sub(r"(    pretrain: {epochs: )[^,]+", r"\g<1>0", params[begin:], count=1)
+        Path("params.yaml").write_text(params[:begin] + digits, encoding="utf-8")
 
         def run(*command: str) -> None:
             subprocess.run(
@@ -35,7 +35,9 @@ def main() -> None:
 
         run(str(ROOT / "stages/download.py"), "--dataset", "digits", "--store", "store", "--metrics", "m.json")
         cell = ("--dataset", "digits", "--seed", "0", "--store", "store")
-        files = ("--checkpoint", "c.safetensors", "--metrics", "m.json", "--history", "h.csv")
+        start = ("--weights", "weights", "--start", "start")
+        run(str(ROOT / "stages/weights.py"), "--model", "vgg16_bn", "--dataset", "digits", "--store", "store", *start)
+        files = (*start[2:], "--checkpoint", "c.safetensors", "--metrics", "m.json", "--history", "h.csv")
 
         def stage(model: str) -> None:
             run(str(ROOT / "stages/pretrain.py"), "--model", model, *cell, *files)

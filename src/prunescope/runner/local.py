@@ -71,10 +71,7 @@ class Local:
         if script:
             process = warm.start(script, job.folder, environment, job.log)
             with self._running(process.pid, signal.SIGKILL):
-                process.join()
-            code = process.exitcode
-            process.close()
-            return code if code is not None else 1
+                return warm.wait(process)
         launcher = [sys.executable, "-m", "prunescope.runner.launcher", str(job.log), job.command]
         # a session of its own: Ctrl-C in the terminal reaches the head alone, which passes it on
         process = subprocess.Popen(launcher, cwd=job.folder, env=environment, start_new_session=True)

@@ -5,6 +5,7 @@ Here only the new entry is made into YAML, by DVC's own writer: the file is the 
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,22 @@ def split(text: str) -> dict[str, str] | None:
         return None
     found = {name[1]: entry for name, entry in zip(names, entries, strict=True) if name}
     return found if len(found) == len(entries) and all(_indented(entry) for entry in entries) else None
+
+
+def names(path: Path) -> list[str]:
+    """Stages that have an entry, in the file's order."""
+    return list(split(path.read_text(encoding="utf-8")) or ()) if path.is_file() else []
+
+
+def put_in_order(path: Path, before: Sequence[str], order: Sequence[str]) -> None:
+    """New entries in the order in which `dvc repro` would have added them, whichever stage ended first."""
+    entries = split(path.read_text(encoding="utf-8")) if path.is_file() else None
+    if entries is None:
+        return
+    place = {name: number for number, name in enumerate([*before, *(name for name in order if name not in before)])}
+    sorted_names = sorted(entries, key=lambda name: place.get(name, len(place)))
+    if sorted_names != list(entries):
+        write_text(path, HEAD + "".join(f"  {entries[name]}" for name in sorted_names))
 
 
 def _indented(entry: str) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from prunescope.runner import lockfile
 from prunescope.runner.dvc_inside import whole_repository
 from prunescope.runner.job import Engine, Job, was_killed
 from prunescope.runner.schedule import Schedule
@@ -66,13 +67,15 @@ class Loop:
                 self.forced.update(graph.predecessors(stage) if graph else ())
             return ran
 
-        lock = stages[0].repo.lock
+        lock, written = stages[0].repo.lock, Path(stages[0].path).with_suffix(".lock")
+        before = lockfile.names(written)
         with self._asked_to_stop(), whole_repository(stages[0].repo), self.view.shown(self.schedule):
             lock.unlock()  # DVC holds it when it comes here
             try:
                 self._go_through(attend, lock)
             finally:
                 lock.lock()
+                lockfile.put_in_order(written, before, [stage.addressing for stage in stages])
                 self.times.save()
         if self.signals:
             raise KeyboardInterrupt

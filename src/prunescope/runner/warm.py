@@ -21,6 +21,10 @@ from pathlib import Path
 PRELOADED = ("torch", "torchvision.models", "safetensors.torch", "numpy", "pydantic", "yaml", "tqdm", "filelock")
 
 
+_asking = threading.Lock()
+"""An exit code can be read once. Starting a process asks for those of all others, so two threads must not ask at once."""
+
+
 def available() -> bool:
     return "forkserver" in multiprocessing.get_all_start_methods()
 
@@ -44,8 +48,19 @@ def begin(environment: Mapping[str, str]) -> None:
 def start(script: list[str], folder: Path, environment: Mapping[str, str], log: Path) -> ForkServerProcess:
     """A stage as a process; it ends when this process ends."""
     process = ForkServerProcess(target=_stage, args=(script, str(folder), dict(environment), str(log)), daemon=False)
-    process.start()
+    with _asking:
+        process.start()
     return process
+
+
+def wait(process: ForkServerProcess) -> int:
+    """Its exit code when it has ended, negative for a signal."""
+    multiprocessing.connection.wait([process.sentinel])
+    with _asking:
+        process.join()
+        code = process.exitcode
+        process.close()
+    return 1 if code is None else code
 
 
 def _stage(script: list[str], folder: str, environment: dict[str, str], log: str) -> None:

@@ -1,0 +1,133 @@
+"""DVC's private functions that are replaced are those that are known, and what stands in for them gives the same."""
+
+import hashlib
+import inspect
+import random
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from dvc.fs import LocalFileSystem
+
+from clone import Clone
+from graph import ROOT
+from prunescope.runner import dvc_inside, lockfile
+
+KNOWN = {
+    "dvc.repo.reproduce._reproduce": "c763611bd0ef426b",
+    "dvc.stage.run.cmd_run": "d2696e63976bcdc1",
+    "dvc.dependency.param.load_path": "01206ebc3cface44",
+    "dvc.dvcfile.Lockfile.dump_stages": "be78a3c7bd285d86",
+    "dvc.rwlock.rwlock": "e8e87c10cc6499ad",
+    # not replaced, but relied upon
+    "dvc.repo.reproduce._reproduce_stage": "32cb1baa118f3faf",
+    "dvc.repo.reproduce.reproduce": "290e8114b4213648",
+    "dvc.stage.run.run_stage": "d4b66f275003adf3",
+    "dvc.stage.decorators.unlocked_repo": "48479e14bcce9da9",
+    "dvc.stage.decorators.rwlocked": "2f9910ef188bad66",
+}
+
+
+def found(name: str):
+    parts = name.split(".")
+    for cut in range(len(parts) - 1, 0, -1):
+        try:
+            value = import_module(".".join(parts[:cut]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[cut:]:
+            value = getattr(value, part)
+        return value
+    raise AssertionError(name)
+
+
+def test_what_is_replaced_is_what_was_read() -> None:
+    """Of another DVC these may mean something else: read them anew, then change KNOWN here and in dvc_inside."""
+    assert dvc_inside.known()
+    assert set(dvc_inside.REPLACED) <= KNOWN.keys()
+    sources = {name: hashlib.sha256(inspect.getsource(found(name)).encode()).hexdigest()[:16] for name in KNOWN}
+    assert sources == KNOWN
+
+
+def test_everything_is_put_back() -> None:
+    before = {name: found(name) for name in dvc_inside.REPLACED}
+    with dvc_inside.replaced(lambda *_: [], lambda *_: None):
+        assert all(found(name) is not before[name] for name in before)
+    assert all(found(name) is before[name] for name in before)
+
+
+def test_another_dvc_is_not_touched(monkeypatch) -> None:
+    monkeypatch.setattr(dvc_inside, "version", lambda name: "3.670.1")
+    assert not dvc_inside.known()
+    monkeypatch.setattr(dvc_inside, "version", lambda name: "3.67.9")
+    assert dvc_inside.known()
+
+
+@pytest.mark.parametrize("text", [
+    "", "schema: '2.0'\n", "# mine\nschema: '2.0'\nstages:\n  a:\n    cmd: b\n", "schema: '2.0'\nstages:\n  a:\n    cmd: b",
+    "schema: '2.0'\nstages:\n  a:\n    cmd: b\ndatasets:\n- name: c\n",
+    "schema: '2.0'\nstages:\n<<<<<<< HEAD\n  a:\n    cmd: b\n",
+    "schema: '2.0'\nstages:\n  a: {cmd: b}\n", "schema: '2.0'\nstages:\n  a:\n    cmd: b\n  a:\n    cmd: c\n",
+])  # fmt: skip
+def test_a_lock_that_dvc_did_not_write_so_is_left_to_dvc(text) -> None:
+    assert lockfile.split(text) is None
+
+
+def test_entries_are_put_in_their_place_as_dvc_writes_them(tmp_path) -> None:
+    """The real lock of this repository, each entry changed or taken away and written again: by both, to the letter."""
+    text = (ROOT / "dvc.lock").read_text(encoding="utf-8")
+    entries = lockfile.split(text)
+    assert entries is not None and lockfile.HEAD + "".join(f"  {entry}" for entry in entries.values()) == text
+    clone = Clone(tmp_path)
+    path = clone.folder / "dvc.lock"
+    script = (
+        "import sys; from dvc.repo import Repo; from functools import partial; from dvc.dvcfile import Lockfile\n"
+        "from prunescope.runner import lockfile\n"
+        "write = partial(lockfile.dump_stages, slow=None) if sys.argv[1] == 'ours' else Lockfile.dump_stages\n"
+        "with Repo() as repo:\n"
+        "    for name in sys.argv[2:]:\n"
+        "        [stage] = repo.stage.collect(name)\n"
+        "        write(stage.dvcfile._lockfile, [stage])\n"
+    )
+    clone.run("dvc", "repro")
+    whole = path.read_text(encoding="utf-8")
+    names = list(lockfile.split(whole) or ())
+    picked = random.Random(0).sample(names, 2)
+    for place, name in enumerate(picked):
+        kept = lockfile.split(whole) or {}
+        del kept[name if place % 2 else names[0]]
+        start = lockfile.HEAD + "".join(f"  {entry}" for entry in kept.values())
+        texts = []
+        for who in ("ours", "dvc"):
+            path.write_text(start, encoding="utf-8")
+            clone.run("python", "-c", script, who, name, picked[0])
+            texts.append(path.read_text(encoding="utf-8"))
+        assert texts[0] == texts[1], name
+
+
+def test_a_file_is_read_once_for_each_version_of_it(tmp_path) -> None:
+    path, system = tmp_path / "params.yaml", LocalFileSystem()
+    path.write_text("a: 1\n")
+    read = dvc_inside._read_once()
+    first = read(str(path), system)
+    assert first == {"a": 1} and read(str(path), system) is first
+    path.write_text("a: 22\n")
+    assert read(str(path), system) == {"a": 22}
+    with pytest.raises(FileNotFoundError):
+        read(str(tmp_path / "none.yaml"), system)
+
+
+def test_job_of_a_stage_says_what_it_needs(tmp_path) -> None:
+    from prunescope.runner.loop import job_of
+
+    stage = SimpleNamespace(
+        cmd="python a.py", addressing="x@y", wdir=str(tmp_path), meta={"alone": True, "gpu": False},
+        repo=SimpleNamespace(root_dir=tmp_path),
+        deps=[SimpleNamespace(def_path="in", hash_name="md5"), SimpleNamespace(def_path="params.yaml", hash_name="params")],
+        outs=[SimpleNamespace(def_path="out", hash_name="md5")],
+    )  # fmt: skip
+    job = job_of(stage, {"DVC_EXP_NAME": "e"})
+    assert (job.stage, job.inputs, job.outputs, job.alone, job.gpu) == ("x@y", ("in",), ("out",), True, False)
+    assert job.log == Path(tmp_path, "logs", "x@y.log")
+    assert job.environment == {"DVC_ROOT": tmp_path, "DVC_STAGE": "x@y", "DVC_EXP_NAME": "e"}

@@ -1,0 +1,143 @@
+"""`prunescope run` on the real dvc.yaml with fake stages: what runs, what is written, what happens when something dies."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from clone import ALL, Clone
+from graph import ROOT
+
+RUN = ("python", "-m", "prunescope", "run", "--plain", "--jobs", "2")
+
+
+@pytest.fixture
+def clone(tmp_path) -> Clone:
+    return Clone(tmp_path)
+
+
+def attempt(clone: Clone, *words: str) -> subprocess.CompletedProcess:
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "DVC_NO_ANALYTICS": "1"}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    command = [sys.executable, "-m", *RUN[2:], *words]
+    return subprocess.run(command, cwd=clone.folder, env=environment, capture_output=True, text=True, check=False, timeout=240)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    made = ("prepared", "checkpoints", "metrics", "report", "dvc.lock")
+    files = [file for name in made for file in ((folder / name).rglob("*") if (folder / name).is_dir() else [folder / name])]
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files if file.is_file()}
+
+
+def change(clone: Clone, script: str, code: str) -> None:
+    """Put code at the beginning of a fake stage."""
+    path = clone.folder / "stages" / f"{script}.py"
+    path.write_text(code + path.read_text())
+
+
+def test_it_is_dvc_repro_with_stages_side_by_side(clone, tmp_path):
+    other = Clone(tmp_path / "other")
+    assert other.executed("dvc", "repro") == ALL
+    planned = attempt(clone, "--dry").stdout
+    assert len(re.findall(r"^\S+  ", planned, re.MULTILINE)) == sum(ALL.values())
+    assert "report  " in planned and not (clone.folder / "dvc.lock").exists()
+    assert clone.executed(*RUN) == ALL
+    assert content(clone.folder) == content(other.folder), "dvc.lock too, whichever stage ended first"
+    assert clone.executed("dvc", "repro") == {} == clone.executed(*RUN)
+    assert attempt(clone, "--dry").stdout == "nothing would run\n"
+
+    level = ("exp", "run", "-S", "sparsity=0.5")
+    assert clone.executed(*RUN, "--", *level) == other.executed("dvc", *level)
+    assert content(clone.folder) == content(other.folder)
+    assert clone.executed(*RUN, "--", "exp", "run", "-S", "sparsity=0.8") == {}, "the run cache has it"
+
+
+def test_a_failed_stage_stops_only_what_depends_on_it(clone):
+    change(clone, "prune", "import sys\nif 'iterative' in sys.argv:\n    sys.exit('no room for more')\n")
+    failed = attempt(clone)
+    assert failed.returncode != 0
+    assert "FAILED   prune-iterative@vgg16_bn-digits-0.8-0" in failed.stdout and "    no room for more\n" in failed.stdout
+    [left] = re.findall(r"left out: (.*)", failed.stdout)
+    assert {name.partition("@")[0] for name in left.split(", ")} == {
+        "finetune",
+        "distill",
+        "evaluate",
+        "cka",
+        "selected",
+        "report",
+    }
+    ran = Counter(clone.log.read_text().split())
+    assert ran == {**{name: ALL[name] for name in ran}, "finetune": 2, "distill": 2}
+    assert {"finetune-dense", "distill-dense", "evaluate-dense"} <= ran.keys()
+
+
+def test_a_killed_stage_is_started_again_once(clone, tmp_path):
+    once = f"import os, pathlib\nmark = pathlib.Path({str(tmp_path)!r}, 'mark')\n"
+    change(clone, "pretrain", f"{once}if not mark.exists():\n    mark.touch()\n    os.kill(os.getpid(), 9)\n")
+    change(clone, "cka", "import os\nos.kill(os.getpid(), 9)\n")
+    done = attempt(clone)
+    assert re.findall(r"^(\S+)@\S+ was killed \(exit -9\); it is started again", done.stdout, re.MULTILINE) == ["pretrain", "cka"]
+    assert "FAILED   cka@" in done.stdout and "FAILED   pretrain" not in done.stdout and done.returncode != 0
+
+
+@pytest.mark.parametrize("words, message", [
+    (("--engine", "abacus"), "--engine: found abacus, wanted one of local"),
+    (("--jobs", "4000"), "--jobs: found 4000, wanted 1 to"),
+    (("--engine-option", "x"), "--engine-option: found x, wanted key=value"),
+    (("--engine-option", "x=1"), "--engine-option: found x, wanted none: the local engine has no options"),
+    (("--", "exp", "run", "-S", "study.seeds=3"), "study.seeds: found 3"),
+])  # fmt: skip
+def test_bad_input_is_refused_before_any_work(clone, words, message):
+    refused = attempt(clone, *words)
+    assert refused.returncode == 1 and message in refused.stderr
+    assert not clone.log.exists() and not (clone.folder / "prepared").exists()
+
+
+def alive(folder: Path) -> list[int]:
+    """Processes whose work is in the clone."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and (entry / "cwd").readlink() == folder:
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks for processes in /proc")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+def test_nothing_is_left_behind_when_the_head_is_stopped_or_killed(clone, number):
+    change(clone, "prune", "import time\ntime.sleep(60)\n")
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "DVC_NO_ANALYTICS": "1"}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    head = subprocess.Popen(
+        [sys.executable, "-m", *RUN[2:]],
+        cwd=clone.folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert head.stdout
+    for line in head.stdout:
+        if "begins   prune" in line:
+            break
+    time.sleep(1)
+    head.send_signal(number)
+    head.stdout.read()
+    head.stdout.close()
+    assert head.wait(timeout=60) != 0
+    until = time.monotonic() + 45
+    while alive(clone.folder) and time.monotonic() < until:
+        time.sleep(0.2)
+    assert alive(clone.folder) == []
+    change(clone, "prune", "import time\ntime.sleep = lambda seconds: None\n")
+    assert attempt(clone).returncode == 0, "and the next one completes"
+    assert clone.executed("dvc", "repro") == {}
