@@ -181,7 +181,10 @@ def gallery(arguments: argparse.Namespace) -> None:
     if strange := [name for name in datasets if name not in results.grid.datasets]:
         raise PrunescopeError(f"found data set {strange[0]}, wanted one of study.datasets: {', '.join(results.grid.datasets)}")
     for dataset in datasets:
-        store = stores.read(Path("prepared", dataset))
+        folder = Path("prepared", dataset)
+        if not folder.exists():
+            raise PrunescopeError(f"found no {folder}, wanted the prepared data set; make it with: dvc repro download@{dataset}")
+        store = stores.read(folder)
         places = {name: place for place, name in enumerate(store.names)}
         licence, page = str(store.provenance.get("licence") or ""), Path("gallery", f"{dataset}.html")
         write(results, dataset, page, image=lambda name: store.images[places[name]], licence=licence)  # noqa: B023 - used at once

@@ -5,10 +5,12 @@ import io
 import re
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from prunescope.errors import PrunescopeError
 from prunescope.report import gallery
-from report_fakes import opened
+from report_fakes import make_study, opened
 
 RED, BLUE = (np.full((8, 8, 3), colour, np.uint8) for colour in ((255, 0, 0), (0, 0, 255)))
 
@@ -56,10 +58,14 @@ def test_images_that_more_seeds_lose_come_first(tree, tmp_path):
 
 def test_a_gallery_of_nothing(tree, tmp_path):
     metrics, study = tree(models=("vgg16",))
-    gallery.write(opened(metrics, study), "digits", tmp_path / "g.html", image=lambda name: RED, licence="")
-    assert "Not run." in (tmp_path / "g.html").read_text(encoding="utf-8")
     for name in ("dense", *study.methods):
+        with pytest.raises(PrunescopeError, match=r"digits: found no seed with predictions of dense and of oneshot, .*dvc repro"):
+            gallery.write(opened(metrics, study), "digits", tmp_path / "g.html", image=lambda name: RED, licence="")
+        assert not (tmp_path / "g.html").exists()
         predict(metrics, name, 0, "aabb")
+    half = make_study(models=("vgg16",), sparsities=(0.8, 0.5))
+    gallery.write(opened(metrics, half), "digits", tmp_path / "g.html", image=lambda name: RED, licence="")
+    assert (tmp_path / "g.html").read_text(encoding="utf-8").count("Not run.") == 1, "of the level that has not run"
     gallery.write(opened(metrics, study), "digits", tmp_path / "g.html", image=lambda name: RED, licence="")
     text = (tmp_path / "g.html").read_text(encoding="utf-8")
     assert "seed: 0, of which 0" in text

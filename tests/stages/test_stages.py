@@ -128,7 +128,7 @@ def test_the_gallery_is_a_page_of_the_images_that_are_lost(study, monkeypatch, t
     assert "Images that are lost in at least one seed" in Path("gallery/digits.html").read_text(encoding="utf-8")
     shutil.rmtree("prepared")
     monkeypatch.setattr(sys, "argv", ["prunescope", "gallery"])
-    assert main() == 1 and "prepared/digits is not a whole prepared store" in capsys.readouterr().err
+    assert main() == 1 and "found no prepared/digits, wanted the prepared data set; make it" in capsys.readouterr().err
 
 
 def test_a_stage_repeated_gives_the_same_bytes(study):

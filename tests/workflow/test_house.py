@@ -1,12 +1,12 @@
 """The house in order: small files, modules in rooms, one list of checks, versions that agree, git without what commands make."""
 
+import ast
 import re
 import shlex
 import subprocess
 import tomllib
 
 import pytest
-import yaml
 from test_graph import LINES
 
 from graph import ROOT, items, read_yaml
@@ -119,16 +119,17 @@ def test_dvc_stages_nothing_behind_the_users_back():
     assert "autostage = false" in (ROOT / ".dvc" / "config").read_text(encoding="utf-8")
 
 
-def test_the_large_studies_of_the_benchmark_have_their_stages():
+def test_the_large_studies_of_the_benchmark_grow_as_their_names_say():
     text = (ROOT / "benchmarks" / "large_studies.py").read_text(encoding="utf-8")
-    [grids] = re.findall(r"^GRIDS = (.*)$", text, re.MULTILINE)
-    found = yaml.safe_load(grids.replace("(", "[").replace(")", "]").replace("False", "false").replace("True", "true"))
-    assert list(found) == [33, 98, 286]
-    for count, (datasets, seeds, two_levels) in found.items():
-        params = read_yaml(ROOT / "params.yaml")
-        params["study"] |= {"datasets": datasets, "seeds": seeds}
-        params["compare_sparsity"] = 0.5 if two_levels else params["sparsity"]
-        assert len(items(params)) == count
+    [grids] = re.findall(r"^GRIDS = (\{.*?^\})$", text, re.MULTILINE | re.DOTALL)
+    found = ast.literal_eval(grids)
+    params = read_yaml(ROOT / "params.yaml")
+    for count, (datasets, seeds, two_levels) in zip((1, 4, 12), found.values(), strict=True):
+        wanted = params | {"study": params["study"] | {"datasets": datasets, "seeds": seeds}}
+        wanted["compare_sparsity"] = 0.5 if two_levels else params["sparsity"]
+        cells = [name for name in items(wanted) if name.startswith("cka@")]
+        assert len(cells) == count * len(params["study"]["models"])
+    assert list(found) == ["one", "four", "twelve"]
 
 
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")

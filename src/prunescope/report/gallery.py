@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from prunescope.errors import PrunescopeError
 from prunescope.evidence.classes import lost_images
 from prunescope.figures.look import house_style
 from prunescope.files import write_text
@@ -25,13 +26,21 @@ TITLE = "What pruning loses"
 
 
 def write(results: Results, dataset: str, out: Path, *, image: Callable[[str], NDArray], licence: str) -> None:
-    """Write the page of a data set. `image(name)` gives a test image (H, W, 3) uint8; `licence` is the data set's, or empty."""
+    """Write the page of a data set. `image(name)` gives a test image (H, W, 3) uint8; `licence` is the data set's, or empty.
+
+    Raises PrunescopeError where no seed of any of its cells has predictions of the dense control and of all methods.
+    """
+    cells = [cell for cell in cells_of(results.grid) if cell.dataset == dataset]
+    if not any(len(lost_images(results, cell).columns) for cell in cells):
+        raise PrunescopeError(
+            f"{dataset}: found no seed with predictions of dense and of {', '.join(results.grid.methods)} under "
+            f"{results.files.path('evaluate')}, wanted one at least; make them with: dvc repro selected"
+        )
     about = f"{dataset}: test images that the dense control gets right and every pruned network of the same seed gets wrong"
     warning = f"Only for this machine{f' ({licence})' if licence else ''}: do not publish or commit this page."
     sections = [Section("Mind", [Text(warning)])]
-    for cell in cells_of(results.grid):
-        if cell.dataset == dataset:
-            sections.append(Section(f"{cell.model}, {cell.sparsity * 100:g} % sparse", list(_blocks(results, cell, image))))
+    for cell in cells:
+        sections.append(Section(f"{cell.model}, {cell.sparsity * 100:g} % sparse", list(_blocks(results, cell, image))))
     write_text(out, to_html(TITLE, about, sections))
 
 
