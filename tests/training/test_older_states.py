@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
+import pytest
 import torch
 from safetensors.torch import save_file
+from test_resume import Killed, training
 
 from prunescope.training.resume import Resume, differences, parts
 
@@ -57,11 +59,27 @@ def test_the_end_of_a_stage_removes_the_older_state_too(tmp_path) -> None:
     assert not list(tmp_path.glob("*.safetensors"))
 
 
-def test_a_state_of_an_earlier_version_is_no_state(tmp_path) -> None:
-    header = json.dumps({"fingerprint": "0123", "state": {"steps": 3}})
-    save_file({"x": torch.ones(1)}, tmp_path / "a.safetensors", metadata={"prunescope": header})
+@pytest.mark.parametrize("header", [{"fingerprint": "0123", "state": {"steps": 3}}, [], {"parts": 1, "state": {}}])
+@pytest.mark.parametrize("name", ["a.safetensors", "a.before.safetensors"])
+def test_a_state_of_an_earlier_version_is_no_state_and_said(tmp_path, capsys, header, name) -> None:
+    saved(tmp_path, 30, threads="2")
+    save_file({"x": torch.ones(1)}, tmp_path / name, metadata={"prunescope": json.dumps(header)})
     assert taken_up(tmp_path, threads="1") is None
-    assert not list(tmp_path.glob("*.safetensors"))
+    assert f"{tmp_path / name} is damaged or of another version; it is removed" in capsys.readouterr().err
+    left = ["a.before.safetensors"] if "before" in name else []
+    assert [path.name for path in tmp_path.glob("*.safetensors")] == left, "the state of two threads, where it is whole"
+
+
+def test_an_older_state_taken_up_ends_as_the_uninterrupted_run(tmp_path, make_store, make_network, make_batches) -> None:
+    batches = make_batches(make_store())
+    whole = training(tmp_path / "whole", make_network, batches, "adamw")
+    for threads, killed_at, began in (("2", 7, 0), ("1", 3, 0), ("2", 9, 7), ("1", 4, 3)):
+        with pytest.raises(Killed, match=f"^began at {began}$"):
+            training(tmp_path / "parts", make_network, batches, "adamw", killed_at=killed_at, threads=threads)
+    parts = training(tmp_path / "parts", make_network, batches, "adamw", threads="2")
+    for name, tensor in whole.network.state_dict().items():
+        assert torch.equal(tensor, parts.network.state_dict()[name]), name
+    assert parts.log.rows == whole.log.rows
 
 
 def test_parts_are_of_files_folders_and_values_key_by_key(tmp_path) -> None:

@@ -33,19 +33,21 @@ class Killed(Exception):
     """Stands for SIGKILL: nothing is written after it."""
 
 
-def training(tmp_path: Path, make_network: Callable, batches: Any, optimizer: str, *, killed_at: int | None = None) -> Progress:
+def training(
+    tmp_path: Path, make_network: Callable, batches: Any, optimizer: str, *, killed_at: int | None = None, threads: str = "1"
+) -> Progress:
     """Train a pruned network with dropout for STEPS steps, saving after each; or until it is killed before a step."""
     network = nn.Sequential(*make_network(), nn.Dropout(0.3), nn.Linear(3, 3))
     weights = prunable(network)
     masks = keep_top({name: weight.detach() for name, weight in weights.items()}, ones(weights), 60)
     apply_(weights, masks)
     update = make(optimizer, list(network.parameters()), momentum=0.9, weight_decay=0.05)
-    progress = Progress(Resume("stage-a", {"x": "p"}, every=0, folder=tmp_path), network, update, Log())
-    progress.masks = Bits(masks)
+    progress = Progress(Resume("stage-a", {"threads": threads}, every=0, folder=tmp_path), network, update, Log())
+    began, progress.masks = progress.log.steps, Bits(masks)
 
     def loss(network: nn.Module, images: Tensor, labels: Tensor) -> Outcome:
         if progress.log.steps == killed_at:
-            raise Killed
+            raise Killed(f"began at {began}")
         return cross_entropy()(network, images, labels)
 
     fit(

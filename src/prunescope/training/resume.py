@@ -96,7 +96,7 @@ class Resume:
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """(tensors, state) of an interrupted run with the same parts; else says what differs, and keeps what was found."""
         for path in (self.path, self.older, self.path):  # twice: another process may exchange them meanwhile
-            with contextlib.suppress(SafetensorError, KeyError, ValueError, FileNotFoundError):
+            with contextlib.suppress(SafetensorError, KeyError, ValueError, TypeError, FileNotFoundError):
                 with safe_open(path, framework="pt") as file:
                     header = json.loads((file.metadata() or {})["prunescope"])
                     if header["parts"] != self.parts:
@@ -146,6 +146,7 @@ class Resume:
             return None
         except (SafetensorError, KeyError, ValueError, TypeError):
             pass
+        print(f"warning: {path} is damaged or of another version; it is removed", file=sys.stderr, flush=True)
         path.unlink(missing_ok=True)
         return None
 
