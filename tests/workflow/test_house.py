@@ -169,7 +169,7 @@ def test_commands_of_contributing_are_known():
                 for line in block.splitlines()]  # fmt: skip
     assert [command[:2] for command in commands] == [
         ["make", "setup"], [".", ".venv/bin/activate"], ["make", "check"],
-        ["OMP_NUM_THREADS=1", "dvc"], ["python", "scripts/same_checkpoints.py"],
+        ["dvc", "repro"], ["python", "scripts/same_checkpoints.py"],
     ]  # fmt: skip
     for command in (command for command in commands if command[0] == "make"):
         subprocess.run([*command, "--dry-run"], cwd=ROOT, capture_output=True, check=True)
