@@ -31,6 +31,7 @@ def moved(network: torch.nn.Module) -> float:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.filterwarnings("ignore:.*similarity is NaN for layers constant")  # a few images, random weights
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_the_whole_way(name, tmp_path, make_store, make_batches):
@@ -79,7 +80,8 @@ def test_the_whole_way(name, tmp_path, make_store, make_batches):
     fill_(network, again.state)
     del again, trained, read, weights
 
-    for layers in ("all", "blocks"):
+    # In Swin v2 small networks of position biases are among all layers and have no row per image: guards.py refuses "all".
+    for layers in ("blocks",) if name.startswith("swin_v2") else ("all", "blocks"):
         images = torch.tensor(store.images[store.indices("test")]).permute(0, 3, 1, 2).float() / 255
         maps = cka_maps({"a": network}, [images], layers=layers)
         values = maps["a", "a"]
