@@ -33,8 +33,18 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
 
     stage("download.py", "--metrics", "digits.json")
+    stage("weights.py", "--model", "vgg16_bn", "--weights", "weights", "--start", "start")
     for seed in SEEDS:
-        written = ("--checkpoint", f"{seed}.safetensors", "--metrics", f"{seed}.json", "--history", f"{seed}.csv")
+        written = (
+            "--start",
+            "start",
+            "--checkpoint",
+            f"{seed}.safetensors",
+            "--metrics",
+            f"{seed}.json",
+            "--history",
+            f"{seed}.csv",
+        )
         stage("pretrain.py", "--model", "vgg16_bn", "--seed", seed, *written)
     return folder
 

@@ -92,7 +92,8 @@ def test_stages_under_two_processes(tmp_path) -> None:
         content["data"]["digits"]["pretrain"]["epochs"] = 1
         (folder / "params.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
         todo = items(content)
-        for name in ("download@digits", "pretrain@densenet121-digits-0", "prune-iterative@densenet121-digits-0.8-0"):
+        names = ("download@digits", "weights@densenet121-digits", "pretrain@densenet121-digits-0")
+        for name in (*names, "prune-iterative@densenet121-digits-0.8-0"):
             command = todo[name]["cmd"].replace("python stages/", f"{sys.executable} {ROOT}/stages/")
             done = subprocess.run(command, shell=True, cwd=folder, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr[-3000:]

@@ -7,7 +7,8 @@ from pages import COMMANDS
 
 # Those of docs/studies.md: test_readme_commands.py. More seeds are not run, as there.
 TYPED = [command for page, command in COMMANDS if page != "docs/studies.md" and command.startswith("dvc")]
-OTHER = [command for command in dict.fromkeys(TYPED) if "study.seeds=" not in command]
+# Adding weights, pushing and pulling: test_workflow_remote.py and test_weights_stage.py.
+OTHER = [command for command in dict.fromkeys(TYPED) if command.startswith("dvc exp") and "study.seeds=" not in command]
 
 
 @pytest.mark.slow

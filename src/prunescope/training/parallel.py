@@ -40,7 +40,7 @@ def launch(wanted: str | int, device: str) -> None:
     if gpus and number > gpus:
         raise PrunescopeError(f"runtime.processes: found {number}, wanted at most {gpus}: one process a GPU")
     if number > 1:
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={number}", *sys.argv]
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={number}", "--", *sys.argv]
         os.environ["PRUNESCOPE_LAUNCHER"] = str(os.getppid())
         os.execv(sys.executable, command)
 
