@@ -123,6 +123,7 @@ def report(title: str, seconds: dict[str, list[tuple[float, float]]]) -> None:
 def main() -> None:
     made = parser(__doc__)
     made.add_argument("--width", type=float, default=0.25)
+    made.add_argument("--models", nargs="+", default=["vgg16_bn", "densenet169"])
     made.add_argument("--steps", type=int, default=4, help="steps of a measurement")
     made.add_argument("--work", help=made.epilog)
     args = made.parse_args()
@@ -130,7 +131,7 @@ def main() -> None:
         work(args.work, args.width, args.threads, args.steps)
         return
     print(where(torch.device("cpu"), runtime.precision("auto", torch.device("cpu"))), f"· {os.cpu_count()} cores")
-    for model in ("vgg16_bn", "densenet169"):
+    for model in args.models:
         workers = {}
         for name, (threads, waiting) in WAYS.items():
             environment = {key: value for key, value in os.environ.items() if not key.startswith(("OMP_", "GOMP_"))}
