@@ -120,6 +120,18 @@ def test_dvc_stages_nothing_behind_the_users_back():
     assert "autostage = false" in (ROOT / ".dvc" / "config").read_text(encoding="utf-8")
 
 
+def test_benchmarks_give_stages_all_that_they_ask_for():
+    found = 0
+    for file in sorted((ROOT / "benchmarks").glob("*.py")):
+        text = file.read_text(encoding="utf-8")
+        for script in re.findall(r"stages/(\w+)\.py\"", text):
+            [asked] = re.findall(r"arguments\(__doc__, ([^)=]*)", (ROOT / "stages" / f"{script}.py").read_text(encoding="utf-8"))
+            missing = [name for name in re.findall(r'"(\w+)"', asked) if f'"--{name}"' not in text]
+            assert not missing, f"{file.name} runs {script} without {missing}"
+            found += 1
+    assert found == 3
+
+
 def test_the_large_studies_of_the_benchmark_grow_as_their_names_say():
     text = (ROOT / "benchmarks" / "large_studies.py").read_text(encoding="utf-8")
     [grids] = re.findall(r"^GRIDS = (\{.*?^\})$", text, re.MULTILINE | re.DOTALL)
