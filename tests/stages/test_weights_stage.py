@@ -3,6 +3,7 @@
 import re
 import shutil
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,16 @@ def test_a_random_start_is_what_torch_makes_of_the_seed(folder):
     seed_everything(0)
     wanted = build(Architecture(TINY, 3)).state_dict()
     assert all(torch.equal(made.state[name], wanted[name]) for name in wanted)
+
+
+def test_a_random_start_imports_no_torch(tmp_path):
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params("random")), encoding="utf-8")
+    words = ("--model", TINY, "--dataset", "digits", "--store", "none", "--weights", "none", "--start", "start")
+    command = [sys.executable, "-X", "importtime", ROOT / "stages" / "weights.py", *words]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    imported = re.findall(r"\| +([\w.]+)$", done.stderr, re.MULTILINE)
+    assert "prunescope.networks.start" in imported and "torch" not in imported
+    assert (tmp_path / "start").is_file()
 
 
 def test_the_teachers_file_leaves_the_student_at_random(folder):
