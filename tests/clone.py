@@ -99,7 +99,8 @@ class Clone:
         self.run("git", "add", "-f", "metrics/distill/.gitkeep")
         self.commit()
 
-    def run(self, *command: str) -> str:
+    def environment(self) -> dict[str, str]:
+        """What commands in the clone see: this interpreter first, a name for git, no DVC around it."""
         environment = os.environ | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             **dict.fromkeys(("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"), "test"),
@@ -107,7 +108,10 @@ class Clone:
             "DVC_NO_ANALYTICS": "1",
         }
         environment.pop("DVC_STAGE", None)
-        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+        return environment
+
+    def run(self, *command: str) -> str:
+        done = subprocess.run(command, cwd=self.folder, env=self.environment(), capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
         return done.stdout
 

@@ -2,10 +2,15 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prunescope import __version__
 from prunescope.errors import PrunescopeError
+
+if TYPE_CHECKING:
+    from prunescope.study.params import Params
 
 
 def main() -> int:
@@ -97,29 +102,32 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def check(arguments: argparse.Namespace) -> None:
-    from prunescope.results.grid import arms_of
+def _runnable(path: Path, overrides: Sequence[str]) -> "Params":
+    """params.yaml as a study can begin with it: right in itself, and with the files that it names."""
     from prunescope.study.params import load
     from prunescope.study.weights import require_files
 
-    params = load(arguments.params, arguments.set_param)
-    require_files(params, arguments.params.parent)
+    params = load(path, overrides)
+    require_files(params, path.parent)
+    return params
+
+
+def check(arguments: argparse.Namespace) -> None:
+    from prunescope.results.grid import arms_of
+
+    params = _runnable(arguments.params, arguments.set_param)
     what = f"{arguments.params} with {', '.join(arguments.set_param)}" if arguments.set_param else f"{arguments.params}"
     print(f"{what}: no problem found; the study {params.grid.name} has {len(list(arms_of(params.grid)))} networks to compare")
 
 
 def run(arguments: argparse.Namespace) -> int:
     from prunescope.runner import command
-    from prunescope.study.params import load
-    from prunescope.study.weights import require_files
 
     words = arguments.dvc or ["repro"]
-    params = load(overrides=command.overrides_of(words))
-    require_files(params, Path())
+    runtime = _runnable(Path("params.yaml"), command.overrides_of(words)).runtime
     if arguments.dry:
         command.dry()
         return 0
-    runtime = params.runtime
     return command.run(
         words,
         engine=arguments.engine,

@@ -15,11 +15,12 @@ from prunescope.pruning.scopes import SCOPES
 from prunescope.pruning.selection import keep_top
 from prunescope.similarity.cka import cka_maps
 from prunescope.similarity.features import unseen
-from prunescope.study.architectures import ARCHITECTURES, SMALLEST_IMAGES
+from prunescope.study.architectures import ARCHITECTURES
 from prunescope.training.loop import Log, fit
 from prunescope.training.losses import cross_entropy
 from prunescope.training.optimizers import make
 
+SMALLEST_IMAGES = {"alexnet": 64, "inception": 75, "maxvit": 224, "vit": 224}  # px, by the first part of the name; others: 32
 CPU, SPARSITY = torch.device("cpu"), 0.8
 LARGE_HEADS = ("vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn")  # 124 M weights each; vgg11 is tried with it
 TAKES = 10  # copies of the weights that the whole way has in memory at its widest

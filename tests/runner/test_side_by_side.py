@@ -1,7 +1,6 @@
 """`prunescope run` on the real dvc.yaml with fake stages: what runs, what is written, what happens when something dies."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -24,11 +23,14 @@ def clone(tmp_path) -> Clone:
     return Clone(tmp_path)
 
 
+def environment(clone: Clone) -> dict[str, str]:
+    """With the package of this checkout."""
+    return clone.environment() | {"PYTHONPATH": str(ROOT / "src")}
+
+
 def attempt(clone: Clone, *words: str) -> subprocess.CompletedProcess:
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "DVC_NO_ANALYTICS": "1"}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    command = [sys.executable, "-m", *RUN[2:], *words]
-    return subprocess.run(command, cwd=clone.folder, env=environment, capture_output=True, text=True, check=False, timeout=240)
+    given = {"cwd": clone.folder, "env": environment(clone), "timeout": 240}
+    return subprocess.run((sys.executable, *RUN[1:], *words), **given, capture_output=True, text=True, check=False)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -119,16 +121,8 @@ def alive(folder: Path) -> list[int]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
 def test_nothing_is_left_behind_when_the_head_is_stopped_or_killed(clone, number):
     change(clone, "prune", "import time\ntime.sleep(60)\n")
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "DVC_NO_ANALYTICS": "1"}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    head = subprocess.Popen(
-        [sys.executable, "-m", *RUN[2:]],
-        cwd=clone.folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    given = {"cwd": clone.folder, "env": environment(clone), "start_new_session": True}
+    head = subprocess.Popen((sys.executable, *RUN[1:]), **given, stdout=subprocess.PIPE, text=True)
     assert head.stdout
     for line in head.stdout:
         if "begins   prune" in line:

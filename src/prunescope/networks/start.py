@@ -46,9 +46,9 @@ def write(
 
 def load_(path: Path, network: "nn.Module") -> Start:
     """Put the file's weights into `network` in place. Raises PrunescopeError for a file that is none, or another network's."""
-    import torch
     from safetensors import SafetensorError, safe_open
 
+    from prunescope.networks.architectures import fill_
     from prunescope.networks.checkpoint import sha256
 
     if not path.is_file():
@@ -65,7 +65,5 @@ def load_(path: Path, network: "nn.Module") -> Start:
     wrong = [name for name, tensor in tensors.items() if name not in state or state[name].shape != tensor.shape]
     if wrong:
         raise PrunescopeError(f"{path} is of another network: {', '.join(wrong[:4])} do not fit; run its stage again")
-    with torch.no_grad():  # tensor by tensor: torchvision's MNASNet refuses a state dict that a file had in between
-        for name, tensor in tensors.items():
-            state[name].copy_(tensor)
+    fill_(network, state | tensors)
     return Start(header["untaught"], {} if header["init"] == "random" else {"start": sha256(path)})

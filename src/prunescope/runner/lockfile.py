@@ -5,7 +5,7 @@ Here only the new entry is made into YAML, by DVC's own writer: the file is the 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ def dump_stages(file: Any, stages: list[Any], *, slow: Any, **options: Any) -> N
         return
     for stage in stages:
         entries |= split(_written(to_lockfile(stage))) or {}
-    joined = HEAD + "".join(f"  {entry}" for entry in entries.values())
+    joined = join(entries)
     if joined != text or not path.is_file():
         write_text(path, joined)
         file.repo.scm_context.track_file(file.relpath)
@@ -46,6 +46,11 @@ def split(text: str) -> dict[str, str] | None:
     return found if len(found) == len(entries) and all(_indented(entry) for entry in entries) else None
 
 
+def join(entries: Mapping[str, str]) -> str:
+    """The text whose `split` these are."""
+    return HEAD + "".join(f"  {entry}" for entry in entries.values())
+
+
 def names(path: Path) -> list[str]:
     """Stages that have an entry, in the file's order."""
     return list(split(path.read_text(encoding="utf-8")) or ()) if path.is_file() else []
@@ -56,10 +61,10 @@ def put_in_order(path: Path, before: Sequence[str], order: Sequence[str]) -> Non
     entries = split(path.read_text(encoding="utf-8")) if path.is_file() else None
     if entries is None:
         return
-    place = {name: number for number, name in enumerate([*before, *(name for name in order if name not in before)])}
-    sorted_names = sorted(entries, key=lambda name: place.get(name, len(place)))
-    if sorted_names != list(entries):
-        write_text(path, HEAD + "".join(f"  {entries[name]}" for name in sorted_names))
+    place = {name: number for number, name in enumerate(dict.fromkeys([*before, *order]))}
+    ordered = sorted(entries, key=lambda name: place.get(name, len(place)))
+    if ordered != list(entries):
+        write_text(path, join({name: entries[name] for name in ordered}))
 
 
 def _indented(entry: str) -> bool:

@@ -7,8 +7,9 @@ While a stage's command runs on the engine, its thread has neither.
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -104,13 +105,14 @@ class Loop:
     def _run(self, stage: Any, job: Job) -> int:
         """Run it; once more if it was killed, as it goes on from its saved state."""
         for first in (True, False):
-            with self.view.running(job), self.times.taken(stage.addressing):
+            began = time.monotonic()
+            with self.view.running(job):
                 code = self.engine.run(job)
             if not (first and was_killed(code)) or self.signals:
                 break
             self.view.note(f"{stage.addressing} was killed (exit {code}); it is started again and goes on from its saved state")
         if not code:
-            self.times.keep(stage.addressing)
+            self.times.keep(stage.addressing, time.monotonic() - began)
         return code
 
     def _go_through(self, attend: Callable[[Any], Any], lock: Any) -> None:
@@ -169,8 +171,7 @@ class Loop:
                 self.engine.kill()
 
         if threading.current_thread() is not threading.main_thread():
-            with nullcontext():
-                yield
+            yield
             return
         before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:

@@ -1,9 +1,6 @@
 """How long stages took in earlier runs: what the order of stages and the time left are reckoned from."""
 
 import json
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import mean
 
@@ -22,7 +19,6 @@ class Times:
             self.seconds = {str(name): float(value) for name, value in read.items()}
         except (OSError, ValueError, AttributeError, TypeError):
             self.seconds = {}
-        self._now: dict[str, float] = {}
 
     def expected(self, stage: str) -> float:
         """Seconds that it is expected to take: as last time, else the mean of its kind (prune-oneshot, say), else UNKNOWN."""
@@ -31,18 +27,9 @@ class Times:
         alike = [value for name, value in self.seconds.items() if kind(name) == kind(stage)]
         return mean(alike) if alike else UNKNOWN
 
-    @contextmanager
-    def taken(self, stage: str) -> Iterator[None]:
-        """Time one attempt."""
-        began = time.monotonic()
-        try:
-            yield
-        finally:
-            self._now[stage] = time.monotonic() - began
-
-    def keep(self, stage: str) -> None:
-        """It ended well: its time counts from now on."""
-        self.seconds[stage] = round(self._now[stage], 3)
+    def keep(self, stage: str, seconds: float) -> None:
+        """It ended well after so long, which counts from now on."""
+        self.seconds[stage] = round(seconds, 3)
 
     def save(self) -> None:
         write_json(self.path, dict(sorted(self.seconds.items())))

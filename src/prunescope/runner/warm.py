@@ -12,11 +12,11 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from unittest.mock import patch
 
 PRELOADED = ("torch", "torchvision.models", "safetensors.torch", "numpy", "pydantic", "yaml", "tqdm", "filelock")
 
@@ -41,7 +41,7 @@ def begin(environment: Mapping[str, str]) -> None:
     libraries read the number of their threads when they are loaded."""
     forkserver.set_forkserver_preload(list(PRELOADED))
     # Stages end by _exit, which leaves tqdm's semaphores to the tracker that starts here; it need not tell the user.
-    with _environment({**environment, "PYTHONWARNINGS": "ignore:resource_tracker:UserWarning"}):
+    with patch.dict(os.environ, {**environment, "PYTHONWARNINGS": "ignore:resource_tracker:UserWarning"}):
         forkserver.ensure_running()
 
 
@@ -85,14 +85,3 @@ def _end_with_head() -> None:
     assert head is not None
     multiprocessing.connection.wait([head.sentinel])
     os.kill(os.getpid(), signal.SIGTERM)
-
-
-@contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    before = dict(os.environ)
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)

@@ -19,6 +19,3 @@ ARCHITECTURES = (
     "vgg19_bn", "vit_b_16", "vit_b_32", "vit_h_14", "vit_l_16", "vit_l_32", "wide_resnet101_2", "wide_resnet50_2",
 )
 # fmt: on
-
-SMALLEST_IMAGES = {"alexnet": 64, "inception": 75, "maxvit": 224, "vit": 224}
-"""Pixels, by the first part of the name; 32 or less for all others. ViT and MaxViT take 224 and nothing else."""
