@@ -81,8 +81,7 @@ def test_the_whole_way(name, tmp_path, make_store, make_batches):
     fill_(network, again.state)
     del again, trained, read, weights
 
-    # In Swin v2 small networks of position biases are among all layers and have no row per image: guards.py refuses "all".
-    for layers in ("blocks",) if name.startswith("swin_v2") else ("all", "blocks"):
+    for layers in ("all", "blocks"):
         images = torch.tensor(store.images[store.indices("test")]).permute(0, 3, 1, 2).float() / 255
         maps = cka_maps({"a": network}, [images], layers=layers)
         values = maps["a", "a"]

@@ -11,7 +11,8 @@ from cka_networks import TinyDense, images, layer_outputs, naive_map, seeded, ti
 from torch import Tensor, nn
 
 from prunescope.errors import PrunescopeError
-from prunescope.similarity.cka import Maps, cka_maps
+from prunescope.similarity.cka import Maps, cka_maps, cka_whole
+from prunescope.similarity.features import unseen
 from prunescope.similarity.hsic import linear_cka
 
 
@@ -178,11 +179,31 @@ def test_bad_calls_say_what_to_do() -> None:
         ("estimator biased with keep; wanted debiased", line, (torch.ones(4, 4),), {"estimator": "biased", "keep": True}),
         (r"bfloat16; wanted float32: call network.float", nn.Linear(4, 2).bfloat16(), (torch.ones(4, 4),), {}),
         ("no layer of Linear", line, (torch.ones(4, 4),), {"layers": "conv.*"}),
-        ("8 rows in the output of layer part of net", Views(), (torch.ones(4, 8),), {}),
+        ("8 rows in the output of layer part of net", Views(), (torch.ones(4, 8),), {"layers": "part"}),
+        ("none of the chosen", Views(), (torch.ones(4, 8),), {}),
         ("other layers of net.*batch 1", Fickle(), (torch.randn(4, 4), torch.randn(5, 4)), {}),
         ("none of the chosen", Fickle(), (torch.randn(4, 4),), {"layers": "two"}),
     ]
     for message, network, batches, options in cases:
         with pytest.raises(PrunescopeError, match=message):
             run(network, *batches, **options)
-    assert len(cases) == 8
+    assert len(cases) == 9
+
+
+def test_all_layers_are_those_with_a_row_for_each_sample_and_the_others_are_named() -> None:
+    """Swin v2 makes its position biases by a small network whose input is a table."""
+
+    class Biased(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.bias = nn.Linear(4, 6), nn.Linear(2, 6)
+
+        def forward(self, x):
+            return self.first(x) + self.bias(torch.ones(1, 2))
+
+    network = Biased().eval()
+    for compare in (cka_maps, cka_whole):
+        found = compare({"a": network}, [torch.randn(8, 4)])
+        assert found.layers == {"a": ["first"]} and unseen(network, found.layers["a"]) == ["bias"]
+        with pytest.raises(PrunescopeError, match="found 1 rows in the output of layer bias of a; wanted the 8 samples"):
+            compare({"a": network}, [torch.randn(8, 4)], layers="first|bias")

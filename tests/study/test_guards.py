@@ -100,6 +100,7 @@ def test_layers_that_cannot_be_compared_are_refused(refused):
     )
     swin = {"study__models": ["swin_v2_t"], "distill__teachers": [], "data__digits__network__width": 1.0}
     assert "without a row for each image" in refused(cka__layers=r".*cpb_mlp\.0", **swin)
+    assert refused(cka__layers="all", **swin) == "", "all are those that can be compared"
 
 
 def test_patterns_that_match_no_layer_of_some_model(refused):

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from prunescope.errors import PrunescopeError
-from prunescope.similarity.features import capture, channel_axis, evaluating, flattened, gram, layer_names, pooled
+from prunescope.similarity.features import capture, channel_axis, evaluating, flattened, gram, has_rows, layer_names, pooled
 from prunescope.similarity.grams import Features, Room, grams_of, run
 from prunescope.similarity.hsic import LEAST, Totals, rbf, triangles
 
@@ -72,7 +72,8 @@ def cka_maps(
     networks: modules by name, with parameters in float32 (or float64) whatever they were trained in. They run in eval
         mode without autocast and gradients, and are left in the mode and on the device they had, without hooks.
     batches: input tensors (n, ...) with n >= 4, read once, in order; every network sees the same ones. No augmentation.
-    layers: "all" convolution and linear modules, "blocks", or a regular expression: see `features.layer_names`.
+    layers: "all" convolution and linear modules, "blocks", or a regular expression: see `features.layer_names`. Of "all",
+        those whose output has no row for each sample are passed over.
     estimator: "debiased" (unbiased HSIC_1), or "biased" (HSIC_0; for comparison with older numbers: it grows towards 1
         with features over samples, in small batches most).
     bandwidth: Gaussian kernels of this fraction of the median distance, instead of linear ones; the median is each batch's.
@@ -99,13 +100,16 @@ def cka_maps(
     its cells and is named in a warning.
 
     PrunescopeError: no network, no layer, no batch, a batch of fewer than 4 samples, parameters below float32, a layer
-    that is called twice in a forward pass, an output whose first dimension is not the n samples.
+    that is called twice in a forward pass, an output of a layer chosen by name whose first dimension is not the n samples.
     """
     features, totals, kept = _features(pool), Totals(estimator), []
     with evaluating(networks.values(), device), contextlib.ExitStack() as stack:
         names = _checked_layers(networks, layers, estimator if keep else None)
         room = Room(max(map(len, names.values())))
-        passes = {name: stack.enter_context(grams_of(name, networks[name], names[name], features, room)) for name in networks}
+        passes = {
+            name: stack.enter_context(grams_of(name, network, names[name], features, room, some=layers == "all"))
+            for name, network in networks.items()
+        }
         order: dict[str, list[str]] = {}
         for batch in batches:
             n = _check_batch(batch, totals.batches, LEAST[estimator])
@@ -145,8 +149,13 @@ def cka_whole(
     """
     features, totals = _features(pool), Totals(estimator)
 
-    def keep(network: nn.Module) -> Callable[[str, Tensor], Tensor]:
-        return lambda layer, output: features(network.get_submodule(layer), output).clone()
+    def keep(network: nn.Module, n: int) -> Callable[[str, Tensor], Tensor | None]:
+        def reduce(layer: str, output: Tensor) -> Tensor | None:
+            if layers == "all" and not has_rows(output, n):
+                return None
+            return features(network.get_submodule(layer), output).clone()
+
+        return reduce
 
     found: dict[str, dict[str, list[Tensor]]] = {name: {} for name in networks}
     samples = count = 0
@@ -155,7 +164,7 @@ def cka_whole(
         for batch in batches:
             samples, count = samples + _check_batch(batch, count, 1), count + 1
             for name, network in networks.items():
-                with capture(network, names[name], keep(network)) as outputs:
+                with capture(network, names[name], keep(network, len(batch))) as outputs:
                     run(name, network, batch, outputs)
                 for layer, output in outputs.items():
                     found[name].setdefault(layer, []).append(output)

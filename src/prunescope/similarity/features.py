@@ -17,7 +17,8 @@ BLOCK_ELEMENTS = 1 << 18
 def layer_names(network: nn.Module, layers: str = "all") -> list[str]:
     """Names of the modules that `layers` chooses, in order of definition (`capture` finds the forward order).
 
-    - `"all"`: every convolution, linear and attention module;
+    - `"all"`: every convolution, linear and attention module (those that work on something else than the samples, such as
+      the networks of Swin v2's position biases, have no features: `unseen` names them);
     - `"blocks"`: the few parts that a network is made of. Of the network's own children, the one with the most
       convolution and linear modules is replaced by its children until there are five parts. DenseNet: stem, dense
       blocks, transitions, classifier; ResNet: stem, stages, classifier; VGG: each convolution, and the classifier;
@@ -53,8 +54,9 @@ def _is_layer(module: nn.Module) -> bool:
 
 
 def unseen(network: nn.Module, seen: Iterable[str], layers: str = "all") -> list[str]:
-    """Layers that `layers` chooses and that have no features among `seen`: functions use their weights, as in attention, or
-    nothing does. Of "all" layers these are also attention's first projections, which are parameters and no modules."""
+    """Layers that `layers` chooses and that have no features among `seen`: functions use their weights, as in attention,
+    nothing does, or what they put out has no row for each sample. Of "all" layers these are also attention's first projections,
+    which are parameters and no modules."""
     seen, left = set(seen), []
     for name in layer_names(network, layers):
         module, parent = network.get_submodule(name), name.removesuffix(".out_proj")
@@ -155,6 +157,11 @@ def capture(
     finally:
         for handle in handles:
             handle.remove()
+
+
+def has_rows(output: Tensor, samples: int) -> bool:
+    """Whether the first dimension of a layer's output is the samples."""
+    return output.ndim > 0 and len(output) == samples
 
 
 def flattened(output: Tensor) -> Tensor:

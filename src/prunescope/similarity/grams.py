@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from prunescope.errors import PrunescopeError
-from prunescope.similarity.features import capture, gram, home, product
+from prunescope.similarity.features import capture, gram, has_rows, home, product
 
 COMMON = 0.8  # share of a layer's energy that all samples may have in common before float32 should have the features centred
 Features = Callable[[nn.Module, Tensor], Tensor]  # a layer and its output -> (n, p)
@@ -32,7 +32,7 @@ class Room:
 
 @contextlib.contextmanager
 def grams_of(
-    name: str, network: nn.Module, layers: list[str], features: Features, room: Room
+    name: str, network: nn.Module, layers: list[str], features: Features, room: Room, *, some: bool = False
 ) -> Iterator[Callable[[Tensor], tuple[list[str], Tensor]]]:
     """Yield a function from a batch to the names and Gram matrices (L, n, n) of the layers in forward order, in `room`.
 
@@ -41,6 +41,8 @@ def grams_of(
     costs a third of a product, and float32 needs it only where most of a layer's energy is common to all samples. The first
     batch shows, layer by layer, where that is so; these layers are centred from then on, and so are those of which a later batch
     shows it; its own pass is repeated only where the loss would count.
+
+    some: pass over layers whose output has no row for each sample, instead of raising PrunescopeError.
     """
     shifted: set[str] = set() if home(network).type == "cpu" else set(layers)
     modules = {layer: network.get_submodule(layer) for layer in layers}
@@ -49,7 +51,10 @@ def grams_of(
     def reduce(layer: str, output: Tensor) -> Tensor | None:
         if not running:
             return None
-        rows, place = features(modules[layer], output), room.stack[len(found)]
+        place = room.stack[len(found)]
+        if some and not has_rows(output, len(place)):
+            return None
+        rows = features(modules[layer], output)
         if len(rows) != len(place):
             return rows  # refused after the pass
         if layer in shifted:
@@ -99,7 +104,9 @@ def run(name: str, network: nn.Module, batch: Tensor, found: dict[str, Tensor]) 
     with torch.inference_mode(), torch.autocast(device.type, enabled=False):
         network(batch.to(device))
     if not found:
-        raise PrunescopeError(f"found none of the chosen layers of {name} called in its forward pass; wanted some")
+        raise PrunescopeError(
+            f"found none of the chosen layers of {name} called in its forward pass with a row for each sample; wanted some"
+        )
     for layer, matrix in found.items():
         if len(matrix) != len(batch):
             raise PrunescopeError(

@@ -12,7 +12,7 @@ from prunescope.errors import PrunescopeError
 from prunescope.networks.architectures import fitted, unfilled
 from prunescope.networks.masks import prunable
 from prunescope.pruning.plans import plan_of
-from prunescope.similarity.features import capture, home, layer_names
+from prunescope.similarity.features import capture, has_rows, home, layer_names
 from prunescope.study.contradictions import PAPER_METHODS
 from prunescope.study.params import Params
 from prunescope.study.tables import IMAGE_SIZES
@@ -71,8 +71,8 @@ def require_layers_match(network: nn.Module, name: str, layers: str, image_size:
     try:
         with capture(network, layer_names(network, layers)) as found:
             images = _forward(network, image_size)
-        wrong = [layer for layer, output in found.items() if not output.ndim or len(output) != len(images)]
-        if wrong or not found:
+        wrong = [layer for layer, output in found.items() if not has_rows(output, len(images))]
+        if (wrong and layers != "all") or len(wrong) == len(found):
             what = f"an output of layer {wrong[0]} without a row for each image" if wrong else "no chosen layer called"
             raise PrunescopeError(
                 f"found {what}; wanted layers that a forward pass calls with all images: choose others by a regular expression "
