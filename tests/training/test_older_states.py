@@ -37,10 +37,44 @@ def test_a_state_of_other_parts_is_not_used_but_kept_and_the_difference_is_said(
     assert taken_up(tmp_path, threads="1", store="b" * 64) is None
     said = capsys.readouterr().err
     assert "found a state saved after 1,200 steps with threads 2 (now 1), another store; training starts anew" in said
-    assert f"kept as {tmp_path / 'a.before.safetensors'} until this stage ends" in said
+    assert f"kept as {tmp_path / 'a.safetensors.before'} until this stage ends" in said
     saved(tmp_path, 30, threads="1", store="b" * 64)
     assert taken_up(tmp_path, threads="2", store="a" * 64) == 1200, "back to the earlier settings"
     assert taken_up(tmp_path, threads="1", store="b" * 64) == 30, "and forth"
+
+
+def test_killed_between_any_two_renames_both_states_are_found_again(tmp_path, monkeypatch) -> None:
+    saved(tmp_path, 1200, threads="2")
+    saved(tmp_path, 30, threads="1")
+    assert taken_up(tmp_path, threads="1") == 30
+    rename, done = Path.replace, []
+
+    def killed(self: Path, target: Path) -> Path:
+        if self.suffix != ".part" and len(done) == survives:
+            raise Killed
+        done.extend([target] if self.suffix != ".part" else [])
+        return rename(self, target)
+
+    for survives in (0, 1, 2):
+        done.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "replace", killed)
+            resume = Resume("a", {"threads": "2"}, every=60, folder=tmp_path)
+            with pytest.raises(Killed):
+                resume.load()
+            resume._lock.release()
+        assert taken_up(tmp_path, threads="1") == 30, survives
+        assert taken_up(tmp_path, threads="2") == 1200, survives
+        assert taken_up(tmp_path, threads="1") == 30
+
+
+def test_the_older_state_of_one_stage_is_not_the_state_of_another(tmp_path) -> None:
+    saved(tmp_path, 1200, threads="2")
+    saved(tmp_path, 30, threads="1")
+    other = Resume("a.before", {"threads": "2"}, every=60, folder=tmp_path)
+    assert other.load() is None, "a method may be called so"
+    other.finish()
+    assert taken_up(tmp_path, threads="2") == 1200
 
 
 def test_of_two_older_states_the_longer_is_kept(tmp_path) -> None:
@@ -54,20 +88,20 @@ def test_of_two_older_states_the_longer_is_kept(tmp_path) -> None:
 def test_the_end_of_a_stage_removes_the_older_state_too(tmp_path) -> None:
     saved(tmp_path, 1200, threads="1")
     saved(tmp_path, 30, threads="2")
-    assert sorted(path.name for path in tmp_path.glob("*.safetensors")) == ["a.before.safetensors", "a.safetensors"]
+    assert sorted(path.name for path in tmp_path.glob("*.safetensors*")) == ["a.safetensors", "a.safetensors.before"]
     Resume("a", {"threads": "2"}, every=60, folder=tmp_path).finish()
-    assert not list(tmp_path.glob("*.safetensors"))
+    assert not list(tmp_path.glob("*.safetensors*"))
 
 
 @pytest.mark.parametrize("header", [{"fingerprint": "0123", "state": {"steps": 3}}, [], {"parts": 1, "state": {}}])
-@pytest.mark.parametrize("name", ["a.safetensors", "a.before.safetensors"])
+@pytest.mark.parametrize("name", ["a.safetensors", "a.safetensors.before"])
 def test_a_state_of_an_earlier_version_is_no_state_and_said(tmp_path, capsys, header, name) -> None:
     saved(tmp_path, 30, threads="2")
     save_file({"x": torch.ones(1)}, tmp_path / name, metadata={"prunescope": json.dumps(header)})
     assert taken_up(tmp_path, threads="1") is None
     assert f"{tmp_path / name} is damaged or of another version; it is removed" in capsys.readouterr().err
-    left = ["a.before.safetensors"] if "before" in name else []
-    assert [path.name for path in tmp_path.glob("*.safetensors")] == left, "the state of two threads, where it is whole"
+    left = ["a.safetensors.before"] if "before" in name else []
+    assert [path.name for path in tmp_path.glob("*.safetensors*")] == left, "the state of two threads, where it is whole"
 
 
 def test_an_older_state_taken_up_ends_as_the_uninterrupted_run(tmp_path, make_store, make_network, make_batches) -> None:

@@ -75,7 +75,9 @@ class Resume:
     def __init__(self, name: str, made_of: Parts, *, every: float, folder: Path = FOLDER, first: bool = True) -> None:
         """every: seconds between saves inside an epoch · first: whether this is the process that writes and holds the lock."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.path, self.older = folder / f"{name}.safetensors", folder / f"{name}.before.safetensors"
+        self.path = folder / f"{name}.safetensors"
+        # endings that no stage's own state has, whatever its method is called
+        self.older, self._between = (folder / f"{name}.safetensors.{what}" for what in ("before", "exchanged"))
         self.parts, self.every, self.parent = made_of, every, os.getppid()
         self.saved_at, self.cost, self.first = time.monotonic(), 0.0, first
         if not first:
@@ -92,6 +94,8 @@ class Resume:
         write_text(pid, f"{os.getpid()}\n")
         for half in folder.glob(f".{self.path.name}.*.part"):  # of a process that was killed while it saved
             half.unlink(missing_ok=True)
+        if self._between.is_file():  # of one that was killed while it exchanged two states
+            self._between.replace(self.older if self.path.is_file() else self.path)
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """(tensors, state) of an interrupted run with the same parts; else says what differs, and keeps what was found."""
@@ -111,12 +115,11 @@ class Resume:
 
     def _exchange(self) -> None:
         """The older state goes on; the newer one is kept in its place."""
-        between = self.path.with_name(f".{self.path.name}.exchange.part")
         with contextlib.suppress(FileNotFoundError):
-            self.path.replace(between)
+            self.path.replace(self._between)
         self.older.replace(self.path)
         with contextlib.suppress(FileNotFoundError):
-            between.replace(self.older)
+            self._between.replace(self.older)
 
     def _set_aside(self) -> None:
         """Keep a state of other parts until the stage ends: of two the longer one. What is damaged, or not ours, goes."""
