@@ -21,8 +21,8 @@ def recipe() -> None:
     folders = [args.weights, *(folder / "weights" for folder in [mirror()] if folder)]
     path = published.find(model, folders) if network.init == "imagenet" else args.weights / network.init
     tensors, untaught = fitting.fit(reading.read(path), architecture, str(path))
-    print(f"{path}: {len(tensors)} tensors taken; at random start {', '.join(untaught) or 'none'}")
-    start.write(args.start, network.init, tensors, source=checkpoint.sha256(path), untaught=untaught)
+    print(f"{path} (SHA-256 {checkpoint.sha256(path)}): {len(tensors)} tensors taken; random: {', '.join(untaught) or 'none'}")
+    start.write(args.start, network.init, tensors, untaught=untaught)
 
 
 if __name__ == "__main__":

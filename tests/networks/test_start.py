@@ -34,7 +34,7 @@ def test_weights_come_back_and_the_rest_stays(tmp_path) -> None:
     tensors = {name: tensor for name, tensor in other.state_dict().items() if not name.startswith("classifier")}
     head = network.state_dict()["classifier.1.weight"].clone()
     for name, given in (("a", tensors), ("b", dict(reversed(tensors.items())))):
-        start.write(tmp_path / name, "imagenet", given, source="0" * 64, untaught=["classifier.1.weight"])
+        start.write(tmp_path / name, "imagenet", given, untaught=["classifier.1.weight"])
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     digest = checkpoint.sha256(tmp_path / "a")
     assert start.load_(tmp_path / "a", network) == start.Start(["classifier.1.weight"], {"start": digest})

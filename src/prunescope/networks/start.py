@@ -28,11 +28,9 @@ class Start:
     parents: dict[str, str]
 
 
-def write(
-    path: Path, init: str, tensors: "Mapping[str, Tensor] | None" = None, *, source: str = "", untaught: Sequence[str] = ()
-) -> None:
-    """init: random, imagenet or the name of a file · source: SHA-256 of the file that the tensors come from."""
-    header = {"format": FORMAT, "init": init, "source_sha256": source, "untaught": list(untaught)}
+def write(path: Path, init: str, tensors: "Mapping[str, Tensor] | None" = None, *, untaught: Sequence[str] = ()) -> None:
+    """init: random, imagenet or the name of a file. The file's own hash is not written: other bytes may hold the same weights."""
+    header = {"format": FORMAT, "init": init, "untaught": list(untaught)}
     metadata = {KEY: json.dumps(header, sort_keys=True)}
     if tensors:
         from safetensors.torch import save
