@@ -66,9 +66,9 @@ def test_removed_weights_are_zero_after_every_step(
 
 
 REFERENCE: dict[str, Callable] = {
-    "sgd": lambda p: torch.optim.SGD(p, momentum=0.9, weight_decay=0.05),
-    "nesterov": lambda p: torch.optim.SGD(p, momentum=0.9, weight_decay=0.05, nesterov=True),
-    "adamw": lambda p: torch.optim.AdamW(p, betas=(0.9, 0.999), weight_decay=0.05),
+    "sgd": lambda p: torch.optim.SGD(p, momentum=0.9, weight_decay=0.05, fused=True),
+    "nesterov": lambda p: torch.optim.SGD(p, momentum=0.9, weight_decay=0.05, nesterov=True, fused=True),
+    "adamw": lambda p: torch.optim.AdamW(p, betas=(0.9, 0.999), weight_decay=0.05, fused=True),
 }
 
 

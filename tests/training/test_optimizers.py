@@ -7,14 +7,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from prunescope.training import optimizers
 from prunescope.training.optimizers import OPTIMIZERS, Optimizer, make, restore_, tensors
 
 SHAPES = [(5, 3, 3, 3), (7,), (11, 5), ()]
 RATES = [0.1, 0.1, 0.03, 0.2, 0.001, 0.05]  # another one at each step, as a schedule gives
 CLASSES: dict[str, Callable] = {
-    "sgd": lambda p, m, d: torch.optim.SGD(p, lr=9.0, momentum=m, weight_decay=d),
-    "nesterov": lambda p, m, d: torch.optim.SGD(p, lr=9.0, momentum=m, weight_decay=d, nesterov=True),
-    "adamw": lambda p, m, d: torch.optim.AdamW(p, lr=9.0, betas=(m, 0.999), weight_decay=d),
+    "sgd": lambda p, m, d, f: torch.optim.SGD(p, lr=9.0, momentum=m, weight_decay=d, fused=f),
+    "nesterov": lambda p, m, d, f: torch.optim.SGD(p, lr=9.0, momentum=m, weight_decay=d, nesterov=True, fused=f),
+    "adamw": lambda p, m, d, f: torch.optim.AdamW(p, lr=9.0, betas=(m, 0.999), weight_decay=d, fused=f),
 }
 
 
@@ -39,13 +40,15 @@ def test_every_optimizer_is_compared_here() -> None:
     assert list(CLASSES) == list(OPTIMIZERS)
 
 
+@pytest.mark.parametrize("fused", [True, False])
 @pytest.mark.parametrize("decay", [0.0, 0.05])
 @pytest.mark.parametrize("momentum", [0.9, 0.5])
 @pytest.mark.parametrize("name", sorted(OPTIMIZERS))
-def test_steps_equal_torchs_classes_bit_for_bit(name, momentum, decay) -> None:
+def test_steps_equal_torchs_classes_bit_for_bit(name, momentum, decay, fused, monkeypatch) -> None:
+    monkeypatch.setattr(optimizers, "FUSED", ("cpu",) if fused else ())
     optimizer = make(name, parameters(), momentum=momentum, weight_decay=decay)
     wanted = parameters()
-    reference = CLASSES[name](wanted, momentum, decay)
+    reference = CLASSES[name](wanted, momentum, decay, fused)
     for step, rate in enumerate(RATES):
         ours(optimizer, range(step, step + 1))
         for parameter, gradient in zip(wanted, gradients(step), strict=True):
@@ -58,7 +61,7 @@ def test_steps_equal_torchs_classes_bit_for_bit(name, momentum, decay) -> None:
 
 def test_sgd_without_momentum_equals_torchs_and_keeps_no_state() -> None:
     optimizer, wanted = make("sgd", parameters(), momentum=0.0, weight_decay=0.01), parameters()
-    reference = torch.optim.SGD(wanted, lr=RATES[0], weight_decay=0.01)
+    reference = torch.optim.SGD(wanted, lr=RATES[0], weight_decay=0.01, fused=True)
     ours(optimizer, range(2))
     for step in range(2):
         for parameter, gradient in zip(wanted, gradients(step), strict=True):
@@ -66,6 +69,20 @@ def test_sgd_without_momentum_equals_torchs_and_keeps_no_state() -> None:
         reference.step()
     assert optimizer.state == {}
     assert all(torch.equal(a, b) for a, b in zip(optimizer.parameters, wanted, strict=True))
+
+
+@pytest.mark.parametrize("name", sorted(OPTIMIZERS))
+def test_a_gradient_in_another_memory_layout_moves_the_same_weights(name) -> None:
+    """Fused updates do not look at strides."""
+    moved = []
+    for layout in (torch.channels_last, torch.contiguous_format):
+        weight = nn.Parameter(parameters()[0].detach().to(memory_format=torch.channels_last))
+        optimizer = make(name, [weight], momentum=0.9, weight_decay=0.05)
+        for step, rate in enumerate(RATES):
+            weight.grad = gradients(step)[0].to(memory_format=layout)
+            optimizer.step_(rate)
+        moved.append(weight.detach())
+    assert torch.equal(*moved)
 
 
 def test_two_nesterov_steps_by_hand() -> None:
