@@ -1,6 +1,6 @@
 """The README and the pages under docs/ as tests read them: commands, code, links. A page's name is its path from the root.
 
-docs/params.md is generated from the settings and has tests of its own.
+docs/params.md and docs/architectures.md are generated and have tests of their own.
 """
 
 import re
@@ -12,7 +12,7 @@ from graph import ROOT
 PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-    if path.name != "params.md"
+    if path.name not in ("params.md", "architectures.md")
 }
 GENERATED = re.compile(r"<!-- (\w+): written by `make readme` from [^\n]*-->\n(.*?)<!-- /\1 -->", re.DOTALL)
 PROGRAMS = ("dvc", "make", "prunescope", "python")
