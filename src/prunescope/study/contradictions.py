@@ -13,8 +13,8 @@ from prunescope.errors import PrunescopeError
 from prunescope.pruning.schedules import SCHEDULES
 from prunescope.sources.requested import check_request
 from prunescope.study.architectures import ARCHITECTURES
-from prunescope.study.partial import Unknown
-from prunescope.study.tables import Params, Recipe
+from prunescope.study.partial import Unknown, recipes
+from prunescope.study.tables import Params
 from prunescope.study.weights import check_starts
 
 PAPER_METHODS = ("oneshot", "layerwise", "iterative")  # the methods with a stage of their own in dvc.yaml
@@ -105,14 +105,9 @@ def _check_methods(params: Params, problems: list[str]) -> None:
                 )
 
 
-def _recipes(params: Params) -> list[tuple[str, Recipe]]:
-    """The study's data sets that have a row."""
-    return [(name, params.data[name]) for name in params.study.datasets if name in params.data]
-
-
 def _check_sources(params: Params, problems: list[str]) -> None:
     """Paths and test splits that a source does not have."""
-    for dataset, recipe in _recipes(params):
+    for dataset, recipe in recipes(params):
         wanted = recipe.prepare
         try:
             check_request(wanted.source, wanted.path, wanted.test_fraction)
@@ -124,7 +119,7 @@ def _check_sources(params: Params, problems: list[str]) -> None:
 
 def _check_training(params: Params, problems: list[str]) -> None:
     """Borders wider than the images, and batches too small to be divided."""
-    for dataset, recipe in _recipes(params):
+    for dataset, recipe in recipes(params):
         key = f"data.{dataset}.training"
         with suppress(Unknown):
             padding, size = recipe.training.crop_padding, recipe.prepare.image_size
@@ -140,7 +135,7 @@ def _check_networks(params: Params, problems: list[str]) -> None:
     """Widths and stems that only some architectures have; building the network refuses them too, but after other work."""
     students = (params.distill.student,) if params.distill.teachers else ()
     names = [name for name in dict.fromkeys((*params.study.models, *students)) if name in ARCHITECTURES]
-    for dataset, recipe in _recipes(params):
+    for dataset, recipe in recipes(params):
         for key, usual, families in (("width", 1, WITH_WIDTH), ("stem", "imagenet", WITH_STEM)):
             with suppress(Unknown):
                 found, without = getattr(recipe.network, key), [name for name in names if not name.startswith(families)]
@@ -165,7 +160,7 @@ def _check_budgets(params: Params, problems: list[str]) -> None:
     """Plans whose rounds alone exceed the training budget; layerwise is checked when its network is known."""
     levels = dict.fromkeys((params.sparsity, params.compare_sparsity))
     for name in dict.fromkeys((*PAPER_METHODS, *params.study.other_methods)):
-        for target, (dataset, recipe) in itertools.product(levels, _recipes(params)):
+        for target, (dataset, recipe) in itertools.product(levels, recipes(params)):
             with suppress(Unknown):
                 method = params.prune.get(name)
                 if method is None or method.plan != "iterative":

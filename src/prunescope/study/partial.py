@@ -2,12 +2,14 @@
 
 import functools
 import typing
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from prunescope.study.fields import Table
+from prunescope.study.tables import Params, Recipe
 
 
 class Unknown(Exception):
@@ -46,3 +48,13 @@ def _field(model: type[Table], name: str) -> TypeAdapter:
     field = model.model_fields[name]
     strict = ConfigDict(strict=True, allow_inf_nan=False)
     return TypeAdapter(Annotated[field.annotation, field], config=strict)  # type: ignore[valid-type]
+
+
+def recipes(params: Params) -> Iterator[tuple[str, Recipe]]:
+    """The study's data sets that have a row.
+
+    params: the whole file, or a `Partial` of it.
+    """
+    for name in params.study.datasets:
+        with suppress(KeyError):
+            yield name, params.data[name]

@@ -3,11 +3,12 @@
 Like params, this only refuses: no stage lists it in `deps`.
 """
 
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PureWindowsPath
 
 from prunescope.errors import PrunescopeError
-from prunescope.study.partial import Unknown
+from prunescope.study.partial import Unknown, recipes
 from prunescope.study.tables import Params
 
 FOLDER = Path("weights")
@@ -55,10 +56,8 @@ def require_files(params: Params, beside: Path) -> None:
         raise PrunescopeError("\n  ".join(missing))
 
 
-def _inits(params: Params) -> list[tuple[str, str]]:
+def _inits(params: Params) -> Iterator[tuple[str, str]]:
     """(data set, its init) of those that the study runs and whose init is right by itself."""
-    found = []
-    for name in params.study.datasets:
-        with suppress(KeyError, Unknown):
-            found.append((name, params.data[name].network.init))
-    return found
+    for name, recipe in recipes(params):
+        with suppress(Unknown):
+            yield name, recipe.network.init
