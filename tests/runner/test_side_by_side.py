@@ -1,6 +1,7 @@
 """`prunescope run` on the real dvc.yaml with fake stages: what runs, what is written, what happens when something dies."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -115,6 +116,25 @@ def alive(folder: Path) -> list[int]:
         except OSError:
             continue
     return found
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks for processes in /proc")
+def test_stages_of_a_killed_fork_server_end_before_they_are_started_again(clone, tmp_path):
+    once = f"import fcntl, pathlib, time\nmark = pathlib.Path({str(tmp_path)!r}, 'mark')\nheld = mark.open('a')\n"
+    once += "fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)\n"  # as the lock in resume/: a second copy is refused
+    change(clone, "download", once + "if mark.stat().st_size == 0:\n    held.write('x')\n    held.flush()\n    time.sleep(60)\n")
+    head = subprocess.Popen(
+        (sys.executable, *RUN[1:]), cwd=clone.folder, env=environment(clone), stdout=subprocess.PIPE, text=True
+    )
+    until = time.monotonic() + 60
+    while not ((tmp_path / "mark").exists() and (tmp_path / "mark").stat().st_size) and time.monotonic() < until:
+        time.sleep(0.1)
+    servers = [pid for pid in alive(clone.folder) if b"forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    [server] = [pid for pid in servers if f"PPid:\t{head.pid}\n" in Path(f"/proc/{pid}/status").read_text()]
+    os.kill(server, signal.SIGKILL)
+    said, _ = head.communicate(timeout=240)
+    assert head.returncode == 0 and "was killed (exit 255); it is started again" in said
+    assert alive(clone.folder) == [] and clone.executed("dvc", "repro") == {}
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks for processes in /proc")

@@ -42,7 +42,8 @@ def main() -> int:
             return code if code >= 0 else 128 - code
         except subprocess.TimeoutExpired:
             if os.getppid() != parent:
-                end_group(stage)
+                signal_group(stage.pid, signal.SIGTERM)
+                outlast(stage.pid)
                 return 1
 
 
@@ -52,14 +53,25 @@ def signal_group(leader: int, number: int) -> None:
         os.killpg(leader, number)
 
 
-def end_group(stage: subprocess.Popen, grace: float = GRACE) -> None:
-    """Let a process group save its state, then kill what is left of it."""
-    signal_group(stage.pid, signal.SIGTERM)
+def outlast(leader: int, grace: float = GRACE) -> None:
+    """Wait until a process group that was asked to end has saved its state; then kill what is left of it.
+
+    Its leader may be anyone's child.
+    """
     until = time.monotonic() + grace
-    while stage.poll() is None and time.monotonic() < until:
+    while _lives(leader) and time.monotonic() < until:
         time.sleep(0.1)
-    signal_group(stage.pid, signal.SIGKILL)
-    stage.wait()
+    signal_group(leader, signal.SIGKILL)
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process has not ended; one that has, and that nobody asks for its exit code, counts as ended."""
+    import psutil
+
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 if __name__ == "__main__":

@@ -18,8 +18,10 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from unittest.mock import patch
 
-PRELOADED = ("torch", "torchvision.models", "safetensors.torch", "numpy", "pydantic", "yaml", "tqdm", "filelock")
+from prunescope.runner import launcher
 
+PRELOADED = ("torch", "torchvision.models", "safetensors.torch", "numpy", "pydantic", "yaml", "tqdm", "filelock")
+SERVER_GONE = 255  # multiprocessing's word for "nobody knows"
 
 _asking = threading.Lock()
 """An exit code can be read once. Starting a process asks for those of all others, so two threads must not ask at once."""
@@ -54,12 +56,14 @@ def start(script: list[str], folder: Path, environment: Mapping[str, str], log: 
 
 
 def wait(process: ForkServerProcess) -> int:
-    """Its exit code when it has ended, negative for a signal."""
+    """Its exit code when it has ended, negative for a signal; SERVER_GONE where the fork server, which knows it, was killed."""
     multiprocessing.connection.wait([process.sentinel])
     with _asking:
         process.join()
-        code = process.exitcode
+        pid, code = process.pid, process.exitcode
         process.close()
+    if code == SERVER_GONE and pid:
+        launcher.outlast(pid)  # it asks itself to end
     return 1 if code is None else code
 
 
@@ -73,15 +77,16 @@ def _stage(script: list[str], folder: str, environment: dict[str, str], log: str
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    threading.Thread(target=_end_with_head, daemon=True).start()
+    threading.Thread(target=_end_with_others, args=(os.getppid(),), daemon=True).start()
     sys.argv = script
     sys.path.insert(0, str(Path(script[0]).resolve().parent))
     runpy.run_path(script[0], run_name="__main__")
 
 
-def _end_with_head() -> None:
-    """When the head is gone: save and end, as on Ctrl-C."""
+def _end_with_others(server: int) -> None:
+    """When the head or the fork server is gone: save and end, as on Ctrl-C."""
     head = multiprocessing.parent_process()
     assert head is not None
-    multiprocessing.connection.wait([head.sentinel])
+    while os.getppid() == server and not multiprocessing.connection.wait([head.sentinel], timeout=0.5):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
