@@ -47,8 +47,10 @@ def parser() -> argparse.ArgumentParser:
         "run", help="the study as `dvc repro` runs it, stages side by side: one a GPU, else one a core with one thread"
     )
     running.set_defaults(run=run)
-    running.add_argument("--jobs", type=int, help="stages at once (default: one a GPU, else one a core)")
-    running.add_argument("--engine", default="local", help="where stages run (default: %(default)s, this machine)")
+    running.add_argument(
+        "--jobs", type=int, help="stages at once (default: one a GPU, else one a core; 64 in the queue of Slurm)"
+    )
+    running.add_argument("--engine", default="local", help="where stages run: local (default), this machine; slurm")
     running.add_argument("--engine-option", action="append", default=[], metavar="KEY=VALUE", help="what the engine takes")
     running.add_argument("--keep-going", action="store_true", help="as dvc has it; what it does here always: see --fail-fast")
     running.add_argument(

@@ -29,6 +29,7 @@ class Engine(Protocol):
     """Where commands run. `run` is called in a thread for each job, by at most `slots` of them at once."""
 
     slots: int
+    apart: bool  # whether a job that must run alone gets a machine of its own, so that others may run meanwhile
     about: str  # where stages run, for the first line of the run
 
     def run(self, job: Job) -> int:

@@ -39,6 +39,7 @@ class Local:
         self._gpus: queue.SimpleQueue[str] = queue.SimpleQueue()
         for gpu in gpus[: self.slots]:
             self._gpus.put(gpu)
+        self.apart = False
         self._has_gpus, self._stopped = bool(gpus), False
         self._leaders: dict[int, signal.Signals] = {}  # of process groups, with the signal that ends them at once
         self._warm = warm.available()

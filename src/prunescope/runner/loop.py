@@ -57,7 +57,8 @@ class Loop:
         if not stages:
             return []
         needs = {stage: graph.successors(stage) if graph else () for stage in stages}
-        self.schedule = Schedule(needs, slots=self.engine.slots, seconds=self._expected, alone=is_alone)
+        alone = (lambda stage: False) if self.engine.apart else is_alone
+        self.schedule = Schedule(needs, slots=self.engine.slots, seconds=self._expected, alone=alone)
         self.forced = set(stages) if force else set()
         reproduce = repro_fn or _reproduce_stage
 
