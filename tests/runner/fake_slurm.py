@@ -72,8 +72,9 @@ def srun(*words: str) -> None:
 def sinfo(*words: str) -> None:
     if (PLACE / "down").exists():
         sys.exit("slurm_load_partitions: Unable to contact slurm controller (connect failure)")
-    if not any(word.startswith("--partition=") for word in words) or "--partition=gpu" in words:
-        print("gpu:8")
+    for name, resources in (("all*", "(null)"), ("gpu", "gpu:a100:8(S:0-1)")):
+        if f"--partition={name}" in words or not any(word.startswith("--partition=") for word in words):
+            print(name, resources)
 
 
 def squeue(*words: str) -> None:

@@ -95,6 +95,15 @@ def test_a_job_has_what_was_asked_for_and_what_slurm_gives(place) -> None:
     assert not {"SLURM_JOB_ID", "CUDA_VISIBLE_DEVICES"} & set(variables), "the head's own do not travel"
 
 
+@pytest.mark.parametrize("given, gpus", [
+    ({}, 0), ({"partition": "gpu"}, 1), ({"partition": "gpu", "gpus": "0"}, 0), ({"gpus": "2"}, 2),
+    ({"partition": "gpu", "device": "cpu"}, 0), ({"executor": "local"}, 0),
+])  # fmt: skip
+def test_gpus_are_asked_for_where_there_are_some(place, given: dict[str, Any], gpus) -> None:
+    with engine(**given) as made:
+        assert made.gpus == gpus
+
+
 def test_one_who_stops_waits_for_states_and_empties_the_queue(place) -> None:
     with engine() as made:
         first, ended = begin(made, job(place, SAVES))
@@ -177,7 +186,8 @@ def test_a_job_that_begins_after_the_stop_ends_at_once(place, monkeypatch) -> No
     assert not (place / "ran").exists()
 
 
-def test_what_an_earlier_head_left_in_the_queue_ends_first(place) -> None:
+def test_what_an_earlier_head_left_in_the_queue_ends_first(place, monkeypatch) -> None:
+    monkeypatch.setattr(submitit.SlurmJob, "_results_timeout_s", 1)
     with engine() as earlier:
         thread, codes = begin(earlier, job(place, SAVES))
         wait_for(place / "begun")

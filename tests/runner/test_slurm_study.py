@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import fake_slurm
@@ -24,6 +25,16 @@ def clone(tmp_path) -> Clone:
     return Clone(tmp_path)
 
 
+def with_neighbours(printed: str) -> bool:
+    """Whether something else ran beside a stage that measures latency."""
+    running: set[str] = set()
+    found = False
+    for word, stage in re.findall(r"^(begins|done) +(\S+)", printed, re.MULTILINE):
+        (running.add if word == "begins" else running.discard)(stage)
+        found |= len(running) > 1 and any(name.startswith("evaluate") for name in running)
+    return found
+
+
 @pytest.mark.slow
 def test_it_is_dvc_repro(clone, tmp_path, monkeypatch) -> None:
     for name, value in fake_slurm.install(tmp_path / "slurm").items():
@@ -31,7 +42,9 @@ def test_it_is_dvc_repro(clone, tmp_path, monkeypatch) -> None:
     assert clone.executed("dvc", "repro") == ALL
     for name, engine in (("local", LOCAL), ("cluster", SLURM)):
         other = Clone(tmp_path / name)
-        assert other.executed(*RUN, *engine) == ALL
+        printed = other.run(*RUN, *engine)
+        assert Counter(other.log.read_text().split()) == ALL
+        assert with_neighbours(printed) == (engine is SLURM), "there evaluate has a machine of its own"
         assert content(other.folder) == content(clone.folder)
         assert other.executed("dvc", "repro") == {}
         assert not [path for path in (other.folder / "logs" / "slurm").iterdir() if "result" in path.name]

@@ -39,7 +39,7 @@ class Slurm:
         if device.startswith("cuda:"):
             raise PrunescopeError(f"runtime.device: found {device}, wanted auto or cuda: Slurm gives each job its GPU")
         self.local = self.options["executor"] == "local"
-        has_gpus = not self.local and _answer(self.options.get("partition"))
+        has_gpus = not self.local and _answer(self.options.get("partition") or os.environ.get("SBATCH_PARTITION"))
         self.gpus = self.options.get("gpus", int(has_gpus)) if device in ("auto", "cuda") else 0
         if device == "cuda" and not self.gpus:
             raise PrunescopeError("runtime.device: found cuda, and no GPUs to ask for; wanted a partition with GPUs, or gpus=1")
@@ -53,7 +53,7 @@ class Slurm:
         where = "processes of this machine" if self.local else "Slurm jobs"
         self.about = f"at most {self.slots} {where} at once, {self.cpus} CPU{'s' * (self.cpus != 1)} each"
         self.about += f", {self.gpus} GPU{'s' * (self.gpus != 1)}" * bool(self.gpus)
-        for name in os.environ.keys() - machine.clean(os.environ).keys() - {"SLURM_CONF"}:
+        for name in os.environ.keys() - machine.clean(os.environ).keys() - {"SLURM_CONF", "SLURM_CLUSTERS"}:
             if not name.startswith("DVC_"):  # sbatch would take the head's devices and its own place in a job to the workers
                 del os.environ[name]
         self._stopped, self._killed, self._ready, self._asked = False, 0.0, False, 0.0
@@ -163,7 +163,9 @@ class Slurm:
         """Before the first job, while this head has the repository's lock: what an earlier head left in the queue ends."""
         if self._ready:
             return
+        self.folder.mkdir(parents=True, exist_ok=True)
         if not self.local and (left := self._left()):
+            self._stop.touch()
             self._cancel(left)
             until = time.monotonic() + PATIENCE
             while self._left() and not self._stopped:
@@ -172,7 +174,8 @@ class Slurm:
                         f"found jobs of an earlier run in the queue; end them with: scancel {' '.join(self._left())}"
                     )
                 time.sleep(1)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        for path in self.folder.iterdir():
+            path.unlink(missing_ok=True)
         self._ready = True
 
     def _left(self) -> list[str]:
@@ -190,10 +193,11 @@ def _answer(partition: str | None) -> bool:
             "to try without: --engine-option executor=local"
         )
     _said("sacct", "--noheader", "--allocations", "--format=JobID", "--starttime=now")  # tells what became of jobs
-    resources = _said("sinfo", "--noheader", "--format=%G", *([f"--partition={partition}"] if partition else []))
-    if not resources.strip():
+    lines = _said("sinfo", "--noheader", "--format=%P %G", *([f"--partition={partition}"] if partition else [])).splitlines()
+    if not lines:
         raise PrunescopeError(f"--engine-option: found partition={partition}, wanted one of those that sinfo lists")
-    return "gpu" in resources
+    usual = [line for line in lines if line.split()[0].endswith("*")]
+    return any("gpu" in line for line in (lines if partition else usual))
 
 
 def _said(*command: str) -> str:
