@@ -75,7 +75,7 @@ def test_a_job_has_what_was_asked_for_and_what_slurm_gives(place) -> None:
         "setup": "export LOADED=cuda",
         "sbatch.reservation": "r",
     }
-    command = "echo $CUDA_VISIBLE_DEVICES $SLURM_JOB_ID $OMP_NUM_THREADS $DVC_STAGE $LOADED; exit 3"
+    command = "echo ${CUDA_VISIBLE_DEVICES-all} $SLURM_JOB_ID $OMP_NUM_THREADS $DVC_STAGE $LOADED; exit 3"
     with engine(threads=2, **given) as made:
         assert (made.slots, made.apart) == (64, True)
         assert made.run(job(place, command)) == 3, "the stage's own exit code"
@@ -118,6 +118,7 @@ def test_one_who_stops_waits_for_states_and_empties_the_queue(place) -> None:
         second.join(timeout=30)
         assert (ended, left) == ([130], [143]) and (place / "saved").read_text() == "saved\n"
         assert made.run(job(place, "exit 0")) == 143 and not (place / "slurm" / "3").exists(), "nothing begins any more"
+        made.stop()
     scancel = (place / "slurm" / "cancelled").read_text().splitlines()
     assert scancel and all({"1", "2"} <= set(line.split()) for line in scancel), (
         "without ids it would take all of the user's jobs"

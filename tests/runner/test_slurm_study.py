@@ -77,16 +77,16 @@ def test_bad_input_is_refused_before_any_work(clone) -> None:
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks for processes in /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
 def test_nothing_is_left_behind_when_the_head_is_stopped_or_killed(clone, tmp_path, number) -> None:
-    mark = f"__import__('pathlib').Path({str(tmp_path)!r}, 'saved').touch()"
-    save = f"import signal, sys, time\nsignal.signal(15, lambda *_: (time.sleep(2), {mark}, sys.exit(130)))\ntime.sleep(60)\n"
+    begun, saved = (f"__import__('pathlib').Path({str(tmp_path)!r}, {name!r}).touch()" for name in ("begun", "saved"))
+    handler = f"lambda *_: (time.sleep(2), {saved}, sys.exit(130))"
+    save = f"import signal, sys, time\nsignal.signal(15, {handler})\n{begun}\ntime.sleep(60)\n"
     change(clone, "pretrain", save)
     given = {"cwd": clone.folder, "env": environment(clone), "start_new_session": True}
     head = subprocess.Popen((sys.executable, *RUN[1:], *LOCAL), **given, stdout=subprocess.PIPE, text=True)
     assert head.stdout
-    for line in head.stdout:
-        if "begins   pretrain" in line:
-            break
-    time.sleep(3)
+    while not (tmp_path / "begun").exists():
+        assert head.poll() is None
+        time.sleep(0.1)
     if number == signal.SIGINT:
         os.killpg(head.pid, number)  # as a terminal does it: to all that the head started too
     else:
