@@ -54,7 +54,7 @@ def log_of(place: Path) -> str:
 
 def begin(made: slurm.Slurm, todo: Job) -> tuple[threading.Thread, list[int]]:
     codes: list[int] = []
-    thread = threading.Thread(target=lambda: codes.append(made.run(todo)))
+    thread = threading.Thread(target=lambda: codes.append(made.run(todo)), daemon=True)
     thread.start()
     return thread, codes
 
