@@ -6,9 +6,15 @@ import random
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from dvc.dependency.param import read_param_file
+from dvc.dvcfile import StageFileDoesNotExistError
 from dvc.fs import LocalFileSystem
+from dvc.repo import Repo
+from dvc.repo.reproduce import collect_stages
+from dvc.stage.serialize import to_lockfile
 
 from clone import Clone
 from graph import ROOT
@@ -17,10 +23,15 @@ from prunescope.runner import dvc_inside, lockfile
 KNOWN = {
     "dvc.repo.reproduce._reproduce": "c763611bd0ef426b",
     "dvc.stage.run.cmd_run": "d2696e63976bcdc1",
-    "dvc.dependency.param.load_path": "01206ebc3cface44",
+    "dvc.repo.reproduce.collect_stages": "225d1d025adca206",
+    "dvc.dependency.param.read_param_file": "710593e1b78d420e",
+    "dvc.output.Output.get_hash": "731122d84fe0b235",
     "dvc.dvcfile.Lockfile.dump_stages": "be78a3c7bd285d86",
     "dvc.rwlock.rwlock": "e8e87c10cc6499ad",
     # not replaced, but relied upon
+    "dvc.output.Output._get_hash_meta": "09224fe48913c295",
+    "dvc.repo.stage.StageLoad.load_all": "3a319b921f67fb8b",
+    "dvc.repo.index.Index.from_file": "5202daff56650e73",
     "dvc.repo.reproduce._reproduce_stage": "32cb1baa118f3faf",
     "dvc.repo.reproduce.reproduce": "290e8114b4213648",
     "dvc.stage.run.run_stage": "d4b66f275003adf3",
@@ -106,16 +117,38 @@ def test_entries_are_put_in_their_place_as_dvc_writes_them(tmp_path) -> None:
         assert texts[0] == texts[1], name
 
 
-def test_a_file_is_read_once_for_each_version_of_it(tmp_path) -> None:
+def test_params_are_read_once_for_each_version_of_the_file(tmp_path) -> None:
     path, system = tmp_path / "params.yaml", LocalFileSystem()
-    path.write_text("a: 1\n")
-    read = dvc_inside._read_once()
-    first = read(str(path), system)
-    assert first == {"a": 1} and read(str(path), system) is first
-    path.write_text("a: 22\n")
-    assert read(str(path), system) == {"a": 22}
+    asked = []
+    read = dvc_inside._read_once(lambda *given, **options: asked.append(given) or read_param_file(*given, **options))
+    for text in ("a: {b: 1, c: [2]}\nd: 3\n", "a: {b: 1, c: [4]}\nd: 3\n", "d: {}\n"):
+        path.write_text(text)
+        for keys in (["a.b", "a.c"], ["a"], ["d", "a.c", "none.b"]):
+            assert read(system, str(path), keys, flatten=True) == read_param_file(system, str(path), keys, flatten=True)
+    assert len(asked) == 3
+    for keys, flatten in ((["a.b"], False), (None, True)):  # what stages do not ask
+        assert read(system, str(path), keys, flatten=flatten) == read_param_file(system, str(path), keys, flatten=flatten)
     with pytest.raises(FileNotFoundError):
-        read(str(tmp_path / "none.yaml"), system)
+        read(system, str(tmp_path / "none.yaml"), ["a"], flatten=True)
+
+
+def test_stages_are_those_that_dvc_collects(tmp_path, monkeypatch) -> None:
+    """For the whole of dvc.yaml, and for what else may be asked for."""
+    clone = Clone(tmp_path)
+    clone.run("dvc", "repro", "evaluate-dense@vgg16_bn-digits-0")
+    monkeypatch.chdir(clone.folder)
+    asked = []
+    collect = dvc_inside._collect_once(lambda *given, **options: asked.append(given[1]) or collect_stages(*given, **options))
+    with Repo() as repo:
+        for targets in (["dvc.yaml"], ["finetune"], ["report"]):
+            found: list[Any] = collect(repo, targets)
+            wanted: list[Any] = collect_stages(repo, targets)
+            assert [to_lockfile(stage) for stage in found] == [to_lockfile(stage) for stage in wanted]
+            assert found == wanted and len(found) > (targets == ["dvc.yaml"]) * 15
+        assert asked == [["finetune"], ["report"]]
+    monkeypatch.chdir(tmp_path)
+    with Repo.init(no_scm=True) as repo, pytest.raises(StageFileDoesNotExistError):
+        collect(repo, ["dvc.yaml"])
 
 
 def test_job_of_a_stage_says_what_it_needs(tmp_path) -> None:

@@ -5,22 +5,25 @@ tests/runner/test_dvc_inside.py turns red when they move. With another DVC `prun
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from functools import partialmethod
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import dpath  # as DVC looks keys up
 from dvc.rwlock import rwlock  # DVC's own, also while it is replaced
 
-from prunescope.runner import lockfile
+from prunescope.runner import hashes, lockfile
 
 KNOWN = ("3.67",)
 REPLACED = {
     "dvc.repo.reproduce._reproduce": "the loop over stages",
     "dvc.stage.run.cmd_run": "where a stage's command starts",
-    "dvc.dependency.param.load_path": "reads params.yaml, for every stage anew",
+    "dvc.repo.reproduce.collect_stages": "reads dvc.yaml and dvc.lock, a second time",
+    "dvc.dependency.param.read_param_file": "reads params.yaml and looks keys up, for every stage anew",
+    "dvc.output.Output.get_hash": "hashes a path, for every stage that depends on it",
     "dvc.dvcfile.Lockfile.dump_stages": "writes dvc.lock, after every stage",
     "dvc.rwlock.rwlock": "locks paths against other processes, eight times a stage",
 }
@@ -39,13 +42,17 @@ def known() -> bool:
 @contextmanager
 def replaced(loop: Loop, command: Command) -> Iterator[None]:
     """Inside the block DVC runs `loop` in place of its own and hands commands to `command`."""
+    import dvc.dependency.param
     import dvc.dvcfile
+    import dvc.output
     import dvc.repo.reproduce
     import dvc.stage.run
 
-    slow = dvc.dvcfile.Lockfile.dump_stages
-    write = partialmethod(lockfile.dump_stages, slow=slow)
-    stand_ins = (loop, command, _read_once(), write, _no_lock)
+    write = partialmethod(lockfile.dump_stages, slow=dvc.dvcfile.Lockfile.dump_stages)
+    collect = _collect_once(dvc.repo.reproduce.collect_stages)
+    get_hash = hashes.once(dvc.output.Output.get_hash)
+    read = _read_once(dvc.dependency.param.read_param_file)
+    stand_ins = (loop, command, collect, read, get_hash, write, _no_lock)
     with ExitStack() as stack:
         for name, stand_in in zip(REPLACED, stand_ins, strict=True):
             stack.enter_context(patch(name, stand_in))
@@ -55,28 +62,42 @@ def replaced(loop: Loop, command: Command) -> Iterator[None]:
 @contextmanager
 def read_once() -> Iterator[None]:
     """params.yaml read once, for a look at a whole study."""
-    import dvc.dependency.param  # noqa: F401 - patched below by its name
+    from dvc.dependency.param import read_param_file
 
-    with patch("dvc.dependency.param.load_path", _read_once()) if known() else nullcontext():
+    with patch("dvc.dependency.param.read_param_file", _read_once(read_param_file)) if known() else nullcontext():
         yield
 
 
-def _read_once() -> Callable[..., Any]:
-    """`load_path` that reads a file once per version of it. Its result is shared: DVC only looks at it."""
-    from dvc.utils.serialize import load_path
+def _collect_once(slow: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+    """`collect_stages` that takes the stages of dvc.yaml from the index, which DVC reads in any case for the graph."""
 
-    read: dict[str, tuple[tuple[int, int, int], Any]] = {}
+    def collect(repo: Any, targets: Any, **options: Any) -> list[Any]:
+        path = repo.fs.abspath("dvc.yaml")
+        stages = [stage for stage in repo.index.stages if stage.path == path] if list(targets) == ["dvc.yaml"] else []
+        return stages or slow(repo, targets, **options)
 
-    def load_once(path: Any, fs: Any = None, **options: Any) -> Any:
-        if options or not Path(path).is_file():
-            return load_path(path, fs, **options)
+    return collect
+
+
+def _read_once(slow: Callable[..., Any]) -> Callable[..., Any]:
+    """`read_param_file` that reads a file, and looks a key up, once per version of it. Values are shared: DVC only looks on."""
+    read: dict[str, tuple[tuple[int, int, int], Any, dict[str, Any]]] = {}
+
+    def read_once(fs: Any, path: Any, key_paths: list[str] | None = None, flatten: bool = False, **options: Any) -> Any:
+        if options or not (flatten and key_paths) or not Path(path).is_file():
+            return slow(fs, path, key_paths, flatten=flatten, **options)
         found = Path(path).stat()
         stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
-        if read.get(str(path), (None,))[0] != stamp:
-            read[str(path)] = (stamp, load_path(path, fs))
-        return read[str(path)][1]
+        if str(path) not in read or read[str(path)][0] != stamp:
+            read[str(path)] = (stamp, slow(fs, path), {})
+        _, whole, values = read[str(path)]
+        for key in key_paths:
+            if key not in values:
+                with suppress(KeyError):
+                    values[key] = dpath.get(whole, key, separator=".")
+        return {key: values[key] for key in key_paths if key in values}
 
-    return load_once
+    return read_once
 
 
 @contextmanager
