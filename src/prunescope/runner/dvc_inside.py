@@ -5,7 +5,7 @@ tests/runner/test_dvc_inside.py turns red when they move. With another DVC `prun
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partialmethod
 from importlib.metadata import version
 from pathlib import Path
@@ -42,30 +42,41 @@ def known() -> bool:
 @contextmanager
 def replaced(loop: Loop, command: Command) -> Iterator[None]:
     """Inside the block DVC runs `loop` in place of its own and hands commands to `command`."""
-    import dvc.dependency.param
     import dvc.dvcfile
-    import dvc.output
     import dvc.repo.reproduce
     import dvc.stage.run
 
-    write = partialmethod(lockfile.dump_stages, slow=dvc.dvcfile.Lockfile.dump_stages)
-    collect = _collect_once(dvc.repo.reproduce.collect_stages)
-    get_hash = hashes.once(dvc.output.Output.get_hash)
-    read = _read_once(dvc.dependency.param.read_param_file)
-    stand_ins = (loop, command, collect, read, get_hash, write, _no_lock)
+    stand_ins = {
+        "dvc.repo.reproduce._reproduce": loop,
+        "dvc.stage.run.cmd_run": command,
+        "dvc.repo.reproduce.collect_stages": _collect_once(dvc.repo.reproduce.collect_stages),
+        "dvc.dvcfile.Lockfile.dump_stages": partialmethod(lockfile.dump_stages, slow=dvc.dvcfile.Lockfile.dump_stages),
+        "dvc.rwlock.rwlock": _no_lock,
+        **_asked_once(),
+    }
     with ExitStack() as stack:
-        for name, stand_in in zip(REPLACED, stand_ins, strict=True):
-            stack.enter_context(patch(name, stand_in))
+        for name in REPLACED:
+            stack.enter_context(patch(name, stand_ins[name]))
         yield
 
 
 @contextmanager
 def read_once() -> Iterator[None]:
-    """params.yaml read once, for a look at a whole study."""
-    from dvc.dependency.param import read_param_file
-
-    with patch("dvc.dependency.param.read_param_file", _read_once(read_param_file)) if known() else nullcontext():
+    """params.yaml read and paths hashed once, for a look at a whole study."""
+    with ExitStack() as stack:
+        for name, stand_in in _asked_once().items() if known() else ():
+            stack.enter_context(patch(name, stand_in))
         yield
+
+
+def _asked_once() -> dict[str, Callable[..., Any]]:
+    import dvc.dependency.param
+    import dvc.output
+
+    return {
+        "dvc.dependency.param.read_param_file": _read_once(dvc.dependency.param.read_param_file),
+        "dvc.output.Output.get_hash": hashes.once(dvc.output.Output.get_hash),
+    }
 
 
 def _collect_once(slow: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
