@@ -26,6 +26,7 @@ GRIDS = {
     "one": (["digits"], [0], False),
     "four": (["digits"], [0, 1], True),
     "twelve": (["digits", "cifar100-small"], [0, 1, 2], True),
+    "forty-four": (["digits"], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21], True),
 }
 DVC = "import sys; sys.modules.update({hidden}); from dvc.cli import main; sys.exit(main({arguments}))"
 READERS = {"C": "{}", "Python": "{'_ruamel_yaml': None, '_ruamel_yaml_clibz': None}"}
@@ -34,7 +35,7 @@ READERS = {"C": "{}", "Python": "{'_ruamel_yaml': None, '_ruamel_yaml_clibz': No
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repository", type=Path, action="append", help="a checkout; may be repeated (default: this one)")
-    parser.add_argument("--cells", nargs="+", choices=GRIDS, default=list(GRIDS), help="of each model")
+    parser.add_argument("--cells", nargs="+", choices=GRIDS, default=list(GRIDS)[:3], help="of each model")
     parser.add_argument("--rounds", type=int, default=3, help="measured rounds; the median counts")
     parser.add_argument("--build", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -73,11 +74,7 @@ def build(repository: Path, folder: Path, cells: str) -> None:
     except ModuleNotFoundError:  # its name before the modules moved into rooms
         graph = importlib.import_module("workflow")
     clone = importlib.import_module("clone").Clone(folder, all_recipes=True)
-    params = yaml.safe_load((repository / "params.yaml").read_text(encoding="utf-8"))
-    datasets, seeds, two_levels = GRIDS[cells]
-    params["study"] |= {"datasets": datasets, "seeds": seeds}
-    params["compare_sparsity"] = 0.5 if two_levels else params["sparsity"]
-    (clone.folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+    params = write_params(repository, clone.folder, cells)
     todo = dict(graph.items(params))
     while todo:  # a stage is run when no other that is left writes what it reads
         left = {out for stage in todo.values() for out in graph.outs(stage)}
@@ -90,6 +87,16 @@ def build(repository: Path, folder: Path, cells: str) -> None:
     clone.run("dvc", "commit", "-q", "-f")
     if clone.executed("dvc", "repro"):
         raise SystemExit("stages ran again after all had run: nothing that is measured would count")
+
+
+def write_params(repository: Path, clone: Path, cells: str) -> dict:
+    """params.yaml of the repository with the grid of that name, for a clone with the recipes of all data sets."""
+    params = yaml.safe_load((repository / "params.yaml").read_text(encoding="utf-8"))
+    datasets, seeds, two_levels = GRIDS[cells]
+    params["study"] |= {"datasets": datasets, "seeds": seeds}
+    params["compare_sparsity"] = 0.5 if two_levels else params["sparsity"]
+    (clone / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+    return params
 
 
 def repro(clone: Path, hidden: str) -> float:

@@ -137,12 +137,12 @@ def test_the_large_studies_of_the_benchmark_grow_as_their_names_say():
     [grids] = re.findall(r"^GRIDS = (\{.*?^\})$", text, re.MULTILINE | re.DOTALL)
     found = ast.literal_eval(grids)
     params = read_yaml(ROOT / "params.yaml")
-    for count, (datasets, seeds, two_levels) in zip((1, 4, 12), found.values(), strict=True):
+    for count, (datasets, seeds, two_levels) in zip((1, 4, 12, 44), found.values(), strict=True):
         wanted = params | {"study": params["study"] | {"datasets": datasets, "seeds": seeds}}
         wanted["compare_sparsity"] = 0.5 if two_levels else params["sparsity"]
         cells = [name for name in items(wanted) if name.startswith("cka@")]
         assert len(cells) == count * len(params["study"]["models"])
-    assert list(found) == ["one", "four", "twelve"]
+    assert list(found) == ["one", "four", "twelve", "forty-four"]
 
 
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
