@@ -1,4 +1,4 @@
-"""A head that is killed (SIGKILL, a crash of the machine) loses at most what ran just then: the run cache brings back the rest."""
+"""A head that is killed (SIGKILL, a crash of the machine) loses at most what ran just then: the rest comes back."""
 
 import random
 import signal
