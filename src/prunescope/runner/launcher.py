@@ -3,7 +3,8 @@
 python -m prunescope.runner.launcher LOG COMMAND
 
 A killed head or worker would leave the stage behind: it would go on to compute for nobody, and the lock in resume/ would keep
-its second attempt out.
+its second attempt out. So a launcher waits until the stage's earlier attempt has ended, down to its last process; and where it
+is killed itself, its deputy ends the stage.
 """
 
 import contextlib
@@ -12,39 +13,107 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
 GRACE = 30.0  # seconds in which an orphan may save its state before it is killed
+STOPPED = 128 + signal.SIGTERM  # exit code of what was asked to stop before it began
 
 
 def main() -> int:
     """Exit code of the command, 128 + n where signal n ended it."""
     log, command = Path(sys.argv[1]), sys.argv[2]
     parent = os.getppid()
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab", buffering=0) as output:
-        stage = subprocess.Popen(
-            command, shell=True, stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True
-        )
-
     asked: list[int] = []
+    stage: subprocess.Popen | None = None
 
     def pass_on(number: int, frame: FrameType | None) -> None:
-        signal_group(stage.pid, signal.SIGKILL if asked else number)  # who asks twice does not want to wait
+        if stage:
+            signal_group(stage.pid, signal.SIGKILL if asked else number)  # who asks twice does not want to wait
         asked.append(number)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, pass_on)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab", buffering=0) as output:
+        held = only_one(log, lambda: bool(asked) or os.getppid() != parent)
+        if asked or os.getppid() != parent:
+            return STOPPED
+        given = {"stdout": output, "stderr": output, "stdin": subprocess.DEVNULL, "start_new_session": True}
+        stage = subprocess.Popen(command, shell=True, pass_fds=() if held is None else (held,), **given)
+    if asked:
+        signal_group(stage.pid, signal.SIGTERM)
+    done = deputy(stage.pid)
     while True:
         try:
             code = stage.wait(timeout=0.5)
-            return code if code >= 0 else 128 - code
+            break
         except subprocess.TimeoutExpired:
             if os.getppid() != parent:
-                signal_group(stage.pid, signal.SIGTERM)
-                outlast(stage.pid)
-                return 1
+                code = 1
+                break
+    if code < 0 or stage.returncode is None:  # its shell alone may have died
+        if not asked:  # who is asked twice does not save
+            signal_group(stage.pid, signal.SIGTERM)
+        outlast(stage.pid, reap=stage.poll)
+        stage.wait()
+    done()
+    return code if code >= 0 else 128 - code
+
+
+def only_one(log: Path, given_up: Callable[[], bool] = lambda: False) -> int | None:
+    """Wait until no process of an earlier attempt with this log lives; then a descriptor that holds others off.
+
+    The stage inherits it: the system frees the lock when the last process that has it is gone, also one that was killed.
+    None where the system has no such locks (nor has resume/ there), and where `given_up`.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    held = os.open(lock_of(log), os.O_RDWR | os.O_CREAT, 0o666)
+    said = False
+    while not given_up():
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return held
+        except BlockingIOError:
+            if not said:
+                with log.open("a", encoding="utf-8") as file:
+                    file.write("an earlier attempt of this stage still runs; waiting until it has saved its state and ended\n")
+            said = True
+            time.sleep(0.1)
+        except OSError:
+            break
+    os.close(held)
+    return None
+
+
+def lock_of(log: Path) -> Path:
+    return log.with_name(f".{log.name}.lock")
+
+
+def deputy(leader: int) -> Callable[[], None]:
+    """A process that ends the group when this one is killed; what is returned sends it away."""
+    if not hasattr(os, "fork"):
+        return lambda: None
+    heard, said = os.pipe()
+    if os.fork():
+        os.close(heard)
+        return lambda: _say(said)
+    os.close(said)
+    os.setsid()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    if not os.read(heard, 1):  # the pipe's other end is gone, and with it the launcher
+        end_group(leader)
+    os._exit(0)
+
+
+def _say(pipe: int) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        os.write(pipe, b".")
 
 
 def signal_group(leader: int, number: int) -> None:
@@ -53,25 +122,33 @@ def signal_group(leader: int, number: int) -> None:
         os.killpg(leader, number)
 
 
-def outlast(leader: int, grace: float = GRACE) -> None:
+def end_group(leader: int) -> None:
+    """Let a process group save its state, then kill what is left of it."""
+    signal_group(leader, signal.SIGTERM)
+    outlast(leader)
+
+
+def outlast(leader: int, grace: float = GRACE, reap: Callable[[], object] = lambda: None) -> None:
     """Wait until a process group that was asked to end has saved its state; then kill what is left of it.
 
-    Its leader may be anyone's child.
+    Its leader may be anyone's child · reap: asks for the exit code of one's own.
     """
     until = time.monotonic() + grace
-    while _lives(leader) and time.monotonic() < until:
+    while alive(leader) and time.monotonic() < until:
+        reap()
         time.sleep(0.1)
     signal_group(leader, signal.SIGKILL)
 
 
-def _lives(pid: int) -> bool:
-    """Whether a process has not ended; one that has, and that nobody asks for its exit code, counts as ended."""
+def alive(leader: int) -> bool:
+    """Whether any process of a group lives. Zombies do not: in a container there may be nobody who takes them away."""
     import psutil
 
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    for process in psutil.process_iter(["status"]):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.getpgid(process.pid) == leader and process.info["status"] != psutil.STATUS_ZOMBIE:
+                return True
+    return False
 
 
 if __name__ == "__main__":

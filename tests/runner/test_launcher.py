@@ -1,0 +1,125 @@
+"""The launcher between an engine and a stage: nothing outlives what started it, and no two attempts of a stage run at once."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from graph import ROOT
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="process groups and locks of POSIX")
+SAVES = """
+import signal, sys, time, os
+def save(number, frame):
+    time.sleep(float(sys.argv[1]))
+    print("saved", flush=True)
+    os._exit(130)
+signal.signal(signal.SIGTERM, save)
+print("begun", os.getpid(), flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def stage(tmp_path) -> str:
+    (tmp_path / "stage.py").write_text(SAVES)
+    return f"{sys.executable} {tmp_path / 'stage.py'}"
+
+
+def launch(log: Path, command: str) -> subprocess.Popen:
+    words = [sys.executable, "-m", "prunescope.runner.launcher", str(log), command]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    return subprocess.Popen(words, start_new_session=True, env=environment)
+
+
+def text(log: Path) -> str:
+    return log.read_text() if log.is_file() else ""
+
+
+def until(holds: Callable[[], bool], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{process}/stat")
+    return not status.is_file() or status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def pid_in(log: Path) -> int:
+    until(lambda: "begun" in text(log))
+    return int(text(log).rpartition("begun ")[2].split()[0])
+
+
+@pytest.mark.parametrize("shell", ["{}", "true && {} 0.3 || exit 7"], ids=["plain", "shell"])
+def test_a_signal_reaches_the_stage_which_saves(tmp_path, stage, shell):
+    log = tmp_path / "log"
+    launcher = launch(log, shell.format(f"{stage} 0.3" if shell == "{}" else stage))
+    running = pid_in(log)
+    launcher.send_signal(signal.SIGTERM)
+    assert launcher.wait(timeout=10) in (130, 143)
+    assert "saved" in text(log) and not lives(running), "also where its shell ends at once"
+
+
+def test_who_asks_twice_does_not_wait(tmp_path, stage):
+    log = tmp_path / "log"
+    launcher = launch(log, f"{stage} 50")
+    running = pid_in(log)
+    launcher.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    launcher.send_signal(signal.SIGTERM)
+    assert launcher.wait(timeout=10) in (137, 143) and "saved" not in text(log)
+    until(lambda: not lives(running), seconds=1)
+
+
+@pytest.mark.parametrize("victim", ["launcher", "parent"])
+def test_an_orphan_saves_and_ends(tmp_path, stage, victim):
+    log = tmp_path / "log"
+    code = (
+        "import subprocess, sys; p = subprocess.Popen(sys.argv[1:], start_new_session=True); print(p.pid, flush=True); p.wait()"
+    )
+    words = [sys.executable, "-c", code, sys.executable, "-m", "prunescope.runner.launcher", str(log), f"{stage} 0.2"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout
+        launcher = int(parent.stdout.readline())
+        running = pid_in(log)
+        os.kill(launcher if victim == "launcher" else parent.pid, signal.SIGKILL)
+        until(lambda: not lives(running) and not lives(launcher))
+    assert "saved" in text(log)
+
+
+def test_a_second_attempt_waits_until_the_first_has_ended(tmp_path, stage):
+    log = tmp_path / "log"
+    first = launch(log, f"{stage} 1.5")
+    running = pid_in(log)
+    first.kill()
+    first.wait()
+    second = launch(log, "echo second")
+    assert second.wait(timeout=10) == 0
+    assert not lives(running)
+    lines = text(log).splitlines()
+    assert lines[-2:] == ["saved", "second"] and lines[1].startswith("an earlier attempt of this stage still runs")
+
+
+def test_a_second_attempt_that_waits_can_be_stopped(tmp_path, stage):
+    log = tmp_path / "log"
+    first = launch(log, f"{stage} 0")
+    pid_in(log)
+    second = launch(log, "echo second")
+    until(lambda: "an earlier attempt" in text(log))
+    second.send_signal(signal.SIGTERM)
+    assert second.wait(timeout=10) == 143 and "second" not in text(log)
+    first.send_signal(signal.SIGTERM)
+    assert first.wait(timeout=10) in (130, 143)
