@@ -12,7 +12,7 @@ from pathlib import Path
 
 from prunescope.errors import PrunescopeError
 
-ENGINES: dict[str, str | None] = {"local": None, "slurm": "submitit"}
+ENGINES: dict[str, str | None] = {"local": None, "ray": "ray", "slurm": "submitit"}
 """By name, with the package that each needs; each is a module of this room with `make`."""
 
 
