@@ -1,6 +1,7 @@
 """Stages as tasks of a Ray cluster: the one that RAY_ADDRESS or the option `address` names, else one on this machine."""
 
 import os
+import socket
 import subprocess
 import sys
 import uuid
@@ -174,18 +175,20 @@ class Ray:
             asked = {task.options(scheduling_strategy=on(node)).remote(token, PACKAGES): node for node in names}
             answered, silent = self.ray.wait(list(asked), num_returns=len(asked), timeout=LOOK)
             try:
-                found = {names[asked[each]]: self.ray.get(each) for each in answered}
+                found = [(names[asked[each]], *self.ray.get(each)) for each in answered]
             except self.ray.exceptions.RayError as error:
                 raise PrunescopeError(f"a node of the Ray cluster failed at the first task: {first_line(error)}") from error
         finally:
             token.unlink(missing_ok=True)
         if silent:
             raise PrunescopeError(f"these nodes did not answer in {LOOK:.0f} s: {', '.join(names[asked[one]] for one in silent)}")
-        if lacking := [f"{name}: {', '.join(lacks)}" for name, (_, lacks) in found.items() if lacks]:
-            raise PrunescopeError(f"these nodes lack packages that stages need: {'; '.join(lacking)}; install prunescope there")
-        if not shipped and (blind := [name for name, (seen, _) in found.items() if seen != said]):
+        if lacking := [f"{name}: {', '.join(lacks)}" for name, _, lacks in found if lacks]:
             raise PrunescopeError(
-                f"these nodes do not see {Path.cwd()}: {', '.join(blind)}; use a folder that all nodes share, or "
+                f"these nodes lack packages that stages need: {'; '.join(dict.fromkeys(lacking))}; install prunescope there"
+            )
+        if not shipped and (blind := [name for name, seen, _ in found if seen != said]):
+            raise PrunescopeError(
+                f"these nodes do not see {Path.cwd()}: {', '.join(dict.fromkeys(blind))}; use a folder that all nodes share, or "
                 "--engine-option ship=true"
             )
 
@@ -209,16 +212,10 @@ def connected(address: str) -> Any:
             "command in by `ray job submit`"
         )
     local = address in ("", "local")
-    if not local and address != "auto":
-        asking = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
-        try:
-            answers = not subprocess.run(asking, timeout=ANSWER, capture_output=True, check=False).returncode
-        except subprocess.TimeoutExpired:
-            answers = False
-        if not answers:
-            raise PrunescopeError(
-                f"no Ray cluster answers at {address}; look at RAY_ADDRESS or --engine-option address, wanted host:port"
-            )
+    if not (local or address == "auto" or _answers(address)):
+        raise PrunescopeError(
+            f"no Ray cluster answers at {address}; look at RAY_ADDRESS or --engine-option address, wanted host:port"
+        )
     ray = import_module("ray")
     own = {"num_cpus": machine.cores(), "include_dashboard": False} if local else {}
     try:
@@ -230,6 +227,17 @@ def connected(address: str) -> Any:
     with suppress(Exception):  # a dead worker's long report would go into the view; the stage's log has its first line
         import_module("ray._private.ray_logging").global_worker_stdstream_dispatcher.remove_handler("ray_print_logs")
     return ray
+
+
+def _answers(address: str) -> bool:
+    """Whether a cluster is there: Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+        asking = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
+        return not subprocess.run(asking, timeout=ANSWER, capture_output=True, check=False).returncode
+    except (OSError, ValueError, OverflowError, subprocess.TimeoutExpired):
+        return False
 
 
 def make(**settings: Any) -> Ray:

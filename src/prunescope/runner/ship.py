@@ -112,6 +112,7 @@ class Arriving:
         """What has not come whole goes."""
         if self._open:
             self._open.close()
+            self._open = None
 
 
 def _written(path: Path) -> Generator[None, bytes, None]:
