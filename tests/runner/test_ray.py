@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -31,12 +32,12 @@ def clone(tmp_path) -> Clone:
 @pytest.fixture
 def cluster(tmp_path, monkeypatch) -> Iterator[Any]:
     """Two nodes of one CPU; what is shipped goes below the test's folder."""
-    from ray.cluster_utils import Cluster
-
     (tmp_path / "worker").mkdir()
     for name, value in (("RAY_TMPDIR", "/tmp"), ("TMPDIR", str(tmp_path / "worker")), ("RAY_USAGE_STATS_ENABLED", "0")):
         monkeypatch.setenv(name, value)
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    made: Any = import_module("ray.cluster_utils").Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
+    )
     made.second = made.add_node(num_cpus=1)
     monkeypatch.setenv("RAY_ADDRESS", made.address)
     yield made
