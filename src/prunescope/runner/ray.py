@@ -6,7 +6,6 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Mapping
-from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -224,8 +223,8 @@ def connected(address: str) -> Any:
         raise PrunescopeError(
             f"cannot use the Ray cluster at {address or 'this machine'}: {' '.join(str(error).split())}"
         ) from error
-    with suppress(Exception):  # a dead worker's long report would go into the view; the stage's log has its first line
-        import_module("ray._private.ray_logging").global_worker_stdstream_dispatcher.remove_handler("ray_print_logs")
+    # a dead worker's long report would go into the view; the stage's log has its first line
+    import_module("ray._private.worker").print_to_stdstream = lambda *_, **__: None
     return ray
 
 
