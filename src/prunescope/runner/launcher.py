@@ -141,12 +141,12 @@ def outlast(leader: int, grace: float = GRACE, reap: Callable[[], object] = lamb
 
 
 def alive(leader: int) -> bool:
-    """Whether any process of a group lives. Zombies do not: in a container there may be nobody who takes them away."""
+    """Whether a process or any of its group lives. Zombies do not: in a container there may be nobody who takes them away."""
     import psutil
 
     for process in psutil.process_iter(["status"]):
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            if os.getpgid(process.pid) == leader and process.info["status"] != psutil.STATUS_ZOMBIE:
+            if leader in (process.pid, os.getpgid(process.pid)) and process.info["status"] != psutil.STATUS_ZOMBIE:
                 return True
     return False
 

@@ -18,7 +18,7 @@ from prunescope.runner.job import Job
 from prunescope.runner.launcher import STOPPED
 from prunescope.runner.local import Local
 from prunescope.runner.ray_worker import Bell, attempt, look
-from prunescope.runner.ship import Arriving, Parcels, states_of
+from prunescope.runner.ship import Arriving, Parcels
 
 OPTIONS = ("address", "ship")
 ANSWER = 15.0  # seconds in which a cluster must answer
@@ -90,7 +90,7 @@ class Ray:
 
     def _followed(self, events: Any, job: Job, arriving: Arriving) -> int:
         """Take what the worker tells until the stage has ended; its exit code."""
-        begun, states = False, set(states_of(job))
+        begun = False
         while True:
             if self.level > self._rung:  # threads of jobs do it: a signal handler must not wait for Ray
                 self._rung = self.level
@@ -112,13 +112,11 @@ class Ray:
             elif kind == "folder":
                 (job.folder / rest[0]).mkdir(parents=True, exist_ok=True)
             elif kind == "file":
-                states.update(name for name in rest[:1] if name.startswith("resume/"))
                 arriving.piece(*rest)
+            elif kind == "gone":  # a state that is used up
+                (job.folder / rest[0]).unlink(missing_ok=True)
             else:
-                code, left = rest
-                for name in states.difference(left) if left is not None else ():  # the stage has finished with it
-                    (job.folder / name).unlink(missing_ok=True)
-                return code
+                return rest[0]
 
     def _count(self, jobs: int | None, device: str, threads: int) -> None:
         """How many tasks at once, and their threads."""
@@ -224,7 +222,8 @@ def connected(address: str) -> Any:
             f"cannot use the Ray cluster at {address or 'this machine'}: {' '.join(str(error).split())}"
         ) from error
     # a dead worker's long report would go into the view; the stage's log has its first line
-    import_module("ray._private.worker").print_to_stdstream = lambda *_, **__: None
+    inside: Any = import_module("ray._private.worker")
+    inside.print_to_stdstream = lambda *_, **__: None
     return ray
 
 

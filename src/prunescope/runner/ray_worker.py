@@ -54,7 +54,7 @@ def attempt(
     given: Mapping[str, str],
     threads: int,
 ) -> Iterator[Event]:
-    """Run a stage; its events, of which the last is ("ended", exit code, saved states that are left).
+    """Run a stage; its events, of which the last is ("ended", exit code).
 
     heard: how often the head has asked to stop · sent: files, where no folder is shared, which `get` fetches ·
     given: variables of the head, for what this worker has not set itself.
@@ -65,7 +65,7 @@ def attempt(
         if place:
             place.unpack(sent or (), get)
         if heard():
-            yield "ended", STOPPED, None
+            yield "ended", STOPPED
             return
         words = [sys.executable, "-m", "prunescope.runner.launcher", str(log), job.command]
         found = environment(job, folder, given, threads)
@@ -93,7 +93,7 @@ def attempt(
             yield from place.news(last=True)
             if not code:
                 yield from place.results(job.outputs)
-        yield "ended", code, place.states() if place else None
+        yield "ended", code
 
 
 def environment(job: Job, folder: Path, given: Mapping[str, str], threads: int) -> dict[str, str]:

@@ -88,7 +88,7 @@ def states_of(job: Job) -> list[str]:
     scripts = re.findall(r"([\w-]+)\.py\b", job.command)
     networks = [Path(out) for out in job.outputs if out.endswith(".safetensors")]
     names = [f"{script}-{out.parent.name}-{out.stem}" for script in scripts[:1] for out in networks]
-    return [f"resume/{name}{end}.safetensors" for name in names for end in ("", ".before")]
+    return [f"resume/{name}.safetensors{end}" for name in names for end in ("", ".before", ".exchanged")]
 
 
 class Arriving:
@@ -163,6 +163,7 @@ class Away:
             saved = self._saved()
             for name in [name for name, stamp in saved.items() if self._states.get(name) != stamp]:
                 yield from self.file(name)
+            yield from (("gone", name) for name in self._states if name not in saved)
             self._states = saved
             self._due = (now := time.monotonic()) + max(1.0, SHARE * (now - began))
 
@@ -182,12 +183,9 @@ class Away:
                 yield "file", name, piece
             yield "file", name, b""
 
-    def states(self) -> list[str]:
-        return list(self._saved())
-
     def _saved(self) -> dict[str, tuple[int, int, int]]:
         found = {}
-        for path in (self.folder / "resume").glob("[!.]*.safetensors"):
+        for path in (self.folder / "resume").glob("[!.]*.safetensors*"):
             with suppress(FileNotFoundError):
                 of = path.stat()
                 found[path.relative_to(self.folder).as_posix()] = (of.st_mtime_ns, of.st_size, of.st_ino)
