@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from graph import ROOT
@@ -111,6 +112,18 @@ def test_a_second_attempt_waits_until_the_first_has_ended(tmp_path, stage):
     assert not lives(running)
     lines = text(log).splitlines()
     assert lines[-2:] == ["saved", "second"] and lines[1].startswith("an earlier attempt of this stage still runs")
+
+
+def test_a_second_attempt_waits_for_a_stage_that_nobody_watches(tmp_path):
+    log = tmp_path / "log"
+    first = launch(log, f"{sys.executable} -c \"import time; print('begun', flush=True); time.sleep(3); print('done')\"")
+    until(lambda: "begun" in text(log))
+    [deputy] = [each for each in psutil.Process(first.pid).children() if "launcher" in " ".join(each.cmdline())]
+    deputy.kill()
+    first.kill()
+    first.wait()
+    second = launch(log, "echo second")
+    assert second.wait(timeout=20) == 0 and text(log).splitlines()[-2:] == ["done", "second"]
 
 
 def test_a_second_attempt_that_waits_can_be_stopped(tmp_path, stage):
