@@ -1,9 +1,7 @@
 """Stages as tasks of a Ray cluster: the one that RAY_ADDRESS or the option `address` names, else one on this machine."""
 
 import os
-import socket
 import subprocess
-import sys
 import uuid
 from collections.abc import Mapping
 from importlib import import_module
@@ -17,11 +15,11 @@ from prunescope.runner import machine, warm
 from prunescope.runner.job import Job
 from prunescope.runner.launcher import STOPPED
 from prunescope.runner.local import Local
+from prunescope.runner.ray_cluster import connected, guarded
 from prunescope.runner.ray_worker import Bell, attempt, look
 from prunescope.runner.ship import Arriving, Parcels
 
 OPTIONS = ("address", "ship")
-ANSWER = 15.0  # seconds in which a cluster must answer
 LOOK = 60.0  # seconds in which each node must have looked at the folder; its first worker process starts for that
 LOST = -9  # exit code of a stage whose worker or node is gone: the loop starts it again
 TOKEN = Path("logs", ".ray-token")
@@ -47,6 +45,7 @@ class Ray:
         self.level, self._rung = 0, 0  # how often to stop was asked, and what of it the workers were told
         self.ray = connected(options.get("address") or os.environ.get("RAY_ADDRESS", ""))
         self.here: Local | None = None
+        self.guard: subprocess.Popen | None = None
         try:
             self._count(jobs, device, threads)
             self._prepare(shipped=options.get("ship") == "true")
@@ -87,6 +86,8 @@ class Ray:
 
     def close(self) -> None:
         self.ray.shutdown()
+        if self.guard:
+            self.guard.communicate()
 
     def _followed(self, events: Any, job: Job, arriving: Arriving) -> int:
         """Take what the worker tells until the stage has ended; its exit code."""
@@ -157,6 +158,7 @@ class Ray:
             yield from attempt(job, lambda: ray.get(bell.heard.remote()), sent, ray.get, given, threads)
 
         self.attempt = task
+        self.guard = guarded()
         if shipped:
             self.parcels = Parcels(ray.put)
             self.here = Local(jobs=None, device="cpu", threads=self.threads, options={})
@@ -197,45 +199,6 @@ def on(node: str) -> Any:
 
 def first_line(error: BaseException) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-
-
-def connected(address: str) -> Any:
-    """The package ray, connected. Raises PrunescopeError where no cluster answers."""
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else it warns
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if "://" in address:
-        raise PrunescopeError(
-            f"Ray's address: found {address}, wanted host:port, on a machine of the cluster; from outside, hand the "
-            "command in by `ray job submit`"
-        )
-    local = address in ("", "local")
-    if not (local or address == "auto" or _answers(address)):
-        raise PrunescopeError(
-            f"no Ray cluster answers at {address}; look at RAY_ADDRESS or --engine-option address, wanted host:port"
-        )
-    ray = import_module("ray")
-    own = {"num_cpus": machine.cores(), "include_dashboard": False} if local else {}
-    try:
-        ray.init(address="local" if local else address, log_to_driver=False, logging_level="ERROR", **own)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        raise PrunescopeError(
-            f"cannot use the Ray cluster at {address or 'this machine'}: {' '.join(str(error).split())}"
-        ) from error
-    # a dead worker's long report would go into the view; the stage's log has its first line
-    inside: Any = import_module("ray._private.worker")
-    inside.print_to_stdstream = lambda *_, **__: None
-    return ray
-
-
-def _answers(address: str) -> bool:
-    """Whether a cluster is there: Ray itself would try for minutes."""
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=5).close()
-        asking = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
-        return not subprocess.run(asking, timeout=ANSWER, capture_output=True, check=False).returncode
-    except (OSError, ValueError, OverflowError, subprocess.TimeoutExpired):
-        return False
 
 
 def make(**settings: Any) -> Ray:
