@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ SAVES = f"""sh -c "trap 'sleep 0.5; echo saved >> saved; exit 130' TERM; {LOOP}"
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch) -> Path:
+def place(tmp_path, monkeypatch) -> Iterator[Path]:
     """A folder to work in, and a Slurm on the PATH whose folder is `slurm` there."""
     for name, value in fake_slurm.install(tmp_path / "slurm").items():
         monkeypatch.setenv(name, value)
@@ -31,7 +31,11 @@ def place(tmp_path, monkeypatch) -> Path:
         monkeypatch.setenv(name, "7")
     monkeypatch.setattr(submitit.SlurmJob, "watcher", type(submitit.SlurmJob.watcher)(delay_s=600))  # it remembers by id
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    yield tmp_path
+    for pid in tmp_path.glob("slurm/*/pid"):  # of a test that failed; the launcher then ends the stage
+        if not (pid.parent / "state").exists():
+            with suppress(ProcessLookupError):
+                os.kill(int(pid.read_text()), signal.SIGKILL)
 
 
 @contextmanager
