@@ -44,6 +44,7 @@ class Ray:
             raise PrunescopeError(f"runtime.device: found {device}, wanted auto or cuda: stages get a GPU each; or use dvc repro")
         self.level, self._rung = 0, 0  # how often to stop was asked, and what of it the workers were told
         self.ray = connected(options.get("address") or os.environ.get("RAY_ADDRESS", ""))
+        self.apart = False
         self.here: Local | None = None
         self.guard: subprocess.Popen | None = None
         try:
