@@ -24,3 +24,18 @@ def test_a_fresh_clone_pulls_all_and_runs_nothing(tmp_path):
         assert found and found == sorted(
             path.relative_to(clone.folder) for path in (clone.folder / made).rglob("*") if path.is_file()
         )
+
+
+def test_what_a_colleague_has_tried_is_restored_from_the_shared_run_cache(tmp_path):
+    clone = Clone(tmp_path)
+    clone.run("dvc", "remote", "add", "-d", "shelf", str(tmp_path / "shelf"))
+    clone.executed("dvc", "repro")
+    clone.commit()
+    tried = ("dvc", "exp", "run", "-S", "sparsity=0.5")
+    assert clone.executed(*tried).keys() >= {"prune-iterative", "finetune", "evaluate"}
+    clone.run("dvc", "push", "--run-cache")
+    there = clone.folder
+    clone.folder = tmp_path / "fresh"
+    subprocess.run(["git", "clone", "-q", there, clone.folder], check=True)
+    clone.run("dvc", "pull", "--run-cache")
+    assert clone.executed(*tried) == {}, "not a single stage"

@@ -18,6 +18,7 @@ from prunescope.runner.schedule import Schedule
 from prunescope.runner.times import Times
 
 TAIL = 12  # lines of a failed stage's log that are shown
+NAMED = 12  # stages that are listed where a failed one leaves some out
 
 
 class View:
@@ -70,7 +71,8 @@ class View:
         shown = "".join(f"\n    {line}" for line in lines[-TAIL:])
         self.note(f"FAILED   {stage}: {error}{shown}\n    all it printed: {log}")
         if lost:
-            self.note(f"         left out: {', '.join(lost)}")
+            more = f" and {len(lost) - NAMED} more, which need them" if len(lost) > NAMED else ""
+            self.note(f"         left out: {', '.join(lost[:NAMED])}{more}")
 
     def note(self, text: str) -> None:
         self.console.print(Text(text), soft_wrap=True)
