@@ -1,5 +1,6 @@
 """Where a stage runs, its seeds, and how it ends."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -95,3 +96,16 @@ def test_a_bug_keeps_its_traceback() -> None:
     script = "from prunescope.study.stage import main\ndef recipe():\n    1 / 0\nmain(recipe)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 1 and "ZeroDivisionError" in done.stderr
+
+
+def test_threads_are_those_of_numpys_matrix_products_too() -> None:
+    """Their number decides about the last bits: a study has the same with and without OMP_NUM_THREADS."""
+    code = (
+        "import numpy, torch, threadpoolctl; from prunescope import runtime; runtime.prepare(2, torch.device('cpu'));"
+        "runtime.prepare(1, torch.device('cpu')); numpy.ones((9, 9)) @ numpy.ones((9, 9));"
+        "pools = threadpoolctl.threadpool_info();"
+        "print(torch.get_num_threads(), *{pool['num_threads'] for pool in pools if pool['user_api'] == 'blas'})"
+    )
+    free = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    done = subprocess.run([sys.executable, "-c", code], env=free, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1", "1"]

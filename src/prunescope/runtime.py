@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from prunescope.errors import PrunescopeError
 from prunescope.seeds import mix
@@ -47,9 +48,13 @@ def seed_everything(*numbers: int) -> None:
 
 
 def prepare(threads: int, on: torch.device) -> None:
-    """Settings that hold for a whole stage: threads (0 = torch's choice); on a GPU full float32 and repeatable algorithms."""
+    """Settings that hold for a whole stage: threads (0 = torch's choice); on a GPU full float32 and repeatable algorithms.
+
+    The threads are numpy's too: their number decides about the last bits of its matrix products.
+    """
     if threads:
         torch.set_num_threads(threads)
+        threadpool_limits(threads, user_api="blas")
     if on.type == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = False  # what says fp32 is fp32; bf16 autocast is not concerned
         torch.backends.cudnn.allow_tf32 = False
