@@ -41,10 +41,10 @@ def interleaved(
         random.Random(number).shuffle(order)
         for name in order:
             gc.collect()
-            _wait(device)
+            wait(device)
             started = time.perf_counter()
             candidates[name]()
-            _wait(device)
+            wait(device)
             if number:
                 seconds[name].append(time.perf_counter() - started)
     return seconds
@@ -100,7 +100,7 @@ def parser(doc: str | None) -> argparse.ArgumentParser:
     return made
 
 
-def _wait(device: torch.device | None) -> None:
+def wait(device: torch.device | None) -> None:
     if device is not None and device.type == "cuda":
         torch.cuda.synchronize(device)
 

@@ -3,13 +3,16 @@
     python benchmarks/step.py                       # VGG16 and DenseNet169 at 32 px
     python benchmarks/step.py --model vgg16 --batch-size 16
 
-Extra memory is the peak of three steps above the dense network's, each in a process of its own, as a multiple of the weights.
+Then by themselves: the optimizer's update, fused as it is and as one operation after the other (torch's foreach), and the masks'
+multiplication. Extra memory is the peak of three steps above the dense network's, each in a process of its own, as a multiple of
+the weights.
 """
 
+import statistics
 import time
 
 import torch
-from common import Peak, interleaved, parser, peak_mib, table, train_step, where
+from common import Peak, interleaved, parser, peak_mib, table, train_step, wait, where
 from torch.nn.utils import prune as reference
 
 from prunescope import runtime
@@ -18,6 +21,7 @@ from prunescope.networks.bits import Bits
 from prunescope.networks.masks import apply_, ones, prunable
 from prunescope.pruning.scopes import kept_count
 from prunescope.pruning.selection import keep_top
+from prunescope.training import optimizers
 from prunescope.training.loop import as_factors
 from prunescope.training.optimizers import make
 
@@ -55,6 +59,34 @@ class Trainee:
             torch._foreach_mul_(self.held, self.factors)
 
 
+def by_itself(trainee: Trainee, device: torch.device, rounds: int = 20) -> dict[str, float]:
+    """Median seconds of a step's parts that are not forward or backward passes, taking turns."""
+    gradients = [torch.zeros_like(parameter) for parameter in trainee.update.parameters]
+    fused = optimizers.FUSED
+
+    def update(devices: tuple[str, ...]) -> None:
+        optimizers.FUSED = devices
+        for parameter, gradient in zip(trainee.update.parameters, gradients, strict=True):
+            parameter.grad = gradient
+        trainee.update.step_(0.0)
+        optimizers.FUSED = fused
+
+    parts = {
+        "the update, fused": lambda: update(fused),
+        "the update, foreach": lambda: update(()),
+        "the masks' multiplication": lambda: torch._foreach_mul_(trainee.held, trainee.factors),
+    }
+    seconds: dict[str, list[float]] = {what: [] for what in parts}
+    for _ in range(rounds):
+        for what, part in parts.items():
+            wait(device)
+            started = time.perf_counter()
+            part()
+            wait(device)
+            seconds[what].append(time.perf_counter() - started)
+    return {what: statistics.median(of) for what, of in seconds.items()}
+
+
 def main() -> None:
     add = parser(__doc__)
     add.add_argument("--model", nargs="+", default=["vgg16", "densenet169"])
@@ -77,12 +109,8 @@ def main() -> None:
         trainees = {way: Trainee(way, model, args.batch_size, device, precision) for way in WAYS}
         print(f"\n{model}")
         print(table(interleaved(trainees, rounds=args.rounds, device=device), reference="dense"))
-        alone = []
-        for _ in range(20):
-            started = time.perf_counter()
-            torch._foreach_mul_(trainees["prunescope"].held, trainees["prunescope"].factors)
-            alone.append(time.perf_counter() - started)
-        print(f"the masks' multiplication alone: {sorted(alone)[10] * 1e3:.2f} ms")
+        for what, alone in by_itself(trainees["prunescope"], device).items():
+            print(f"{what + ' alone':34} {alone * 1e3:8.2f} ms")
         if device.type == "cpu":
             size = sum(p.numel() for p in trainees["dense"].network.parameters()) * 4 / 2**20
             dense = peak_mib(__file__, f"dense@{model}")
