@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     running.add_argument(
         "--jobs", type=int, help="stages at once (default: one a GPU, else one a core; 64 in the queue of Slurm)"
     )
-    running.add_argument("--engine", default="local", help="where stages run: local (default), this machine; slurm")
+    running.add_argument("--engine", default="local", help="where stages run: local (default), this machine; ray; slurm")
     running.add_argument("--engine-option", action="append", default=[], metavar="KEY=VALUE", help="what the engine takes")
     running.add_argument("--keep-going", action="store_true", help="as dvc has it; what it does here always: see --fail-fast")
     running.add_argument(
@@ -127,6 +127,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     words = arguments.dvc or ["repro"]
     runtime = _runnable(Path("params.yaml"), command.overrides_of(words)).runtime
+    if "--dry" in words or (words[0] == "repro" and "-n" in words) or (arguments.dry and arguments.dvc):
+        raise PrunescopeError(
+            f"found a look at {' '.join(words)}, wanted `prunescope run --dry` alone: the study as params.yaml says"
+        )
     if arguments.dry:
         command.dry()
         return 0

@@ -105,6 +105,8 @@ def test_a_killed_stage_is_started_again_once(clone, tmp_path):
     (("--engine-option", "x"), "--engine-option: found x, wanted key=value"),
     (("--engine-option", "x=1"), "--engine-option: found x, wanted none: the local engine has no options"),
     (("--", "exp", "run", "-S", "study.seeds=3"), "study.seeds: found 3"),
+    (("--", "repro", "--dry"), "found a look at repro --dry, wanted `prunescope run --dry` alone"),
+    (("--dry", "--", "exp", "run", "-S", "sparsity=0.5"), "wanted `prunescope run --dry` alone"),
 ])  # fmt: skip
 def test_bad_input_is_refused_before_any_work(clone, words, message):
     refused = attempt(clone, *words)

@@ -30,12 +30,13 @@ def test_what_a_colleague_has_tried_is_restored_from_the_shared_run_cache(tmp_pa
     clone = Clone(tmp_path)
     clone.run("dvc", "remote", "add", "-d", "shelf", str(tmp_path / "shelf"))
     clone.executed("dvc", "repro")
+    clone.run("dvc", "push")
     clone.commit()
-    tried = ("dvc", "exp", "run", "-S", "sparsity=0.5")
+    tried = ("dvc", "exp", "run", "--pull", "-S", "sparsity=0.5")
     assert clone.executed(*tried).keys() >= {"prune-iterative", "finetune", "evaluate"}
     clone.run("dvc", "push", "--run-cache")
     there = clone.folder
     clone.folder = tmp_path / "fresh"
     subprocess.run(["git", "clone", "-q", there, clone.folder], check=True)
     clone.run("dvc", "pull", "--run-cache")
-    assert clone.executed(*tried) == {}, "not a single stage"
+    assert clone.executed(*tried) == {"selected": 1}, "whose output is in git, not in the cache"

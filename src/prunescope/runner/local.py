@@ -6,14 +6,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from prunescope.errors import PrunescopeError
 from prunescope.runner import machine, warm
 from prunescope.runner.job import Job
-from prunescope.runner.launcher import signal_group
+from prunescope.runner.launcher import STOPPED
 
 
 class Local:
@@ -47,6 +47,8 @@ class Local:
             warm.begin(self._environment({}, None))
 
     def run(self, job: Job) -> int:
+        if self._stopped:
+            return STOPPED
         gpu = self._gpus.get() if job.gpu and self._has_gpus else None
         try:
             return self._run(job, self._environment(job.environment, gpu))
@@ -57,12 +59,12 @@ class Local:
     def stop(self) -> None:
         self._stopped = True
         for leader in tuple(self._leaders):
-            signal_group(leader, signal.SIGTERM)
+            _signal(leader, signal.SIGTERM)
 
     def kill(self) -> None:
         self._stopped = True
         for leader, number in tuple(self._leaders.items()):
-            signal_group(leader, number)
+            _signal(leader, number)
 
     def close(self) -> None:
         """Nothing is held between jobs; the fork server ends with this process."""
@@ -84,7 +86,7 @@ class Local:
         assert leader is not None
         self._leaders[leader] = end
         if self._stopped:
-            signal_group(leader, signal.SIGTERM)
+            _signal(leader, signal.SIGTERM)
         try:
             yield
         finally:
@@ -93,9 +95,18 @@ class Local:
     def _environment(self, wanted: Mapping[str, str], gpu: str | None) -> dict[str, str]:
         found = machine.clean(os.environ) | machine.threads(self.threads) | dict(wanted)
         found["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{found.get('PATH', '')}"
-        if self._has_gpus:
+        if self._has_gpus or "CUDA_VISIBLE_DEVICES" in os.environ:  # devices that the user hid stay so
             found["CUDA_VISIBLE_DEVICES"] = gpu or ""
         return found
+
+
+def _signal(leader: int, number: int) -> None:
+    """To a process group; to its first process where that has not yet made it."""
+    try:
+        os.killpg(leader, number)
+    except ProcessLookupError:
+        with suppress(ProcessLookupError):
+            os.kill(leader, number)
 
 
 def make(**settings: Any) -> Local:

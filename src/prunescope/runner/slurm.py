@@ -62,14 +62,17 @@ class Slurm:
         self._cancels: list[subprocess.Popen] = []
 
     def run(self, job: Job) -> int:
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # in this thread and what it starts: Ctrl-C is the head's
-        code = STOPPED
-        for _ in range(PIECES):
-            code, out_of_time = self._run(job)
-            if self._stopped or not out_of_time:
-                break
-            _say(job.log, "the job's time was over: the stage has saved its state and goes on in another job")
-        return code
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # for what this thread starts: Ctrl-C is the head's
+        try:
+            code = STOPPED
+            for _ in range(PIECES):
+                code, out_of_time = self._run(job)
+                if self._stopped or not out_of_time:
+                    break
+                _say(job.log, "the job's time was over: the stage has saved its state and goes on in another job")
+            return code
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def stop(self) -> None:
         self._stopped = True

@@ -168,8 +168,13 @@ def train(
 
 
 def _ours(name: str, module: Any) -> bool:
-    """Whether a module is the project's own code or the stage's script."""
-    return (name.split(".")[0] == "prunescope" or name == "__main__") and getattr(module, "__file__", None) is not None
+    """Whether a module is the project's own code or the stage's script; what starts stages decides nothing about them."""
+    starts = name == "prunescope.__main__" or f"{name}.".startswith("prunescope.runner.")
+    return (
+        (name.split(".")[0] == "prunescope" or name == "__main__")
+        and not starts
+        and getattr(module, "__file__", None) is not None
+    )
 
 
 def write_record(metrics: Path, history: Path, setup: Setup, log: Log, *, budget: Budget, **more: Any) -> None:
