@@ -10,7 +10,6 @@ python benchmarks/runner_overhead.py --cells one four
 """
 
 import argparse
-import os
 import random
 import statistics
 import subprocess
@@ -24,6 +23,9 @@ from common import where
 from large_studies import GRIDS, ROOT, write_params
 
 from prunescope.runner import lockfile
+
+sys.path.insert(0, str(ROOT / "tests"))
+from clone import Clone
 
 HEAD = """
 import resource, sys
@@ -54,20 +56,17 @@ def main() -> None:
             print(row(study(Path(folder), cells), arguments.rounds), flush=True)
 
 
-def study(folder: Path, cells: str) -> Path:
+def study(folder: Path, cells: str) -> Clone:
     """A clone whose stages have not run yet."""
-    sys.path.insert(0, str(ROOT / "tests"))
-    from clone import Clone
-
     clone = Clone(folder, all_recipes=True)
     write_params(ROOT, clone.folder, cells)
-    return clone.folder
+    return clone
 
 
-def row(clone: Path, rounds: int) -> str:
+def row(clone: Clone, rounds: int) -> str:
     """A line of the table."""
     whole_run = head(clone, RUN)
-    names = lockfile.names(clone / "dvc.lock")
+    names = lockfile.names(clone.folder / "dvc.lock")
     forced = [name for name in names if name.startswith("finetune@")][:FORCED]
     some, again = ("-s", *forced), ("-f", "-s", *forced)
     wanted = [(command, words) for command in (DVC, RUN) for words in ((), some, again)]
@@ -82,17 +81,17 @@ def row(clone: Path, rounds: int) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def head(clone: Path, command: str, *words: str) -> float:
+def head(clone: Clone, command: str, *words: str) -> float:
     """User and system seconds of the command's own process, without its children."""
-    result = clone.parent / "seconds"
+    result = clone.folder.parent / "seconds"
     if command == DVC:
         code = HEAD.format(module="dvc.cli", argv=["dvc"], given=["repro", "-q", *words], result=str(result))
     else:
         argv = ["prunescope", "run", "--plain", "--jobs", "2", "--", "repro", "-q", *words]
         code = HEAD.format(module="prunescope.__main__", argv=argv, given="", result=str(result))
-    environment = os.environ | {"DVC_NO_ANALYTICS": "1", "PYTHONPATH": str(ROOT / "src")}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    done = subprocess.run([sys.executable, "-c", code], cwd=clone, env=environment, capture_output=True, text=True, check=False)
+    environment = clone.environment() | {"PYTHONPATH": str(ROOT / "src")}
+    given = {"cwd": clone.folder, "env": environment, "capture_output": True, "text": True, "check": False}
+    done = subprocess.run([sys.executable, "-c", code], **given)
     if done.returncode:
         raise SystemExit(f"{command} {' '.join(words)} failed:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
     return float(result.read_text(encoding="utf-8"))

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from test_side_by_side import RUN, alive, attempt, content, environment
+from running import RUN, attempt, content, environment, until_nothing_runs
 
 from clone import ALL, Clone
 
@@ -29,11 +29,6 @@ dvc.stage.Stage.{step} = kill
 sys.argv = ["prunescope", "run", "--plain", "--jobs", "1"]
 main()
 """
-
-
-@pytest.fixture
-def clone(tmp_path) -> Clone:
-    return Clone(tmp_path)
 
 
 @pytest.mark.parametrize("step, again", [
@@ -63,10 +58,7 @@ def test_random_kills_end_as_a_run_in_one_go(clone, tmp_path):
         head.stdout.read()
         head.stdout.close()
         assert head.wait(timeout=60) == -signal.SIGKILL, "the study is too small for so many kills"
-        until = time.monotonic() + 45
-        while alive(clone.folder) and time.monotonic() < until:
-            time.sleep(0.1)
-        assert alive(clone.folder) == []
+        until_nothing_runs(clone.folder)
     assert attempt(clone).returncode == 0
     ran = Counter(clone.log.read_text().split())
     assert ran.keys() == ALL.keys() and ran.total() <= sum(ALL.values()) + kills * 3, "two ran and one was being recorded"

@@ -12,6 +12,8 @@ import psutil
 import pytest
 
 from graph import ROOT
+from prunescope.runner.launcher import command_line
+from prunescope.runner.machine import lives
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="process groups and locks of POSIX")
 SAVES = """
@@ -33,9 +35,8 @@ def stage(tmp_path) -> str:
 
 
 def launch(log: Path, command: str) -> subprocess.Popen:
-    words = [sys.executable, "-m", "prunescope.runner.launcher", str(log), command]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
-    return subprocess.Popen(words, start_new_session=True, env=environment)
+    return subprocess.Popen(command_line(log, command), start_new_session=True, env=environment)
 
 
 def text(log: Path) -> str:
@@ -47,15 +48,6 @@ def until(holds: Callable[[], bool], seconds: float = 10) -> None:
     while not holds():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.05)
-
-
-def lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    status = Path(f"/proc/{process}/stat")
-    return not status.is_file() or status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def pid_in(log: Path) -> int:
@@ -90,7 +82,7 @@ def test_an_orphan_saves_and_ends(tmp_path, stage, victim):
     code = (
         "import subprocess, sys; p = subprocess.Popen(sys.argv[1:], start_new_session=True); print(p.pid, flush=True); p.wait()"
     )
-    words = [sys.executable, "-c", code, sys.executable, "-m", "prunescope.runner.launcher", str(log), f"{stage} 0.2"]
+    words = [sys.executable, "-c", code, *command_line(log, f"{stage} 0.2")]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout

@@ -7,13 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
-from test_side_by_side import RUN, attempt, change, content, environment
+from running import RUN, attempt, change, content, environment, until_nothing_runs
 
 from clone import ALL, Clone
 from prunescope.errors import PrunescopeError
@@ -22,11 +23,6 @@ pytestmark = pytest.mark.skipif(not find_spec("ray"), reason="needs ray: pip ins
 WAYS = [(), ("--engine-option", "ship=true")]
 MODES = pytest.mark.parametrize("way", WAYS, ids=["shared", "ship"])
 STATE = "resume/pretrain-base-vgg16_bn-digits-0.safetensors"
-
-
-@pytest.fixture
-def clone(tmp_path) -> Clone:
-    return Clone(tmp_path)
 
 
 @pytest.fixture
@@ -44,23 +40,16 @@ def cluster(tmp_path, monkeypatch) -> Iterator[Any]:
     made.shutdown()
 
 
-def alive(*folders: Path) -> list[str]:
-    """Processes that work in one of the folders or below."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and any((entry / "cwd").readlink().is_relative_to(folder) for folder in folders):
-                found.append((entry / "cmdline").read_text())
-        except OSError:
-            continue
-    return found
-
-
-def until_nothing_runs(clone: Clone, tmp_path: Path) -> None:
-    end = time.monotonic() + 45
-    while (left := alive(clone.folder, tmp_path / "worker")) and time.monotonic() < end:
-        time.sleep(0.2)
-    assert left == []
+@contextmanager
+def pruning(clone: Clone, *way: str, **given: Any) -> Iterator[subprocess.Popen]:
+    """A head at work, from when two prune stages have begun."""
+    given |= {"cwd": clone.folder, "env": environment(clone), "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen((sys.executable, *RUN[1:], "--engine", "ray", *way), **given) as head:
+        assert head.stdout
+        seen = ""
+        while seen.count("begins   prune") < 2:
+            seen += head.stdout.readline()
+        yield head
 
 
 @pytest.mark.slow
@@ -121,25 +110,20 @@ else:
         assert set(words) == {"begun", "saved", "resumed"} and "raylet" not in done.stdout + done.stderr
         assert way or words == ["begun", "saved", "resumed"], "on a shared folder the orphan has ended before"
     assert not (clone.folder / STATE).exists(), "the state has been used up"
-    until_nothing_runs(clone, tmp_path)
+    until_nothing_runs(clone.folder, tmp_path / "worker")
 
 
 @pytest.mark.slow
 @MODES
 def test_a_node_dies(clone, tmp_path, cluster, way):
     change(clone, "prune", "import time\ntime.sleep(5)\n")
-    given = {"cwd": clone.folder, "env": environment(clone), "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    with subprocess.Popen((sys.executable, *RUN[1:], "--engine", "ray", *way), **given) as head:
-        assert head.stdout
-        seen = ""
-        while seen.count("begins   prune") < 2:
-            seen += head.stdout.readline()
+    with pruning(clone, *way, stderr=subprocess.STDOUT) as head:
         time.sleep(2)
         cluster.remove_node(cluster.second, allow_graceful=False)
-        seen += head.stdout.read()
+        seen = head.stdout.read() if head.stdout else ""
     assert head.returncode == 0, seen
     assert re.findall(r"^prune-\S+ was killed \(exit -9\)", seen, re.MULTILINE), seen
-    until_nothing_runs(clone, tmp_path)
+    until_nothing_runs(clone.folder, tmp_path / "worker")
     assert clone.executed("dvc", "repro") == {}
 
 
@@ -167,17 +151,13 @@ def save(number, frame):
 signal.signal(signal.SIGTERM, save)
 time.sleep(60)
 """)  # fmt: skip
-    given = {"cwd": clone.folder, "env": environment(clone), "start_new_session": True, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen((sys.executable, *RUN[1:], "--engine", "ray", *way), **given) as head:
-        assert head.stdout
-        seen = ""
-        while seen.count("begins   prune") < 2:
-            seen += head.stdout.readline()
+    with pruning(clone, *way, start_new_session=True) as head:
         time.sleep(3)
         os.killpg(head.pid, number) if number == signal.SIGINT else head.send_signal(number)  # as a terminal sends Ctrl-C
+        assert head.stdout
         head.stdout.read()
     assert head.returncode != 0
-    until_nothing_runs(clone, tmp_path)
+    until_nothing_runs(clone.folder, tmp_path / "worker")
     assert (tmp_path / "saved").read_text() == "saved saved "
     if number != signal.SIGKILL or not way:
         assert len(list((clone.folder / "resume").glob("*.safetensors"))) == 2

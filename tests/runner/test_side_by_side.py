@@ -1,6 +1,5 @@
 """`prunescope run` on the real dvc.yaml with fake stages: what runs, what is written, what happens when something dies."""
 
-import json
 import os
 import re
 import signal
@@ -11,41 +10,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-import yaml
+from running import RUN, alive, attempt, change, content, environment, until_nothing_runs
 
 from clone import ALL, Clone
-from graph import ROOT
-
-RUN = ("python", "-m", "prunescope", "run", "--plain", "--jobs", "2")
-
-
-@pytest.fixture
-def clone(tmp_path) -> Clone:
-    return Clone(tmp_path)
-
-
-def environment(clone: Clone) -> dict[str, str]:
-    """With the package of this checkout."""
-    return clone.environment() | {"PYTHONPATH": str(ROOT / "src")}
-
-
-def attempt(clone: Clone, *words: str) -> subprocess.CompletedProcess:
-    given = {"cwd": clone.folder, "env": environment(clone), "timeout": 240}
-    return subprocess.run((sys.executable, *RUN[1:], *words), **given, capture_output=True, text=True, check=False)
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    files = [file for name in ("prepared", "checkpoints", "metrics", "report") for file in (folder / name).rglob("*")]
-    lock = yaml.safe_load((folder / "dvc.lock").read_text())["stages"]  # without the fakes themselves: they name their log
-    entries = {stage: [{**of, "deps": [d for d in of["deps"] if "stages/" not in d["path"]]}] for stage, of in lock.items()}
-    read = {file.relative_to(folder).as_posix(): file.read_bytes() for file in files if file.is_file()}
-    return read | {"dvc.lock": json.dumps(entries).encode()}
-
-
-def change(clone: Clone, script: str, code: str) -> None:
-    """Put code at the beginning of a fake stage."""
-    path = clone.folder / "stages" / f"{script}.py"
-    path.write_text(code + path.read_text())
 
 
 def test_it_is_dvc_repro_with_stages_side_by_side(clone, tmp_path):
@@ -114,18 +81,6 @@ def test_bad_input_is_refused_before_any_work(clone, words, message):
     assert not clone.log.exists() and not (clone.folder / "prepared").exists()
 
 
-def alive(folder: Path) -> list[int]:
-    """Processes whose work is in the clone."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and (entry / "cwd").readlink() == folder:
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return found
-
-
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks for processes in /proc")
 def test_stages_of_a_killed_fork_server_end_before_they_are_started_again(clone, tmp_path):
     once = f"import fcntl, pathlib, time\nmark = pathlib.Path({str(tmp_path)!r}, 'mark')\nheld = mark.open('a')\n"
@@ -160,10 +115,7 @@ def test_nothing_is_left_behind_when_the_head_is_stopped_or_killed(clone, number
     head.stdout.read()
     head.stdout.close()
     assert head.wait(timeout=60) != 0
-    until = time.monotonic() + 45
-    while alive(clone.folder) and time.monotonic() < until:
-        time.sleep(0.2)
-    assert alive(clone.folder) == []
+    until_nothing_runs(clone.folder)
     change(clone, "prune", "import time\ntime.sleep = lambda seconds: None\n")
     assert attempt(clone).returncode == 0, "and the next one completes"
     assert clone.executed("dvc", "repro") == {}

@@ -11,18 +11,13 @@ from pathlib import Path
 
 import fake_slurm
 import pytest
-from test_side_by_side import RUN, alive, attempt, change, content, environment
+from running import RUN, alive, attempt, change, content, environment, until_nothing_runs
 
 from clone import ALL, Clone
 
 pytest.importorskip("submitit", reason="needs submitit: pip install 'prunescope[slurm]'")
 LOCAL = ("--engine", "slurm", "--engine-option", "executor=local")
 SLURM = ("--engine", "slurm", "--engine-option", "partition=gpu")
-
-
-@pytest.fixture
-def clone(tmp_path) -> Clone:
-    return Clone(tmp_path)
 
 
 def with_neighbours(printed: str) -> bool:
@@ -95,10 +90,8 @@ def test_nothing_is_left_behind_when_the_head_is_stopped_or_killed(clone, tmp_pa
     head.stdout.close()
     assert head.wait(timeout=60) != 0
     assert number == signal.SIGKILL or (alive(clone.folder) == [] and (tmp_path / "saved").exists()), "it waits for states"
-    until = time.monotonic() + 45
-    while alive(clone.folder) and time.monotonic() < until:
-        time.sleep(0.2)
-    assert alive(clone.folder) == [] and (tmp_path / "saved").exists()
+    until_nothing_runs(clone.folder)
+    assert (tmp_path / "saved").exists()
     change(clone, "pretrain", "import time\ntime.sleep = lambda seconds: None\n")
     assert attempt(clone, *LOCAL, "--", "repro", "pretrain").returncode == 0, "and the next one completes"
     assert clone.executed("dvc", "repro", "pretrain") == {}

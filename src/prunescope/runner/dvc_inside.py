@@ -92,15 +92,14 @@ def _collect_once(slow: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
 
 def _read_once(slow: Callable[..., Any]) -> Callable[..., Any]:
     """`read_param_file` that reads a file, and looks a key up, once per version of it. Values are shared: DVC only looks on."""
-    read: dict[str, tuple[tuple[int, int, int], Any, dict[str, Any]]] = {}
+    read: dict[str, tuple[tuple[int, ...], Any, dict[str, Any]]] = {}
 
     def read_once(fs: Any, path: Any, key_paths: list[str] | None = None, flatten: bool = False, **options: Any) -> Any:
         if options or not (flatten and key_paths) or not Path(path).is_file():
             return slow(fs, path, key_paths, flatten=flatten, **options)
-        found = Path(path).stat()
-        stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
-        if str(path) not in read or read[str(path)][0] != stamp:
-            read[str(path)] = (stamp, slow(fs, path), {})
+        seen = hashes.stamp(Path(path).stat())
+        if str(path) not in read or read[str(path)][0] != seen:
+            read[str(path)] = (seen, slow(fs, path), {})
         _, whole, values = read[str(path)]
         for key in key_paths:
             if key not in values:

@@ -54,4 +54,9 @@ def _files(folder: str) -> Iterator[tuple[str, int, int, int, int]]:
 
 
 def _stamp(path: str, found: os.stat_result) -> tuple[str, int, int, int, int]:
-    return path, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return path, *stamp(found)
+
+
+def stamp(found: os.stat_result) -> tuple[int, int, int, int]:
+    """What tells two versions of a file apart without reading it."""
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -1,11 +1,13 @@
 """A stage's command as an engine gets it, and what an engine is."""
 
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 KILLED = 128  # exit codes above: the shell's word for a command that a signal ended; below 0 it is Python's
+STOPPED = KILLED + signal.SIGTERM  # of what was asked to stop before it began
 
 
 @dataclass(frozen=True)

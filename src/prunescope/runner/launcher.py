@@ -17,8 +17,14 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
+from prunescope.runner.job import STOPPED
+
 GRACE = 30.0  # seconds in which an orphan may save its state before it is killed
-STOPPED = 128 + signal.SIGTERM  # exit code of what was asked to stop before it began
+
+
+def command_line(log: Path | str, command: str) -> list[str]:
+    """What starts a launcher."""
+    return [sys.executable, "-m", "prunescope.runner.launcher", str(log), command]
 
 
 def main() -> int:
@@ -117,9 +123,12 @@ def _say(pipe: int) -> None:
 
 
 def signal_group(leader: int, number: int) -> None:
-    """Send a signal to a process group that may be gone."""
+    """Send a signal to a process group that may be gone, or to its leader where that has not yet made it."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(leader, number)
+        try:
+            os.killpg(leader, number)
+        except ProcessLookupError:
+            os.kill(leader, number)
 
 
 def end_group(leader: int) -> None:

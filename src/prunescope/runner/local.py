@@ -4,20 +4,20 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 
 from prunescope.errors import PrunescopeError
 from prunescope.runner import machine, warm
-from prunescope.runner.job import Job
-from prunescope.runner.launcher import STOPPED
+from prunescope.runner.job import STOPPED, Job
+from prunescope.runner.launcher import command_line, signal_group
 
 
 class Local:
     """At most `slots` jobs at once; each has its share of the cores as threads, and a GPU of its own where there are some."""
+
+    apart = False
 
     def __init__(self, *, jobs: int | None, device: str, threads: int, options: Mapping[str, str]) -> None:
         """jobs: how many at once, None: one a GPU, else one a core · device, threads: as in params.yaml's runtime.
@@ -39,7 +39,6 @@ class Local:
         self._gpus: queue.SimpleQueue[str] = queue.SimpleQueue()
         for gpu in gpus[: self.slots]:
             self._gpus.put(gpu)
-        self.apart = False
         self._has_gpus, self._stopped = bool(gpus), False
         self._leaders: dict[int, signal.Signals] = {}  # of process groups, with the signal that ends them at once
         self._warm = warm.available()
@@ -59,12 +58,12 @@ class Local:
     def stop(self) -> None:
         self._stopped = True
         for leader in tuple(self._leaders):
-            _signal(leader, signal.SIGTERM)
+            signal_group(leader, signal.SIGTERM)
 
     def kill(self) -> None:
         self._stopped = True
         for leader, number in tuple(self._leaders.items()):
-            _signal(leader, number)
+            signal_group(leader, number)
 
     def close(self) -> None:
         """Nothing is held between jobs; the fork server ends with this process."""
@@ -75,9 +74,8 @@ class Local:
             process = warm.start(script, job.folder, environment, job.log)
             with self._running(process.pid, signal.SIGKILL):
                 return warm.wait(process)
-        launcher = [sys.executable, "-m", "prunescope.runner.launcher", str(job.log), job.command]
         # a session of its own: Ctrl-C in the terminal reaches the head alone, which passes it on
-        process = subprocess.Popen(launcher, cwd=job.folder, env=environment, start_new_session=True)
+        process = subprocess.Popen(command_line(job.log, job.command), cwd=job.folder, env=environment, start_new_session=True)
         with self._running(process.pid, signal.SIGTERM):  # the launcher kills its stage when asked twice
             return process.wait()
 
@@ -86,27 +84,17 @@ class Local:
         assert leader is not None
         self._leaders[leader] = end
         if self._stopped:
-            _signal(leader, signal.SIGTERM)
+            signal_group(leader, signal.SIGTERM)
         try:
             yield
         finally:
             del self._leaders[leader]
 
     def _environment(self, wanted: Mapping[str, str], gpu: str | None) -> dict[str, str]:
-        found = machine.clean(os.environ) | machine.threads(self.threads) | dict(wanted)
-        found["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{found.get('PATH', '')}"
+        found = machine.this_python(machine.clean(os.environ) | machine.threads(self.threads) | dict(wanted))
         if self._has_gpus or "CUDA_VISIBLE_DEVICES" in os.environ:  # devices that the user hid stay so
             found["CUDA_VISIBLE_DEVICES"] = gpu or ""
         return found
-
-
-def _signal(leader: int, number: int) -> None:
-    """To a process group; to its first process where that has not yet made it."""
-    try:
-        os.killpg(leader, number)
-    except ProcessLookupError:
-        with suppress(ProcessLookupError):
-            os.kill(leader, number)
 
 
 def make(**settings: Any) -> Local:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -44,6 +45,22 @@ def gpus() -> list[str]:
 def clean(environment: Mapping[str, str]) -> dict[str, str]:
     """Without what belongs to the head alone: its devices, its place in a cluster's job, torchrun's."""
     return {name: value for name, value in environment.items() if not name.startswith(NOT_PASSED_ON)}
+
+
+def this_python(environment: Mapping[str, str]) -> dict[str, str]:
+    """With the interpreter that runs this first in PATH: stages begin with `python`."""
+    beside = str(Path(sys.executable).parent)
+    return dict(environment) | {"PATH": os.pathsep.join((beside, environment.get("PATH", "")))}
+
+
+def lives(process: int) -> bool:
+    """Whether a process of this machine has not ended, waited for by its parent or not."""
+    import psutil
+
+    try:
+        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def threads(number: int) -> dict[str, str]:

@@ -12,8 +12,7 @@ import prunescope
 from prunescope.errors import PrunescopeError
 from prunescope.files import write_text
 from prunescope.runner import machine, warm
-from prunescope.runner.job import Job
-from prunescope.runner.launcher import STOPPED
+from prunescope.runner.job import STOPPED, Job
 from prunescope.runner.local import Local
 from prunescope.runner.ray_cluster import connected, guarded
 from prunescope.runner.ray_worker import Bell, attempt, look
@@ -30,6 +29,8 @@ PACKAGES = tuple(dict.fromkeys(name.partition(".")[0] for name in warm.PRELOADED
 class Ray:
     """At most `slots` tasks at once, each with its share of CPUs as threads, and a GPU where the cluster has some."""
 
+    apart = False
+
     def __init__(self, *, jobs: int | None, device: str, threads: int, options: Mapping[str, str]) -> None:
         """jobs: how many at once, None: one a GPU, else one a CPU of the cluster · device, threads: as in params.yaml's runtime.
 
@@ -44,7 +45,6 @@ class Ray:
             raise PrunescopeError(f"runtime.device: found {device}, wanted auto or cuda: stages get a GPU each; or use dvc repro")
         self.level, self._rung = 0, 0  # how often to stop was asked, and what of it the workers were told
         self.ray = connected(options.get("address") or os.environ.get("RAY_ADDRESS", ""))
-        self.apart = False
         self.here: Local | None = None
         self.guard: subprocess.Popen | None = None
         try:

@@ -6,7 +6,6 @@ An attempt tells the head what happens as events: where it begins, what it print
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
@@ -14,9 +13,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from prunescope.runner.job import Job
-from prunescope.runner.launcher import STOPPED, lock_of, only_one
-from prunescope.runner.machine import clean
+from prunescope.runner.job import STOPPED, Job
+from prunescope.runner.launcher import command_line, lock_of, only_one
+from prunescope.runner.machine import clean, this_python
 from prunescope.runner.machine import threads as threads_of
 from prunescope.runner.ship import Event, Sent, away
 
@@ -67,9 +66,8 @@ def attempt(
         if heard():
             yield "ended", STOPPED
             return
-        words = [sys.executable, "-m", "prunescope.runner.launcher", str(log), job.command]
         found = environment(job, folder, given, threads)
-        process = subprocess.Popen(words, cwd=folder, env=found, start_new_session=True)
+        process = subprocess.Popen(command_line(log, job.command), cwd=folder, env=found, start_new_session=True)
         try:
             asked, due = 0, time.monotonic() + ASKED
             while process.poll() is None:
@@ -98,10 +96,9 @@ def attempt(
 
 def environment(job: Job, folder: Path, given: Mapping[str, str], threads: int) -> dict[str, str]:
     """A stage's variables: the worker's, with the job's folder, code, threads and GPU."""
-    found = dict(given) | clean(os.environ) | threads_of(threads) | dict(job.environment)
+    found = this_python(dict(given) | clean(os.environ) | threads_of(threads) | dict(job.environment))
     found["DVC_ROOT"] = str(folder)
     found["PYTHONPATH"] = os.pathsep.join(filter(None, (str(folder / "src"), found.get("PYTHONPATH"))))
-    found["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{found.get('PATH', '')}"
     found["CUDA_VISIBLE_DEVICES"] = os.environ.get("CUDA_VISIBLE_DEVICES", "") if job.gpu else ""  # Ray set it for this task
     return found
 

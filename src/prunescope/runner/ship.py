@@ -19,6 +19,7 @@ from typing import Any
 
 from prunescope.errors import PrunescopeError
 from prunescope.files import replacing
+from prunescope.runner.hashes import stamp
 from prunescope.runner.job import Job
 from prunescope.runner.launcher import only_one
 
@@ -43,7 +44,7 @@ class Parcels:
 
     def __init__(self, put: Callable[[bytes], Any]) -> None:
         self.put = put
-        self._sent: dict[Path, tuple[tuple[int, int, int], str]] = {}
+        self._sent: dict[Path, tuple[tuple[int, ...], str]] = {}
         self._pieces: dict[str, tuple[Any, ...]] = {}
         self._lock = threading.Lock()
 
@@ -56,13 +57,12 @@ class Parcels:
     def _parcel(self, path: Path, name: str) -> Sent:
         if path.is_dir():
             return Sent(name)
-        found = path.stat()
-        stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+        seen = stamp(path.stat())
         known, digest = self._sent.get(path, (None, ""))
-        if known != stamp:
+        if known != seen:
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
-            self._sent[path] = stamp, digest
+            self._sent[path] = seen, digest
         if digest not in self._pieces:
             self._pieces[digest] = tuple(map(self.put, pieces(path)))
         return Sent(name, digest, self._pieces[digest])
@@ -161,7 +161,7 @@ class Away:
         began = time.monotonic()
         if last or began >= self._due:
             saved = self._saved()
-            for name in [name for name, stamp in saved.items() if self._states.get(name) != stamp]:
+            for name in [name for name, seen in saved.items() if self._states.get(name) != seen]:
                 yield from self.file(name)
             yield from (("gone", name) for name in self._states if name not in saved)
             self._states = saved
@@ -183,12 +183,11 @@ class Away:
                 yield "file", name, piece
             yield "file", name, b""
 
-    def _saved(self) -> dict[str, tuple[int, int, int]]:
+    def _saved(self) -> dict[str, tuple[int, ...]]:
         found = {}
         for path in (self.folder / "resume").glob("[!.]*.safetensors*"):
             with suppress(FileNotFoundError):
-                of = path.stat()
-                found[path.relative_to(self.folder).as_posix()] = (of.st_mtime_ns, of.st_size, of.st_ino)
+                found[path.relative_to(self.folder).as_posix()] = stamp(path.stat())
         return found
 
 

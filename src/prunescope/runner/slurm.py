@@ -14,7 +14,7 @@ from typing import Any
 
 from prunescope.errors import PrunescopeError
 from prunescope.runner import machine, slurm_options
-from prunescope.runner.job import KILLED, Job
+from prunescope.runner.job import KILLED, STOPPED, Job
 from prunescope.runner.slurm_worker import work
 
 COMMANDS = ("sbatch", "srun", "sinfo", "squeue", "sacct", "scancel")
@@ -22,7 +22,6 @@ AT_ONCE = 64  # jobs in the queue
 PIECES = 20  # jobs that one stage may take, each to its time limit
 ASKED = 30.0  # seconds between two looks at all jobs' states; an ended stage's result is seen within a second
 PATIENCE = 120.0  # seconds for jobs to leave the queue
-STOPPED = KILLED + signal.SIGTERM
 
 
 class Slurm:

@@ -4,16 +4,13 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 
-import psutil
-
 from prunescope.runner import machine
-from prunescope.runner.job import KILLED, was_killed
-from prunescope.runner.launcher import signal_group
+from prunescope.runner.job import STOPPED, was_killed
+from prunescope.runner.launcher import command_line, signal_group
 
 TIME_LIMIT = signal.SIGUSR2  # what Slurm sends before a job's time is over; submitit asks for it
 
@@ -41,10 +38,10 @@ def work(
     for number in (signal.SIGTERM, TIME_LIMIT):  # in place of submitit's, which ignores the first one
         signal.signal(number, pass_on)
     if asked or Path(stop).exists():
-        return KILLED + signal.SIGTERM, False, ""
-    patient = f"trap : TERM; {command}"  # else the shell would end at once, and its stage be killed while it saves
-    launcher = [sys.executable, "-m", "prunescope.runner.launcher", log, patient]
-    process = subprocess.Popen(launcher, cwd=folder, env=environment(wanted, threads, gpu=gpu), start_new_session=True)
+        return STOPPED, False, ""
+    given = {"cwd": folder, "env": environment(wanted, threads, gpu=gpu), "start_new_session": True}
+    patient = f"trap : TERM; {command}"  # else the shell would end at once, and the stage's own exit code be lost
+    process = subprocess.Popen(command_line(log, patient), **given)
     running.append(process)
     if asked:
         signal_group(process.pid, signal.SIGTERM)
@@ -53,21 +50,12 @@ def work(
             code = process.wait(timeout=0.5)
             return code, TIME_LIMIT in asked and was_killed(code), ""
         except subprocess.TimeoutExpired:
-            if head and not asked and not lives(head):
+            if head and not asked and not machine.lives(head):
                 pass_on(signal.SIGTERM, None)
-
-
-def lives(process: int) -> bool:
-    """Whether a process of this machine has not ended, waited for by its parent or not."""
-    try:
-        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def environment(wanted: Mapping[str, str], threads: int, *, gpu: bool) -> dict[str, str]:
     """The worker's own, with what Slurm set there (its devices); without the head's DVC and without submitit's."""
     found = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "SUBMITIT_"))}
-    found |= machine.threads(threads) | dict(wanted)
-    found["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{found.get('PATH', '')}"
+    found = machine.this_python(found | machine.threads(threads) | dict(wanted))
     return found if gpu else found | {"CUDA_VISIBLE_DEVICES": ""}
