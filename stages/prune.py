@@ -7,11 +7,10 @@ from functools import partial
 
 from prunescope.networks import checkpoint
 from prunescope.networks.masks import achieved_sparsity, collapsed, prunable
-from prunescope.pruning.calibration import mean_gradients
 from prunescope.pruning.plans import plan_of
+from prunescope.pruning.ranking import base_levels, score_of
 from prunescope.pruning.recovery import Recovery
 from prunescope.pruning.run import run
-from prunescope.pruning.scores import SCORES
 from prunescope.study.params import load
 from prunescope.study.stage import arguments, main
 from prunescope.training import parallel
@@ -32,18 +31,20 @@ def recipe() -> None:
     weights = prunable(network, method.exclude)
     budget = setup.steps(wanted.finetune.epochs)
     round_steps = setup.steps(wanted.epochs_per_round) if method.plan == "iterative" else 0
-    plan = plan_of(method, tuple(weights), args.sparsity, budget=budget, round_steps=round_steps)
+    spent, levels = (
+        {"budget": budget, "round_steps": round_steps},
+        partial(base_levels, method, setup, base, args.sparsity, args.seed),
+    )
+    plan = plan_of(method, tuple(weights), args.sparsity, **spent, levels=levels)
 
     log = Log()
     progress = setup.progress(network, setup.optimizer(network), log, finetune=wanted.finetune, plan=plan, prune=method)
     label, again = f"{args.method} {args.model}", method.reestimate_batches
     recovery = Recovery(setup, progress, wanted.finetune, weights, plan, reestimate_batches=again, label=label)
-    calibrate = {"count": method.score_batches, "precision": setup.precision}
-    slopes = partial(mean_gradients, progress.shared, weights, setup.batches, setup.task, **calibrate)
     if not progress.resumed:
         recovery.look("start")
     masks = run(
-        weights, plan, score=partial(SCORES[method.score], seed=args.seed, gradients=slopes), recover=recovery,
+        weights, plan, score=score_of(method, setup, progress.shared, weights, args.seed), recover=recovery,
         rewind=partial(recovery.rewind, REWINDS[method.rewind], base.state),
         masks=progress.masks or None, first_round=max(log.round - 1, 0), in_recovery=log.round > 0,
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prunescope.errors import PrunescopeError
-from prunescope.pruning.plans import PLANS, Round, iterative, layerwise, oneshot
+from prunescope.pruning.plans import PLANS, Round, iterative, layerwise, oneshot, plan_of
 from prunescope.pruning.schedules import SCHEDULES, cubic, geometric, linear
 
 SETTINGS: dict[str, Any] = {
@@ -145,3 +146,25 @@ def test_layerwise_with_next_to_no_recovery_is_refused() -> None:
 def test_layerwise_without_any_of_the_recovery_it_was_asked_for_is_refused() -> None:
     with pytest.raises(PrunescopeError, match="recovery_share"):
         layerwise([str(number) for number in range(31)], 0.8, budget=1, recovery_share=0.9)
+
+
+def test_layerwise_goes_backward_and_to_levels_of_its_own() -> None:
+    levels = {"a": 0.25, "b": 0.5, "c": 0.9}
+    found = layerwise("abc", 0.8, budget=10, recovery_share=0.4, order="backward", levels=levels)
+    assert [(of.layers, of.sparsity, of.recovery_steps) for of in found] == [
+        (("c",), 0.9, 2),
+        (("b",), 0.5, 2),
+        (("a",), 0.25, 0),
+    ]
+
+
+def test_levels_are_asked_for_where_the_scope_is_not_the_layers_own() -> None:
+    settings = {"schedule": "linear", "step": 0.1, "recovery_share": 0.0, "order": "forward"}
+
+    def found(plan: str, scope: str) -> set[float]:
+        method = SimpleNamespace(plan=plan, scope=scope, **settings)
+        rounds = plan_of(method, ["a", "b"], 0.8, budget=100, round_steps=0, levels=lambda: {"a": 0.7, "b": 0.9})
+        return {of.sparsity for of in rounds}
+
+    assert found("layerwise", "global") == found("layerwise", "erk") == {0.7, 0.9}
+    assert found("layerwise", "layer") == found("oneshot", "global") == {0.8}

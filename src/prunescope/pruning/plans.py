@@ -7,7 +7,7 @@ taken from the one training budget that all methods share.
 """
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,8 +52,18 @@ def iterative(
     return [*between, Round(tuple(layers), sparsity, scope, 0)]
 
 
-def layerwise(layers: Sequence[str], sparsity: float, *, budget: int, recovery_share: float, **_: Any) -> list[Round]:
-    """One layer after the other to the target, in network order, with training after each.
+def layerwise(
+    layers: Sequence[str],
+    sparsity: float,
+    *,
+    budget: int,
+    recovery_share: float,
+    order: str = "forward",
+    levels: Mapping[str, float] | None = None,
+    **_: Any,
+) -> list[Round]:
+    """One layer after the other, in network order or backward, with training after each; each to its own of `levels`, by
+    default to the target.
 
     `recovery_share` of the budget is spread evenly over the pauses between layers, in whole steps as they add up; the rest
     follows the last layer. A budget of fewer steps than pauses leaves some layers without recovery of their own; it is refused
@@ -68,13 +78,30 @@ def layerwise(layers: Sequence[str], sparsity: float, *, budget: int, recovery_s
         )
     ends = [steps * number // max(pauses, 1) for number in range(len(layers))]
     recovery = [after - before for before, after in itertools.pairwise(ends)] + [0]
-    return [Round((layer,), sparsity, "layer", spent) for layer, spent in zip(layers, recovery, strict=True)]
+    levels = levels or dict.fromkeys(layers, sparsity)
+    ordered = layers if order == "forward" else layers[::-1]
+    return [Round((layer,), levels[layer], "layer", spent) for layer, spent in zip(ordered, recovery, strict=True)]
 
 
 PLANS: dict[str, Callable[..., list[Round]]] = {"oneshot": oneshot, "iterative": iterative, "layerwise": layerwise}
 
 
-def plan_of(method: Any, layers: Sequence[str], sparsity: float, *, budget: int, round_steps: int) -> list[Round]:
-    """The plan of a configured method (a row of params.yaml's `prune`). budget, round_steps: optimizer steps."""
-    settings = {"scope": method.scope, "schedule": method.schedule, "step": method.step, "recovery_share": method.recovery_share}
+def plan_of(
+    method: Any,
+    layers: Sequence[str],
+    sparsity: float,
+    *,
+    budget: int,
+    round_steps: int,
+    levels: Callable[[], Mapping[str, float]] | None = None,
+) -> list[Round]:
+    """The plan of a configured method (a row of params.yaml's `prune`). budget, round_steps: optimizer steps.
+
+    levels: asked, where the plan prunes layers one by one and the scope is not theirs alone, for the sparsity that each has
+    when all are pruned at once in that scope; without it every layer gets the target, which changes no round's steps.
+    """
+    names = ("scope", "schedule", "step", "recovery_share", "order")
+    settings = {name: getattr(method, name) for name in names}
+    if levels and method.plan == "layerwise" and method.scope != "layer":
+        settings["levels"] = levels()
     return PLANS[method.plan](layers, sparsity, budget=budget, round_steps=round_steps, **settings)

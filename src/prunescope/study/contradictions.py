@@ -99,10 +99,6 @@ def _check_methods(params: Params, problems: list[str]) -> None:
             if name in PAPER_METHODS and method.plan != name:
                 wanted = f"wanted {name!r}: make a row of another name for another plan"
                 problems.append(f"prune.{name}.plan: found {method.plan!r}, {wanted}")
-            if method.plan == "layerwise" and method.scope != "layer":
-                problems.append(
-                    f"prune.{name}.scope: found {method.scope}, wanted layer: a layerwise plan ranks inside one layer"
-                )
 
 
 def _check_sources(params: Params, problems: list[str]) -> None:

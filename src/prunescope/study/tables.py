@@ -16,6 +16,7 @@ Plan = Literal["oneshot", "iterative", "layerwise"]
 Score = Literal["magnitude", "random", "gradient_times_weight"]
 Scope = Literal["global", "layer", "erk"]
 SparsitySchedule = Literal["linear", "geometric", "cubic"]
+Order = Literal["forward", "backward"]
 Rewind = Literal["none", "weights", "learning_rate"]
 Optimizer = Literal["sgd", "nesterov", "adamw"]
 RateSchedule = Literal["constant", "cosine", "step"]
@@ -42,7 +43,9 @@ class Method(Table):
     plan: Plan = some("oneshot, layerwise or iterative; the rows of these names keep the plan of their name")
     score: Score = some("what a weight is worth: magnitude (L1), random (control) or gradient_times_weight")
     score_batches: int = number("of gradient_times_weight: training batches that the gradient is the mean of", unit="count", ge=1)
-    scope: Scope = some("ranked together: global = all layers, layer = each by itself, erk = each by an Erdos-Renyi-kernel share")
+    scope: Scope = some(
+        "what sets layers' levels: global = one ranking of all, layer = all the same, erk = Erdos-Renyi-kernel shares"
+    )
     schedule: SparsitySchedule = some("of iterative plans, how the sparsity rises: linear (the paper's), geometric or cubic")
     step: float = number(
         "of iterative plans: share that a round removes, of all weights (geometric: of those left)",
@@ -51,6 +54,7 @@ class Method(Table):
     recovery_share: float = number(
         "of layerwise plans: share of the finetune budget spent between layers", unit="fraction", ge=0, le=1
     )
+    order: Order = some("of layerwise plans: forward = in network order, or backward")
     rewind: Rewind = some("after each round: none, weights (to the base) or learning_rate (its schedule starts again)")
     exclude: List[str] = some("layers that stay dense: names or shell patterns, such as classifier*")
     reestimate_batches: int = number(

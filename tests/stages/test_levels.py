@@ -1,0 +1,61 @@
+"""Levels are a factor of their own: layer by layer to those that one ranking, or the Erdős–Rényi kernel, gives the base."""
+
+import contextlib
+import copy
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from graph import items
+from prunescope.networks import checkpoint
+from tiny import load_stage, tiny_params
+
+
+def kept(path: Path) -> dict[str, int]:
+    return {name: int(torch.count_nonzero(mask)) for name, mask in checkpoint.read(path).masks.items()}
+
+
+@pytest.fixture
+def pruned(study, tmp_path):
+    """Run the prune stage of the tiny study's base with a row of its own; returns how many weights each layer keeps."""
+    folder, _ = study
+    name = "prune-other@lottery-vgg11_bn-digits-0.8-0"
+
+    def run(**row: object) -> dict[str, int]:
+        content = copy.deepcopy(tiny_params())
+        stage = items(content)[name]["cmd"]
+        content["prune"]["lottery"] = content["prune"]["layerwise"] | row
+        for file in (tmp_path / "params.yaml",):
+            file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        for link in ("prepared", "checkpoints/base"):
+            (tmp_path / link).parent.mkdir(parents=True, exist_ok=True)
+            if not (tmp_path / link).exists():
+                (tmp_path / link).symlink_to(folder / link)
+        _, path, *arguments = shlex.split(stage)
+        with contextlib.chdir(tmp_path), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", [path, *arguments])
+            load_stage("prune").recipe()
+        return kept(tmp_path / "checkpoints/pruned/vgg11_bn-digits-0.8-0/lottery.safetensors")
+
+    return run
+
+
+@pytest.mark.parametrize("order", ["forward", "backward"])
+@pytest.mark.parametrize("score", ["magnitude", "gradient_times_weight"])
+def test_layer_by_layer_reaches_the_levels_of_one_ranking(pruned, order, score):
+    found = pruned(scope="global", order=order, score=score)
+    once = pruned(plan="oneshot", scope="global", score=score)
+    assert found == once and len({*found.values()}) > 2
+
+
+def test_layer_by_layer_reaches_the_levels_of_the_kernel_and_its_own(pruned):
+    assert (
+        pruned(scope="erk")
+        == pruned(plan="oneshot", scope="erk")
+        != pruned(scope="layer")
+        == pruned(plan="oneshot", scope="layer")
+    )
