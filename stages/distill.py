@@ -3,6 +3,7 @@
 from prunescope.networks import checkpoint, start
 from prunescope.networks.architectures import build, fitted
 from prunescope.runtime import seed_everything
+from prunescope.study.guards import require_layers_chosen
 from prunescope.study.params import load
 from prunescope.study.stage import arguments, main
 from prunescope.training import losses
@@ -15,6 +16,7 @@ def recipe() -> None:
     args = arguments(__doc__, *names, optional=("sparsity", "teacher"))
     params = load()
     wanted = params.data[args.dataset]
+    require_layers_chosen(params)
     setup = open_training(args, wanted.training, stream="distill", run_on=params.runtime)
     architecture = fitted(params.distill.student, wanted.network, len(setup.store.classes))
     seed_everything(args.seed)

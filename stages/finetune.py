@@ -2,6 +2,7 @@
 
 from prunescope.networks import checkpoint
 from prunescope.networks.masks import achieved_sparsity, apply_, prunable
+from prunescope.study.guards import require_layers_chosen
 from prunescope.study.params import load
 from prunescope.study.stage import arguments, main
 from prunescope.training.loop import Log, measure
@@ -14,6 +15,7 @@ def recipe() -> None:
     args = arguments(__doc__, *names, optional=("sparsity",))
     params = load()
     wanted = params.data[args.dataset]
+    require_layers_chosen(params)
     setup = open_training(args, wanted.training, stream="budget", run_on=params.runtime)
     start = checkpoint.read(args.start)
     network = setup.to_device(start.network(reestimated=True))

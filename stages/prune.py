@@ -11,6 +11,7 @@ from prunescope.pruning.plans import plan_of
 from prunescope.pruning.ranking import base_levels, score_of
 from prunescope.pruning.recovery import Recovery
 from prunescope.pruning.run import run
+from prunescope.study.guards import require_layers_chosen
 from prunescope.study.params import load
 from prunescope.study.stage import arguments, main
 from prunescope.training import parallel
@@ -25,17 +26,15 @@ def recipe() -> None:
     args = arguments(__doc__, *names)
     params = load()
     wanted, method = params.data[args.dataset], params.prune[args.method]
+    require_layers_chosen(params)
     setup = open_training(args, wanted.training, stream="budget", run_on=params.runtime)
     base = checkpoint.read(args.base)
     network = setup.to_device(base.network())
     weights = prunable(network, method.exclude)
     budget = setup.steps(wanted.finetune.epochs)
     round_steps = setup.steps(wanted.epochs_per_round) if method.plan == "iterative" else 0
-    spent, levels = (
-        {"budget": budget, "round_steps": round_steps},
-        partial(base_levels, method, setup, base, args.sparsity, args.seed),
-    )
-    plan = plan_of(method, tuple(weights), args.sparsity, **spent, levels=levels)
+    levels = partial(base_levels, method, setup, base, args.sparsity, args.seed)
+    plan = plan_of(method, tuple(weights), args.sparsity, budget=budget, round_steps=round_steps, levels=levels)
 
     log = Log()
     progress = setup.progress(network, setup.optimizer(network), log, finetune=wanted.finetune, plan=plan, prune=method)

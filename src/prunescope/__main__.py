@@ -105,12 +105,17 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _runnable(path: Path, overrides: Sequence[str]) -> "Params":
-    """params.yaml as a study can begin with it: right in itself, and with the files that it names."""
+    """params.yaml as a study can begin with it: right in itself, with the files that it names, and for its networks."""
+    from prunescope.study.contradictions import wants_networks
     from prunescope.study.params import load
     from prunescope.study.weights import require_files
 
     params = load(path, overrides)
     require_files(params, path.parent)
+    if wants_networks(params):
+        from prunescope.study.guards import require_networks_fit
+
+        require_networks_fit(params)
     return params
 
 
@@ -125,7 +130,7 @@ def check(arguments: argparse.Namespace) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from prunescope.runner import command
 
-    words = arguments.dvc or ["repro"]
+    words = command.without_strange_teachers(arguments.dvc or ["repro"])
     runtime = _runnable(Path("params.yaml"), command.overrides_of(words)).runtime
     if "--dry" in words or (words[0] == "repro" and "-n" in words) or (arguments.dry and arguments.dvc):
         raise PrunescopeError(

@@ -1,17 +1,24 @@
 """What a later stage would refuse of any network of the study is refused before the first one is trained."""
 
 import copy
+import shlex
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from test_params import CONTENT, changed
 
+from graph import items
 from prunescope.errors import PrunescopeError
 from prunescope.networks.architectures import Architecture, torchvision_models, unfilled
-from prunescope.study.guards import refusal, require_study_fits, sizes
+from prunescope.study.contradictions import wants_networks
+from prunescope.study.guards import refusal, require_layers_chosen, require_study_fits, sizes
 from prunescope.study.tables import Params
+from tiny import load_stage, tiny_params
 
 
 @pytest.fixture
@@ -107,4 +114,31 @@ def test_patterns_that_match_no_layer_of_some_model(refused):
     prune = copy.deepcopy(CONTENT["prune"])
     prune["oneshot"]["exclude"] = ["classifier.6"]
     said = refused(prune=prune)
-    assert said.startswith("prune.oneshot, for densenet169 on digits") and "matches 'classifier.6'" in said
+    assert said.startswith("prune.oneshot, for densenet169: ") and "matches 'classifier.6'" in said
+
+
+@pytest.mark.parametrize("stage", ["prune-oneshot", "prune-other", "finetune", "finetune-dense", "distill"])
+def test_a_pattern_written_after_the_base_was_trained_is_refused_by_every_stage_that_trains(stage, tmp_path, monkeypatch):
+    """DVC restores the base, and with it the look at the study that its stage takes."""
+    content = tiny_params() | {"cka": {**tiny_params()["cka"], "layers": "nomatch"}}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    command = next(item["cmd"] for name, item in items(content).items() if name.startswith(f"{stage}@"))
+    _, path, *arguments = shlex.split(command)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [path, *arguments])
+    with pytest.raises(PrunescopeError, match=r"cka.layers, for vgg11_bn: found no layer of VGG for layers 'nomatch'"):
+        load_stage(Path(path).stem).recipe()  # in a folder without any file that it would read later
+
+
+def test_sets_of_layers_cost_a_stage_that_trains_nothing(monkeypatch):
+    monkeypatch.setattr("prunescope.study.guards.unfilled", None)
+    require_layers_chosen(Params.model_validate(CONTENT))
+
+
+@pytest.mark.parametrize(("changes", "wanted"), [
+    ({}, False), ({"cka__layers": "blocks"}, False), ({"cka__layers": r"features\.0"}, True),
+    ({"study__models": ["vit_b_16"], "distill__teachers": [], "data__digits__network__width": 1.0}, True),
+    ({"data__digits__prepare__image_size": 31}, True), ({"prune__oneshot__exclude": ["classifier*"]}, True),
+])  # fmt: skip
+def test_networks_are_built_for_a_check_only_where_they_can_refuse(changes, wanted):
+    assert wants_networks(Params.model_validate(changed(**changes))) == wanted

@@ -8,7 +8,7 @@ import pytest
 from test_set_param import SHIPPED, set_params
 
 from prunescope.errors import PrunescopeError
-from prunescope.study.params import load
+from prunescope.study.params import load, teachers_left
 
 
 def problems(*overrides: str, path: Path = SHIPPED) -> list[str]:
@@ -99,3 +99,21 @@ def test_a_row_with_mistakes_hides_no_problem_of_the_next():
     assert [line.partition(":")[0] for line in found] == ["data.digits.prepare", "data.own.prepare"]
     found = problems("study.datasets=[digits,own]", "data.digits.network.init=3", "data.own.network.init=imagenet")
     assert [line.partition(":")[0] for line in found] == ["data.digits.network.init", "data.own.network.init"]
+
+
+@pytest.mark.parametrize(("overrides", "left"), [
+    (["study.models=[resnet18]"], "distill.teachers=[]"),
+    (["params.yaml:study.models=[densenet169,vgg16_bn]", "distill.student=vgg13"], ""),
+    (["study.models=[resnet18]", "distill.teachers=[vgg16_bn]"], ""),  # as somebody typed it: refused
+    (["study.seeds=[0]"], ""), (["study.models=3"], ""), (["study.models=["], ""), ([], ""),
+])  # fmt: skip
+def test_teachers_that_an_experiments_models_no_longer_have_are_left_out(overrides, left):
+    assert teachers_left(overrides, SHIPPED) == left
+    if left:
+        rest = [*overrides, left, "data.digits.network.width=1"]
+        assert problems(*rest) == [] and any("distill.teachers" in line for line in problems(*overrides))
+
+
+def test_some_teachers_stay(tmp_path):
+    two = set_params(tmp_path, "distill.teachers=[vgg16_bn,densenet169]")
+    assert teachers_left(["study.models=[densenet169]"], two) == "distill.teachers=[densenet169]"

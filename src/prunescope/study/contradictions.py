@@ -21,6 +21,8 @@ PAPER_METHODS = ("oneshot", "layerwise", "iterative")  # the methods with a stag
 TAKEN = {"dense", "alone", "untrained", "name", "actual", "seeds", "ran", "class", "images", "groups"}  # no names for methods
 WITH_WIDTH = ("vgg", "densenet")  # families of architectures
 WITH_STEM = (*WITH_WIDTH, "resn", "wide_resnet")
+LAYER_SETS = ("all", "blocks")  # of cka.layers; all else is a pattern
+PLAIN_SIZE = 32  # px from which the families WITH_STEM take every image
 
 
 def contradictions(params: Params) -> list[str]:
@@ -167,3 +169,11 @@ def _check_budgets(params: Params, problems: list[str]) -> None:
                         f"data.{dataset}.finetune.epochs: found {recipe.finetune.epochs:g}, wanted at least {spent:g}: "
                         f"prune.{name} takes {rounds} rounds to sparsity {target}, {between:g} epochs between them"
                     )
+
+
+def wants_networks(params: Params) -> bool:
+    """Whether only networks can tell that params.yaml is right (`guards`): building them imports torch, which takes seconds."""
+    study = params.study
+    patterns = params.cka.layers not in LAYER_SETS or any(params.prune[row].exclude for row in study.methods)
+    plain = all(name.startswith(WITH_STEM) for name in (*study.models, params.distill.student))
+    return patterns or not plain or any(params.data[name].prepare.image_size < PLAIN_SIZE for name in study.datasets)

@@ -13,7 +13,7 @@ from prunescope.networks.architectures import fitted, unfilled
 from prunescope.networks.masks import prunable
 from prunescope.pruning.plans import plan_of
 from prunescope.similarity.features import capture, has_rows, home, layer_names
-from prunescope.study.contradictions import PAPER_METHODS
+from prunescope.study.contradictions import LAYER_SETS, PAPER_METHODS
 from prunescope.study.params import Params
 from prunescope.study.tables import IMAGE_SIZES
 
@@ -23,15 +23,35 @@ def require_study_fits(params: Params, dataset: str, *, steps: Callable[[float],
 
     steps: epochs -> optimizer steps on `dataset`, whose plans alone can be counted here.
     """
+    require_networks_fit(params)
+    for name in params.study.models:
+        network = unfilled(fitted(name, params.data[dataset].network, classes=2))
+        require_plans_fit(network, name, params, dataset, steps=steps)
+
+
+def require_networks_fit(params: Params) -> None:
+    """Raise PrunescopeError where a network cannot take a data set's images, or a pattern matches none of its layers."""
     study, distill = params.study, params.distill
-    for of in study.datasets:
-        recipe = params.data[of]
+    for dataset in study.datasets:
+        recipe = params.data[dataset]
         for name in dict.fromkeys((*study.models, *((distill.student,) if distill.teachers else ()))):
             network = unfilled(fitted(name, recipe.network, classes=2)).eval()
-            require_images_fit(network, name, recipe.prepare.image_size, of)
+            require_images_fit(network, name, recipe.prepare.image_size, dataset)
             require_layers_match(network, name, params.cka.layers, recipe.prepare.image_size)
-            if of == dataset and name in study.models:
-                require_plans_fit(network, name, params, dataset, steps=steps)
+            for row in dict.fromkeys((*PAPER_METHODS, *study.methods)) if name in study.models else ():
+                try:
+                    prunable(network, params.prune[row].exclude)
+                except PrunescopeError as error:
+                    raise PrunescopeError(f"prune.{row}, for {name}: {error}") from error
+
+
+def require_layers_chosen(params: Params) -> None:
+    """The same where somebody wrote `cka.layers` as a pattern: its sets of layers suit all networks, and cost a stage nothing.
+
+    For stages that train: the base network that was looked at may be older than the pattern.
+    """
+    if params.cka.layers not in LAYER_SETS:
+        require_networks_fit(params)
 
 
 def require_images_fit(network: nn.Module, name: str, image_size: int, dataset: str) -> None:
@@ -88,9 +108,9 @@ def require_plans_fit(network: nn.Module, name: str, params: Params, dataset: st
     for row in dict.fromkeys((*PAPER_METHODS, *params.study.methods)):  # the named three are always pruned
         method = params.prune[row]
         for sparsity in params.sparsities:
-            spent = {"budget": steps(recipe.finetune.epochs), "round_steps": steps(recipe.epochs_per_round)}
+            budget, rounds = steps(recipe.finetune.epochs), steps(recipe.epochs_per_round)
             try:
-                plan_of(method, tuple(prunable(network, method.exclude)), sparsity, **spent)
+                plan_of(method, tuple(prunable(network, method.exclude)), sparsity, budget=budget, round_steps=rounds)
             except PrunescopeError as error:
                 raise PrunescopeError(f"prune.{row}, for {name} on {dataset} (steps an epoch: {steps(1)}): {error}") from error
 

@@ -19,7 +19,7 @@ from prunescope.study.partial import partial
 from prunescope.study.problems import problems_of
 from prunescope.study.tables import Budget, Method, Params, Recipe
 
-__all__ = ["Budget", "Grid", "Method", "Params", "Recipe", "load"]
+__all__ = ["Budget", "Grid", "Method", "Params", "Recipe", "load", "teachers_left"]
 
 
 def load(path: Path | str = "params.yaml", overrides: Sequence[str] = ()) -> Params:
@@ -41,6 +41,24 @@ def load(path: Path | str = "params.yaml", overrides: Sequence[str] = ()) -> Par
     if not problems:
         return params
     raise PrunescopeError(f"{path} has {len(problems)} problem(s), nothing was run:\n  " + "\n  ".join(problems))
+
+
+def teachers_left(overrides: Sequence[str], path: Path | str = "params.yaml") -> str:
+    """The override that leaves out teachers that an experiment's `study.models` no longer has; empty where nothing is to be done.
+
+    dvc.yaml has a stage for each name in `distill.teachers`, and DVC can leave none of them out. Only models that the overrides
+    choose: of what stands in params.yaml `dvc repro` would still run all teachers.
+    """
+    keys = {override.removeprefix("params.yaml:").partition("=")[0].lstrip("+") for override in overrides}
+    if "study.models" not in keys or "distill.teachers" in keys:
+        return ""
+    try:
+        made = overridden(_read(Path(path)), list(overrides))
+        models, teachers = made["study"]["models"], made["distill"]["teachers"]
+        kept = [name for name in teachers if name in models]
+    except (PrunescopeError, KeyError, TypeError):  # the check of the whole file says it better
+        return ""
+    return f"distill.teachers=[{','.join(kept)}]" if len(kept) < len(teachers) else ""
 
 
 def _read(path: Path) -> Any:
