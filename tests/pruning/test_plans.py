@@ -33,7 +33,7 @@ def test_iterative_goes_up_in_steps_and_ends_at_the_target() -> None:
 
 
 def test_layerwise_goes_through_the_network_and_spreads_the_recovery() -> None:
-    assert layerwise(["a", "b", "c", "d"], 0.8, **(SETTINGS | {"budget": 12})) == [
+    assert layerwise(["a", "b", "c", "d"], 0.8, **dict(SETTINGS, budget=12)) == [
         Round(("a",), 0.8, "layer", 3),
         Round(("b",), 0.8, "layer", 3),
         Round(("c",), 0.8, "layer", 4),
