@@ -94,7 +94,7 @@ def write_params(repository: Path, clone: Path, cells: str) -> dict:
     params = yaml.safe_load((repository / "params.yaml").read_text(encoding="utf-8"))
     datasets, seeds, two_levels = GRIDS[cells]
     params["study"] |= {"datasets": datasets, "seeds": seeds}
-    params["compare_sparsity"] = 0.5 if two_levels else params["sparsity"]
+    params["compare_sparsities"] = [0.5 if two_levels else params["sparsity"], *[params["sparsity"]] * 3]
     (clone / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
     return params
 

@@ -25,7 +25,7 @@ from prunescope.runner.times import Times, kind
 ROOT = Path(__file__).resolve().parents[1]
 PAPER = (  # as in docs/studies.md, with three seeds
     "study.models=[vgg16,densenet169]", "distill.teachers=[vgg16]", "distill.student=vgg11", "study.datasets=[cifar100,ham10000]",
-    "compare_sparsity=0.5", "study.seeds=[0,1,2]",
+    "compare_sparsities=[0.5,0.8,0.8,0.8]", "study.seeds=[0,1,2]",
 )  # fmt: skip
 
 

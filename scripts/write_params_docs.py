@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from prunescope.study.fields import Table, said, wanted
+from prunescope.study.fields import Table, basic, said, wanted
 from prunescope.study.tables import Params
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,6 +54,8 @@ def _wanted(field: FieldInfo) -> str:
     """What may stand at a key, for a cell of a table."""
     kind, words = typing.cast(Any, field.annotation), wanted(field).removesuffix(said(field, "tail"))
     if typing.get_origin(kind) is tuple:
+        if typing.get_origin(typing.get_args(kind)[0]) is typing.Annotated:
+            return f"{words}, each {basic(typing.get_args(kind)[0])}"
         items = "names" if typing.get_args(kind)[0] is str else "whole numbers"
         return f"a list of {items}" + ("" if words == "a list" else f": {words}")
     return "a table" if isinstance(kind, type) and issubclass(kind, Table) else words

@@ -19,6 +19,7 @@ from prunescope.similarity.intervals import diagonal, diversity, mask_overlap
 from prunescope.study.params import load
 from prunescope.study.stage import arguments, main
 
+ALONE = "student-alone"
 SPLIT = "test"  # whose images all networks see
 
 
@@ -30,7 +31,9 @@ def recipe() -> None:
     store = stores.read(args.store)
     methods = params.study.methods
     students = {f"student-{m}": m for m in methods} if args.model in params.distill.teachers else {}
-    paths = {"dense": args.dense} | {n: args.finished / f"{n}.safetensors" for n in (*methods, *students)}
+    paths = {"dense": args.dense / "dense.safetensors"} | {n: args.finished / f"{n}.safetensors" for n in (*methods, *students)}
+    if students:  # the control of every taught one
+        paths[ALONE] = args.dense / f"{ALONE}.safetensors"
     found = {name: checkpoint.read(path) for name, path in paths.items()}
     networks = {name: of.network().to(device) for name, of in found.items()}
     torch.manual_seed(0)
@@ -44,7 +47,8 @@ def recipe() -> None:
 
     between = list(combinations(("dense", *methods), 2))
     alike = [*between, ("dense", "untrained")]
-    pairs = [(name, name) for name in networks] + alike + list(students.items())
+    taught = [*students.items(), *((ALONE, method) for method in (methods if students else ()))]
+    pairs = [(name, name) for name in networks] + alike + taught
     args.maps.mkdir(parents=True, exist_ok=True)
     for first, second in pairs:
         write_csv(args.maps / f"{first}--{second}.csv", ("", *maps.layers[second]), rows.matrix(maps, first, second))

@@ -25,8 +25,7 @@ def recipe() -> None:
     student = setup.to_device(student)
     loss, parents, teaching = setup.task, {}, None
     if args.teacher:
-        teacher = setup.to_device(checkpoint.read(args.teacher).network()).requires_grad_(False)
-        teaching = {"temperature": params.distill.temperature, "soft_weight": params.distill.soft_weight}
+        teacher, teaching = setup.to_device(checkpoint.read(args.teacher).network()), params.distill.teaching
         loss = losses.distillation(teacher, setup.task, **teaching)
         parents = {"teacher": checkpoint.sha256(args.teacher)}
 

@@ -20,21 +20,22 @@ from prunescope.study.stage import arguments, main
 
 
 def recipe() -> None:
-    args = arguments(__doc__, "model", "store", "finished", "metrics", optional=("before", "sparsity"))
+    args = arguments(__doc__, "model", "store", "finished", "metrics", optional=("before", "sparsity", "base"))
     params = load()
     device = runtime.device(params.runtime.device)
     runtime.prepare(params.runtime.threads, device)
     store = stores.read(args.store)
-    arms = ("dense",) if args.sparsity is None else params.study.methods
+    of_level = args.sparsity is not None
+    arms = params.study.methods if of_level else ("dense", *(("dense-taught",) if args.model in params.study.taught else ()))
     unpruned = build(checkpoint.read(args.finished / f"{arms[0]}.safetensors").architecture).to(device)  # for its speed alone
 
-    def evaluate(arm: str, before: Path | None = None) -> None:
+    def evaluate(arm: str, before: Path | None = None, path: Path | None = None) -> None:
         """Write the files of one arm; `before` is its network right after its last pruning."""
-        path = args.finished / f"{arm}.safetensors"
-        finished = checkpoint.read(path)
+        file = path or args.finished / f"{arm}.safetensors"
+        finished = checkpoint.read(file)
         network = finished.network().to(device)
         logits, labels = predict(network, store, "test", device=device)
-        require_finite(logits, path)
+        require_finite(logits, file)
         weights = {name: weight for name, weight in network.named_parameters() if name in finished.masks}
         found, draws = Predictions(logits, labels, store.groups[store.indices("test")]), params.evaluate.bootstrap_draws
         record = metrics(found, ece_bins=params.evaluate.ece_bins, draws=draws) | {
@@ -46,8 +47,7 @@ def recipe() -> None:
         }
         if before is not None:
             pruned = checkpoint.read(before)
-            looks = {"pruning": False} | ({"reestimation": True} if pruned.reestimated else {})
-            for event, reestimated in looks.items():
+            for event, reestimated in (("pruning", False), ("reestimation", True)):  # alike without batch norm
                 right_after, _ = predict(pruned.network(reestimated=reestimated).to(device), store, "test", device=device)
                 record[f"accuracy_after_{event}"] = float((decide(right_after) == labels).double().mean())
         sizes = {"size_packed_bytes": len(pack(finished)), "size_packed_bf16_bytes": len(pack(finished, "bf16"))}
@@ -64,10 +64,13 @@ def recipe() -> None:
         print(f"{arm}: accuracy {record['accuracy']:.4f}, balanced {record['balanced_accuracy']:.4f}", flush=True)
 
     for arm in arms:
-        evaluate(arm, None if args.sparsity is None else args.before / f"{arm}.safetensors")
-    teaches = args.model in params.distill.teachers
-    teachers = ("alone", "dense") if args.sparsity is None else params.study.methods
-    for teacher in teachers if teaches else ():
+        evaluate(arm, args.before / f"{arm}.safetensors" if of_level else None)
+    if not of_level:
+        evaluate("base", path=args.base)
+    elif args.model in params.study.narrow:
+        evaluate("narrow")
+    teachers = params.study.methods if of_level else ("alone", "dense")
+    for teacher in teachers if args.model in params.distill.teachers else ():
         evaluate(f"student-{teacher}")
 
 

@@ -1,7 +1,11 @@
-"""Train the dense base network that every method of this model, data set and seed starts from."""
+"""Train the dense base network that every method of this model, data set and seed starts from.
+
+With a sparsity: a narrow one, with as many parameters as the base has left at that sparsity, from random weights.
+"""
 
 from prunescope.networks import checkpoint, start
 from prunescope.networks.architectures import build, fitted
+from prunescope.networks.narrow import narrowed
 from prunescope.runtime import seed_everything
 from prunescope.study.guards import require_study_fits
 from prunescope.study.params import load
@@ -11,15 +15,19 @@ from prunescope.training.setup import open_training, train, write_record
 
 
 def recipe() -> None:
-    args = arguments(__doc__, "model", "dataset", "seed", "store", "start", "checkpoint", "metrics", "history")
+    args = arguments(
+        __doc__, "model", "dataset", "seed", "store", "checkpoint", "metrics", "history", optional=("sparsity", "start")
+    )
     params = load()
     wanted = params.data[args.dataset]
     setup = open_training(args, wanted.training, stream="pretrain", run_on=params.runtime)
     require_study_fits(params, args.dataset, steps=setup.steps)
     architecture = fitted(args.model, wanted.network, len(setup.store.classes))
+    if args.sparsity is not None:
+        architecture = narrowed(architecture, args.sparsity)
     seed_everything(args.seed)
     network = build(architecture)
-    started = start.load_(args.start, network)
+    started = start.load_(args.start, network) if args.start else start.Start([], {})
     network = setup.to_device(network)
 
     log = Log()
@@ -30,7 +38,8 @@ def recipe() -> None:
 
     if not setup.first:
         return
-    about = {"stage": "pretrain", "seed": args.seed, "init": wanted.network.init, "untaught": started.untaught}
+    init = wanted.network.init if args.start else "random"
+    about = {"stage": "pretrain", "seed": args.seed, "init": init, "untaught": started.untaught}
     made = checkpoint.Checkpoint("dense", architecture, network.state_dict(), parents=started.parents, about=about)
     digest = checkpoint.write(args.checkpoint, made)
     write_record(args.metrics, args.history, setup, log, budget=wanted.pretrain, base_sha256=digest)

@@ -14,7 +14,7 @@ from prunescope.pruning.run import run
 from prunescope.study.guards import require_layers_chosen
 from prunescope.study.params import load
 from prunescope.study.stage import arguments, main
-from prunescope.training import parallel
+from prunescope.training import losses, parallel
 from prunescope.training.loop import Log
 from prunescope.training.optimizers import tensors
 from prunescope.training.rewinding import REWINDS
@@ -36,10 +36,13 @@ def recipe() -> None:
     levels = partial(base_levels, method, setup, base, args.sparsity, args.seed)
     plan = plan_of(method, tuple(weights), args.sparsity, budget=budget, round_steps=round_steps, levels=levels)
 
-    log = Log()
-    progress = setup.progress(network, setup.optimizer(network), log, finetune=wanted.finetune, plan=plan, prune=method)
+    teaching = params.distill.teaching if method.recovery == "teacher" else {}
+    loss = losses.distillation(setup.to_device(base.network()), setup.task, **teaching) if teaching else None
+
+    log, update = Log(), setup.optimizer(network)
+    progress = setup.progress(network, update, log, finetune=wanted.finetune, plan=plan, prune=method, teaching=teaching)
     label, again = f"{args.method} {args.model}", method.reestimate_batches
-    recovery = Recovery(setup, progress, wanted.finetune, weights, plan, reestimate_batches=again, label=label)
+    recovery = Recovery(setup, progress, wanted.finetune, weights, plan, reestimate_batches=again, label=label, loss=loss)
     if not progress.resumed:
         recovery.look("start")
     masks = run(
@@ -59,7 +62,7 @@ def recipe() -> None:
     about = {"stage": "prune", "seed": args.seed, "method": args.method, "sparsity": args.sparsity, "steps": log.steps}
     pruned = checkpoint.Checkpoint(
         "pruned", base.architecture, network.state_dict() | recovery.before, masks, tensors(progress.update),
-        recovery.after, parents, about | {"restarted": log.restarted},
+        recovery.after, parents, about | {"restarted": log.restarted, "reestimated": again > 0, "teaching": teaching},
     )  # fmt: skip
     checkpoint.write(args.checkpoint, pruned)
     write_record(

@@ -45,8 +45,8 @@ def fill(value: Any, item: dict[str, str], params: dict[str, Any]) -> Any:
             if key.startswith("item."):
                 return str(item[key.removeprefix("item.")])
             found: Any = params
-            for part in key.split("."):
-                found = found[part]
+            for part in re.findall(r"[^.\[\]]+", key):
+                found = found[int(part)] if isinstance(found, list) else found[part]
             return found if isinstance(found, list) else str(found)
 
         whole = re.fullmatch(r"\$\{([^}]+)\}", value)

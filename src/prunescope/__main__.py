@@ -130,7 +130,7 @@ def check(arguments: argparse.Namespace) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from prunescope.runner import command
 
-    words = command.without_strange_teachers(arguments.dvc or ["repro"])
+    words = _without_strange_teachers(arguments.dvc or ["repro"])
     runtime = _runnable(Path("params.yaml"), command.overrides_of(words)).runtime
     if "--dry" in words or (words[0] == "repro" and "-n" in words) or (arguments.dry and arguments.dvc):
         raise PrunescopeError(
@@ -149,6 +149,17 @@ def run(arguments: argparse.Namespace) -> int:
         plain=arguments.plain,
         fail_fast=arguments.fail_fast,
     )
+
+
+def _without_strange_teachers(words: Sequence[str]) -> list[str]:
+    """A DVC command; where it chooses models, with the teachers among them alone, which it says."""
+    from prunescope.runner import command
+    from prunescope.study.params import teachers_left
+
+    left = teachers_left(command.overrides_of(words))
+    if left:
+        print(f"teachers that are no models of this study are left out: -S {left}", file=sys.stderr)
+    return [*words, "-S", left] if left else list(words)
 
 
 def pack(arguments: argparse.Namespace) -> None:

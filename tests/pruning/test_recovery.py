@@ -59,9 +59,9 @@ def test_rounds_train_their_steps_one_after_the_other(made):
     assert [(call["first"], call["last"], call["segment"]) for call in calls] == [(0, 4, None), (4, 4, None), (4, 4, None)]
     assert calls[0]["label"] == "a method round 1/3" and calls[0]["masks"] is masks
     assert [(row["event"], row["round"], row["layers_pruned"]) for row in log.rows] == [
-        ("start", 0, 0), ("pruned", 1, 1), ("pruned", 2, 2), ("pruned", 3, 3)
+        ("start", 0, 0), *((event, number, number) for number in (1, 2, 3) for event in ("pruned", "reestimated")),
     ]  # fmt: skip
-    assert recover.accuracies == {"start": 0.9, "pruned": 0.4}, "of the last round"
+    assert recover.accuracies == {"start": 0.9, "pruned": 0.3, "reestimated": 0.8}, "of the last round"
     assert recover.skipped() == 1, "the last round's recovery is the finetune stage's"
 
 
@@ -95,3 +95,12 @@ def test_statistics_before_and_after_are_kept(made):
     assert recover.accuracies == {"pruned": 0.9, "reestimated": 0.5}
     assert all(torch.equal(recover.before[name], at_first[name]) for name in at_first)
     assert not torch.equal(recover.after["1.running_mean"], recover.before["1.running_mean"])
+
+
+def test_statistics_that_are_only_measured_leave_the_network_as_it_is(made):
+    recover, calls = made(PLAN[:1])
+    before = {name: tensor.clone() for name, tensor in recover.progress.network.state_dict().items()}
+    recover(0, PLAN[0], Bits(ones(recover.weights)))
+    assert [row["event"] for row in recover.progress.log.rows] == ["pruned", "reestimated"]
+    assert all(torch.equal(tensor, before[name]) for name, tensor in recover.progress.network.state_dict().items())
+    assert not torch.equal(recover.after["1.running_mean"], before["1.running_mean"]) and len(calls) == 1

@@ -64,7 +64,7 @@ def test_saved_summary_reads_back_the_same(tree, tmp_path):
     pd.testing.assert_frame_equal(back, summary, check_dtype=False)
     line = (tmp_path / "summary.csv").read_text().splitlines()[1]
     assert line.startswith("digits,vgg16,dense,dense,0.0,0,0.975,0.97,")
-    assert line.endswith(",0,40,4.0,10.0,2000.0,,2.0,64.0,0.99,1.01")
+    assert line.endswith(",0,40,4.0,10.0,2000.0,,,2.0,64.0,0.99,1.01")
 
 
 def test_similarity_to_dense_comes_from_the_maps(tree):

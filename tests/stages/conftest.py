@@ -25,9 +25,11 @@ class Spy:
 
     def __getattr__(self, name: str) -> Any:
         if name == "grid":  # computed from what the report stages declare
-            self._seen.update(("study", "sparsity", "compare_sparsity", "distill.teachers"))
+            self._seen.update(("study", "sparsity", "compare_sparsities", "distill.teachers"))
         elif name == "sparsities":
-            self._seen.update(("sparsity", "compare_sparsity"))
+            self._seen.update(("sparsity", "compare_sparsities"))
+        elif name == "teaching":
+            self._seen.update(("distill.temperature", "distill.soft_weight"))
         else:
             return self._child(getattr(self._value, name), f"{self._path}{name}")
         return getattr(self._value, name)
@@ -62,5 +64,5 @@ def study(tmp_path_factory) -> tuple[Path, dict[str, set[str]]]:
         reads[name] = set()
         patch.setattr(module, "load", lambda: _Dotted(params.load(), "", reads[name]))
 
-    assert run_study(folder, content, before=spy) == len(reads) == 30
+    assert run_study(folder, content, before=spy) == len(reads) == 33
     return folder, reads

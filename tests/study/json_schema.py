@@ -22,6 +22,7 @@ CHECKS: dict[str, Callable[[Any, Any], bool]] = {
     "exclusiveMaximum": lambda value, wanted: value < wanted,
     "pattern": lambda value, wanted: re.search(wanted, value) is not None,
     "minItems": lambda value, wanted: len(value) >= wanted,
+    "maxItems": lambda value, wanted: len(value) <= wanted,
     "uniqueItems": lambda value, wanted: not wanted or len(set(map(repr, value))) == len(value),
     "minProperties": lambda value, wanted: len(value) >= wanted,
     "required": lambda value, wanted: set(wanted) <= set(value),

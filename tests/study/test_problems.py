@@ -46,7 +46,7 @@ def with_value(path: tuple[str, ...], value: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("value", ODD, ids=repr)
 def test_messages_name_the_key_and_are_ours(value):
     paths, refused = keys(CONTENT), 0
-    assert len(paths) == 82
+    assert len(paths) == 85
     for path in paths:
         found = problems(with_value(path, value))
         refused += bool(found)
@@ -76,7 +76,7 @@ def test_names_that_are_no_text():
     found = problems(with_value(("prune", "oneshot"), CONTENT["prune"]["oneshot"] | {5: 1}))
     assert found == [
         "prune.oneshot.5: unknown key; known here: plan, score, score_batches, scope, schedule, step, recovery_share, order, "
-        "rewind, exclude, reestimate_batches"
+        "rewind, recovery, exclude, reestimate_batches"
     ]
     (only,) = problems(CONTENT | {"data": CONTENT["data"] | {7: CONTENT["data"]["own"]}})
     assert only == "data.7: found a name that YAML does not read as text, wanted it in quotes"

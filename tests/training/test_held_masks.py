@@ -11,9 +11,10 @@ from torch.nn.utils import prune as reference
 
 from prunescope.networks.masks import apply_, ones, prunable
 from prunescope.pruning.selection import keep_top
-from prunescope.training.loop import SCHEDULES, Log, fit
+from prunescope.training.loop import Log, fit
 from prunescope.training.losses import Outcome, cross_entropy
 from prunescope.training.optimizers import OPTIMIZERS, make
+from prunescope.training.rates import SCHEDULES
 
 KEEP = 60  # of 260
 STEPS = 12

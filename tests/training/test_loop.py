@@ -16,9 +16,10 @@ from prunescope.errors import PrunescopeError
 from prunescope.networks.masks import apply_, ones, prunable
 from prunescope.pruning.selection import keep_top
 from prunescope.training import loop as training
-from prunescope.training.loop import HISTORY, SCHEDULES, Log, fit, measure
+from prunescope.training.loop import HISTORY, Log, fit, measure
 from prunescope.training.losses import Outcome, cross_entropy, distillation
 from prunescope.training.optimizers import OPTIMIZERS, Optimizer, make
+from prunescope.training.rates import SCHEDULES
 
 # From a script outside this package: torch's float64 autograd of the same small network, the normalisation and Nesterov's
 # update (as torch defines it) written out. The loss of two steps, and first and last weights after both.

@@ -20,10 +20,11 @@ from prunescope.errors import PrunescopeError
 from prunescope.networks.bits import Bits
 from prunescope.networks.masks import apply_, ones, prunable
 from prunescope.pruning.selection import keep_top
-from prunescope.training.loop import SCHEDULES, Log, fit
+from prunescope.training.loop import Log, fit
 from prunescope.training.losses import Outcome, cross_entropy
 from prunescope.training.optimizers import OPTIMIZERS, make
 from prunescope.training.progress import Progress
+from prunescope.training.rates import SCHEDULES
 from prunescope.training.resume import Resume
 
 STEPS = 12  # three epochs

@@ -125,7 +125,9 @@ def test_benchmarks_give_stages_all_that_they_ask_for():
     for file in sorted((ROOT / "benchmarks").glob("*.py")):
         text = file.read_text(encoding="utf-8")
         for script in re.findall(r"stages/(\w+)\.py\"", text):
-            [asked] = re.findall(r"arguments\(__doc__, ([^)=]*)", (ROOT / "stages" / f"{script}.py").read_text(encoding="utf-8"))
+            [asked] = re.findall(
+                r"arguments\(\s*__doc__, ([^)=]*)", (ROOT / "stages" / f"{script}.py").read_text(encoding="utf-8")
+            )
             missing = [name for name in re.findall(r'"(\w+)"', asked) if f'"--{name}"' not in text]
             assert not missing, f"{file.name} runs {script} without {missing}"
             found += 1
@@ -139,7 +141,7 @@ def test_the_large_studies_of_the_benchmark_grow_as_their_names_say():
     params = read_yaml(ROOT / "params.yaml")
     for count, (datasets, seeds, two_levels) in zip((1, 4, 12, 44), found.values(), strict=True):
         wanted = params | {"study": params["study"] | {"datasets": datasets, "seeds": seeds}}
-        wanted["compare_sparsity"] = 0.5 if two_levels else params["sparsity"]
+        wanted["compare_sparsities"] = [0.5 if two_levels else params["sparsity"], *[params["sparsity"]] * 3]
         cells = [name for name in items(wanted) if name.startswith("cka@")]
         assert len(cells) == count * len(params["study"]["models"])
     assert list(found) == ["one", "four", "twelve", "forty-four"]

@@ -45,7 +45,8 @@ def accuracy_table(results: Results, paper: pd.DataFrame | None = None) -> pd.Da
         arm = runs(results.summary, cell, method)
         row = {"n": str(len(arm)), "accuracy %": percent(arm["accuracy"]) if len(arm) else NOT_RUN}
         row["balanced accuracy %"] = percent(arm["balanced_accuracy"])
-        row["right after pruning %"] = percent(arm["accuracy_after_pruning"]) if method != "dense" else NOTHING
+        row["right after pruning %"] = percent(arm["accuracy_after_pruning"])
+        row["re-estimated %"] = percent(arm["accuracy_after_reestimation"])
         row["achieved sparsity %"] = mean(arm["achieved_sparsity"] * 100, ".1f")
         row["compression"] = mean(arm["compression_ratio"], ".2f", "×")
         if paper is not None:
@@ -53,7 +54,7 @@ def accuracy_table(results: Results, paper: pd.DataFrame | None = None) -> pd.Da
             row["paper %"] = f"{found['accuracy'].iloc[0] * 100:.1f} ({found['where'].iloc[0]})" if len(found) else NOTHING
         return row
 
-    table = view(results.grid, results.grid.models, controls(results.grid), columns)
+    table = view(results.grid, results.grid.models, columns)
     if paper is not None and (table["paper %"] == NOTHING).all():
         table = table.drop(columns="paper %")
     return table
@@ -75,7 +76,7 @@ def metrics_table(results: Results) -> pd.DataFrame:
                 row |= {f"{title} {part} %": percent(mine[part]) for part in ("sensitivity", "specificity")}
         return row
 
-    return view(results.grid, results.grid.models, controls(results.grid), columns)
+    return view(results.grid, results.grid.models, columns)
 
 
 @lru_cache(maxsize=8)
@@ -100,7 +101,7 @@ def class_metrics_table(results: Results) -> pd.DataFrame:
     for (dataset, model), of in every.groupby(["dataset", "model"], sort=False):
         names = list(dict.fromkeys(of["class"]))
         for name in names if len(names) <= FEW else ():
-            for method, level in controls(results.grid):
+            for method, level in controls(results.grid, str(model)):
                 cell = Cell(str(model), str(dataset), level)
                 mine = runs(of[of["class"] == name], cell, method)
                 labels = cell.labels()

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from prunescope.evidence.text import NOT_RUN, mean, millions, spread, view
-from prunescope.results.grid import Cell, arms_of, controls
+from prunescope.results.grid import Cell, arms_of
 from prunescope.results.results import Results
 from prunescope.results.summary import runs
 
@@ -28,7 +28,7 @@ def storage_table(results: Results) -> pd.DataFrame:
             "32 images, of unpruned": mean(arm["batch_32_to_dense"], ".2f", "×"),
         }
 
-    return view(results.grid, results.grid.models, controls(results.grid), columns)
+    return view(results.grid, results.grid.models, columns)
 
 
 def macs_without_weights(results: Results) -> str:
@@ -89,4 +89,4 @@ def budget_table(results: Results) -> pd.DataFrame:
             "images per second": mean(arm["images_per_second"]),
         }
 
-    return view(results.grid, results.grid.models, controls(results.grid), columns)
+    return view(results.grid, results.grid.models, columns)

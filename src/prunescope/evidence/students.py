@@ -5,9 +5,13 @@ import pandas as pd
 from prunescope.evidence.differences import between, conclusion
 from prunescope.evidence.text import NOT_RUN, NOTHING, mean, millions, percent, view
 from prunescope.results import predictions
-from prunescope.results.grid import Cell, controls
+from prunescope.results.grid import DENSE, Cell, Grid, levels
 from prunescope.results.results import Results
 from prunescope.results.summary import runs
+
+
+def _teachers(grid: Grid, model: str) -> list[tuple[str, float]]:
+    return [("alone", 0.0), (DENSE, 0.0), *((method, level) for level in levels(grid) for method in grid.methods)]
 
 
 def student_table(results: Results) -> pd.DataFrame:
@@ -45,5 +49,5 @@ def student_table(results: Results) -> pd.DataFrame:
         }
 
     models = [model for model in results.grid.models if model in results.grid.teachers]
-    table = view(results.grid, models, [("alone", 0.0), *controls(results.grid)], columns)
+    table = view(results.grid, models, columns, _teachers)
     return table.rename(columns={"model": "teacher", "sparsity %": "teacher sparsity %", "method": "taught by"})

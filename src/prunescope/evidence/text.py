@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from prunescope.results.grid import Cell, Grid
+from prunescope.results.grid import Cell, Grid, controls
 
+Arms = Callable[[Grid, str], Sequence[tuple[str, float]]]
 NOT_RUN = "not run"
 NOTHING = "–"
 
@@ -38,13 +39,13 @@ def millions(values: pd.Series, form: str = ",.3f") -> str:
 
 
 def view(
-    grid: Grid, models: Sequence[str], arms: Sequence[tuple[str, float]], columns: Callable[[Cell, str], dict[str, str]]
+    grid: Grid, models: Sequence[str], columns: Callable[[Cell, str], dict[str, str]], arms: Arms = controls
 ) -> pd.DataFrame:
     """One row of text per model, data set and arm (method, sparsity), made by `columns(cell, method)`."""
     rows = []
     for model in models:
         for dataset in grid.datasets:
-            for method, level in arms:
+            for method, level in arms(grid, model):
                 cell = Cell(model, dataset, level)
                 rows.append(cell.labels() | {"method": method} | columns(cell, method))
     return pd.DataFrame(rows)

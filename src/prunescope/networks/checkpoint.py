@@ -27,7 +27,7 @@ MASK, OPTIMIZER, REESTIMATED = "mask:", "optimizer:", "reestimated:"  # prefixes
 class Checkpoint:
     """kind: one of KINDS · state: the network's state dict · masks: of the pruned weights, empty for a dense network ·
     optimizer: its state where training goes on in another stage ·
-    reestimated: batch-norm statistics re-estimated after pruning, where the method asks for them; training goes on from them ·
+    reestimated: batch-norm statistics re-estimated right after pruning, empty without batch norm ·
     parents: SHA-256 of the checkpoints it came from, by role · about: what determined it (method, seed, sparsity, ...)."""
 
     kind: str

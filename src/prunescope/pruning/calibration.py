@@ -1,5 +1,7 @@
 """Passes over training batches that change no weight: mean gradients for a score, batch-norm statistics after pruning."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -53,3 +55,10 @@ def reestimate_(network: nn.Module, batches: Batches, *, count: int, precision: 
         norm.momentum = momenta[name]
     network.train(training)
     return {f"{name}.{key}": buffer.clone() for name, norm in norms.items() for key, buffer in norm.named_buffers()}
+
+
+def fill_buffers_(network: nn.Module, values: Mapping[str, Tensor]) -> None:
+    """Set buffers back, by their names in the state dict."""
+    for name, buffer in network.named_buffers():
+        if name in values:
+            buffer.copy_(values[name])

@@ -7,13 +7,15 @@ from torch import Tensor, nn
 
 from prunescope.networks.bits import Bits
 from prunescope.networks.masks import achieved_sparsity
-from prunescope.pruning.calibration import reestimate_
+from prunescope.pruning.calibration import fill_buffers_, reestimate_
 from prunescope.pruning.plans import Round
 from prunescope.training.loop import measure
+from prunescope.training.losses import Loss
 from prunescope.training.optimizers import Optimizer
 from prunescope.training.progress import Progress
 from prunescope.training.setup import Budget, Setup, train
 
+MEASURED_BATCHES = 8  # training batches of the re-estimated statistics that are measured alone
 CURVE_POINTS = 20  # rounds that are measured on the validation split, evenly spread; a plan of 169 rounds has too many
 
 
@@ -22,9 +24,13 @@ class Recovery:
     """One prune stage's recovery, called by `run` after each round's pruning; what it saw stays in its fields.
 
     budget: the whole budget after the base checkpoint, of which the plan's `recovery_steps` are a part
-    reestimate_batches: batches for new batch-norm statistics after each pruning; 0 = the base's stay
+    reestimate_batches: batches for new batch-norm statistics to train on from after each pruning; 0 = the base's stay
+    loss: what training lowers, by default the task's
     accuracies: of the validation split (fractions) by event: start, pruned, reestimated; the last of each
-    before, after: batch-norm buffers around the last re-estimation, by their names in the state dict; empty without
+    before, after: batch-norm buffers around the last re-estimation, by their names in the state dict; empty without batch norm
+
+    Both states are measured after a pruning, with the statistics that stand in the network and with new ones: most of what
+    pruning seems to cost at once is statistics of the unpruned network. Training is not touched by the measurement.
     """
 
     setup: Setup
@@ -34,6 +40,7 @@ class Recovery:
     plan: Sequence[Round]
     reestimate_batches: int
     label: str
+    loss: Loss | None = None
     accuracies: dict[str, float] = field(default_factory=dict)
     before: dict[str, Tensor] = field(default_factory=dict)
     after: dict[str, Tensor] = field(default_factory=dict)
@@ -49,16 +56,18 @@ class Recovery:
             log.layers_pruned = len({layer for round_ in done for layer in round_.layers})
             if measured:
                 self.look("pruned")
-            if self.reestimate_batches:
+            if measured or self.reestimate_batches:
                 self._reestimate()
-                if measured:
-                    self.look("reestimated")
+            if measured:
+                self.look("reestimated")
+            if not self.reestimate_batches:
+                fill_buffers_(self.progress.network, self.before)
         end = sum(round_.recovery_steps for round_ in done)
         segment = (end - round_.recovery_steps, end) if log.restarted else None
         label = f"{self.label} round {number + 1}/{len(self.plan)}"
         held = {"weights": self.weights, "masks": masks}
         place = {"first": log.steps, "last": end, "segment": segment, "close": measured}
-        train(self.progress, self.setup, self.budget, **place, **held, label=label)
+        train(self.progress, self.setup, self.budget, **place, **held, loss=self.loss, label=label)
 
     def look(self, event: str) -> None:
         """Measure the network as it is on the validation split."""
@@ -76,8 +85,9 @@ class Recovery:
 
     def _reestimate(self) -> None:
         network, setup = self.progress.network, self.setup
+        count = self.reestimate_batches or MEASURED_BATCHES
         self.before = {name: buffer.clone() for name, buffer in network.named_buffers()}
-        self.after = reestimate_(network, setup.batches, count=self.reestimate_batches, precision=setup.precision)
+        self.after = reestimate_(network, setup.batches, count=count, precision=setup.precision)
 
 
 def measured_rounds(rounds: int) -> set[int]:

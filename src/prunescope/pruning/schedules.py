@@ -9,7 +9,7 @@ import math
 
 
 def linear(sparsity: float, step: float) -> list[float]:
-    """`step` of all weights a round, the last one possibly less: the paper's, with step 0.1."""
+    """`step` of all weights a round, the last one possibly less; from a base that has learnt the task already."""
     return [step * number for number in range(1, _rounds(sparsity / step))] + [sparsity]
 
 
@@ -25,7 +25,12 @@ def cubic(sparsity: float, step: float) -> list[float]:
     return [sparsity * (1 - (1 - number / rounds) ** 3) for number in range(1, rounds)] + [sparsity]
 
 
-SCHEDULES = {"linear": linear, "geometric": geometric, "cubic": cubic}
+def delayed(sparsity: float, step: float) -> list[float]:
+    """Linear after a round that prunes nothing and only trains: the paper's, whose first pruning follows 20 epochs."""
+    return [0.0, *linear(sparsity, step)]
+
+
+SCHEDULES = {"linear": linear, "geometric": geometric, "cubic": cubic, "delayed": delayed}
 
 
 def _rounds(exact: float) -> int:

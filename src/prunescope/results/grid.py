@@ -4,10 +4,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+BASE, DENSE, TAUGHT, NARROW = "base", "dense", "dense-taught", "narrow"
+"""Networks that no method prunes: before the budget, after it, after it with the base as teacher, and one of fewer channels."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """A study: every combination is an arm. `teachers` are the models that teach a student."""
+    """A study: every combination is an arm.
+
+    teachers: models that teach a student · narrow: models of which a dense network of as few parameters is trained ·
+    taught: models whose dense control also learns from its own base
+    """
 
     name: str
     models: tuple[str, ...]
@@ -16,6 +23,8 @@ class Grid:
     seeds: tuple[int, ...]
     sparsities: tuple[float, ...]
     teachers: tuple[str, ...]
+    narrow: tuple[str, ...] = ()
+    taught: tuple[str, ...] = ()
 
 
 class Cell(NamedTuple):
@@ -72,14 +81,16 @@ def cells_of(grid: Grid) -> Iterator[Cell]:
                 yield Cell(model, dataset, level)
 
 
-def controls(grid: Grid) -> list[tuple[str, float]]:
-    """(method, sparsity) of the dense control and of every pruned arm."""
-    return [("dense", 0.0), *((method, level) for level in levels(grid) for method in grid.methods)]
+def controls(grid: Grid, model: str) -> list[tuple[str, float]]:
+    """(method, sparsity) of a model's networks but students: the base, the dense controls, and every arm of each level."""
+    of_level = (*grid.methods, *((NARROW,) if model in grid.narrow else ()))
+    dense = (BASE, DENSE, *((TAUGHT,) if model in grid.taught else ()))
+    return [*((name, 0.0) for name in dense), *((name, level) for level in levels(grid) for name in of_level)]
 
 
 def unpruned(name: str) -> bool:
-    """Whether a network (dense, a method, student-<teacher>) is of no sparsity: the dense control, its student, or one alone."""
-    return name.removeprefix("student-") in ("dense", "alone")
+    """Whether a network (dense, a method, student-<teacher>) belongs to no level: the base, dense controls, their students."""
+    return name.removeprefix("student-") in (BASE, DENSE, TAUGHT, "alone")
 
 
 def arms_of(grid: Grid) -> Iterator[Arm]:
@@ -95,7 +106,11 @@ def arms_of(grid: Grid) -> Iterator[Arm]:
 def _dense(grid: Grid, dataset: str, model: str) -> Iterator[Arm]:
     for seed in grid.seeds:
         cell = dense_cell(model, dataset, seed)
-        yield Arm(dataset, model, "dense", "dense", 0.0, seed, f"evaluate/{cell}/dense", (f"finetune/{cell}/dense",))
+        yield Arm(dataset, model, "base", BASE, 0.0, seed, f"evaluate/{cell}/{BASE}", (f"pretrain/{cell}",))
+    for name in (DENSE, *((TAUGHT,) if model in grid.taught else ())):
+        for seed in grid.seeds:
+            end = f"{dense_cell(model, dataset, seed)}/{name}"
+            yield Arm(dataset, model, "dense", name, 0.0, seed, f"evaluate/{end}", (f"finetune/{end}",))
 
 
 def _pruned(grid: Grid, dataset: str, model: str) -> Iterator[Arm]:
@@ -105,6 +120,10 @@ def _pruned(grid: Grid, dataset: str, model: str) -> Iterator[Arm]:
                 end = f"{Cell(model, dataset, sparsity).of(seed)}/{method}"
                 stages = (f"prune/{end}", f"finetune/{end}")
                 yield Arm(dataset, model, "pruned", method, float(sparsity), seed, f"evaluate/{end}", stages)
+        for seed in grid.seeds if model in grid.narrow else ():
+            cell = Cell(model, dataset, sparsity).of(seed)
+            narrow = (f"pretrain/{NARROW}-{cell}", f"finetune/{cell}/{NARROW}")
+            yield Arm(dataset, model, "narrow", NARROW, float(sparsity), seed, f"evaluate/{cell}/{NARROW}", narrow)
 
 
 def _students(grid: Grid, dataset: str, model: str) -> Iterator[Arm]:

@@ -5,7 +5,7 @@ import json
 import lzma
 import tarfile
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +60,9 @@ def provenance(folder: Path) -> dict[str, Any]:
 def kept_grid(folder: Path) -> Grid:
     """What a kept study studied. PrunescopeError where its provenance does not say."""
     study = provenance(folder).get("study")
-    names = [of.name for of in fields(Grid)]
-    if not isinstance(study, dict) or set(study) != set(names):
+    names = {of.name: of.default is MISSING for of in fields(Grid)}
+    needed = {name for name, must in names.items() if must}
+    if not isinstance(study, dict) or not needed <= set(study) <= set(names):
         raise PrunescopeError(
             f"{folder / PROVENANCE}: found study {study!r}, wanted a table of {', '.join(names)}; keep the study again"
         )

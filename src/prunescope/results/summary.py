@@ -1,6 +1,7 @@
 """The study's numbers as one table, a row per arm (metrics/summary.csv); everything is a fraction or an SI unit."""
 
 import io
+import math
 import statistics
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from prunescope.results.grid import Arm, Cell, Grid, arms_of, unpruned
 
 TEXTS = ("dataset", "model", "kind", "method")
 KEYS = ("dataset", "model", "kind", "method", "sparsity", "seed")
+RATES = "rate_share_after_pruning"  # of the budget's summed learning rate, what came after the last pruning
 EVALUATE = (
     *("accuracy", "balanced_accuracy", "macro_f1", "top5_accuracy", "auc", "nll", "brier", "ece"),
     *(
@@ -27,7 +29,7 @@ EVALUATE = (
     *("compression_ratio", "macs", "nonzero_macs", "size_dense_bytes", "size_packed_bytes", "test_images"),
     *("size_packed_bf16_bytes", "collapsed_layers"),
 )
-TRAINING = ("steps", "epochs", "seconds", "images_per_second")
+TRAINING = ("steps", "epochs", "seconds", "images_per_second", RATES)
 COUNTS = (
     *("parameters", "nonzero_parameters", "macs", "nonzero_macs", "size_dense_bytes", "size_packed_bytes"),
     *("size_packed_bf16_bytes", "test_images", "collapsed_layers", "steps"),
@@ -74,6 +76,8 @@ def _training(record: Records, arm: Arm) -> dict[str, float | None]:
     trained = [stage for stage in known if stage["steps"] and stage.get("images_per_second")]
     # The stages of an arm share a batch size, so their speeds join as a harmonic mean weighted by steps.
     time = sum(stage["steps"] / stage["images_per_second"] for stage in trained)
+    rates = [stage.get("learning_rate_sum", math.nan) for stage in known]
+    total[RATES] = rates[-1] / sum(rates) if arm.kind == "pruned" and sum(rates) else None
     total["images_per_second"] = sum(stage["steps"] for stage in trained) / time if time else None
     return total
 

@@ -76,16 +76,6 @@ def overrides_of(arguments: Sequence[str]) -> list[str]:
     return found + [word.partition("=")[2] for word in arguments if word.startswith("--set-param=")]
 
 
-def without_strange_teachers(words: Sequence[str]) -> list[str]:
-    """A DVC command; where it chooses models, with the teachers among them alone, which it says."""
-    from prunescope.study.params import teachers_left
-
-    left = teachers_left(overrides_of(words))
-    if left:
-        print(f"teachers that are no models of this study are left out: -S {left}", file=sys.stderr)
-    return [*words, "-S", left] if left else list(words)
-
-
 def make(engine: str, **settings):
     """The engine of that name."""
     if engine not in ENGINES:

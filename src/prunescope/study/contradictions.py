@@ -18,7 +18,21 @@ from prunescope.study.tables import Params
 from prunescope.study.weights import check_starts
 
 PAPER_METHODS = ("oneshot", "layerwise", "iterative")  # the methods with a stage of their own in dvc.yaml
-TAKEN = {"dense", "alone", "untrained", "name", "actual", "seeds", "ran", "class", "images", "groups"}  # no names for methods
+TAKEN = {
+    "base",
+    "dense",
+    "dense-taught",
+    "narrow",
+    "alone",
+    "untrained",
+    "name",
+    "actual",
+    "seeds",
+    "ran",
+    "class",
+    "images",
+    "groups",
+}  # no names for methods
 WITH_WIDTH = ("vgg", "densenet")  # families of architectures
 WITH_STEM = (*WITH_WIDTH, "resn", "wide_resnet")
 LAYER_SETS = ("all", "blocks")  # of cka.layers; all else is a pattern
@@ -32,7 +46,7 @@ def contradictions(params: Params) -> list[str]:
     """
     problems: list[str] = []
     checks = (_check_names, _check_patterns, _check_row_names, _check_methods, _check_sources, _check_training, _check_networks)
-    for check in (*checks, _check_teachers, check_starts, _check_budgets):
+    for check in (*checks, _check_controls, _check_teachers, check_starts, _check_budgets):
         with suppress(Unknown):
             check(params, problems)
     return problems
@@ -101,6 +115,9 @@ def _check_methods(params: Params, problems: list[str]) -> None:
             if name in PAPER_METHODS and method.plan != name:
                 wanted = f"wanted {name!r}: make a row of another name for another plan"
                 problems.append(f"prune.{name}.plan: found {method.plan!r}, {wanted}")
+            if name in PAPER_METHODS and method.recovery != "labels":
+                wanted = f"wanted 'labels': its stage knows no teacher; take {name}-taught, or a row of another name"
+                problems.append(f"prune.{name}.recovery: found {method.recovery!r}, {wanted}")
 
 
 def _check_sources(params: Params, problems: list[str]) -> None:
@@ -142,6 +159,18 @@ def _check_networks(params: Params, problems: list[str]) -> None:
                     problems.append(f"{place}: found {found}, wanted {usual} for {', '.join(without)}: -S {place}={usual}")
 
 
+def _check_controls(params: Params, problems: list[str]) -> None:
+    """Models whose further controls are asked for but that the study has not, or that have no width."""
+    study = params.study
+    for key, names in (("narrow", study.narrow), ("taught", study.taught)):
+        missing = [name for name in names if name not in study.models]
+        if missing:
+            problems.append(f"study.{key}: found {', '.join(missing)}, wanted some of study.models: {', '.join(study.models)}")
+    wide = [name for name in study.narrow if name in study.models and not name.startswith(WITH_WIDTH)]
+    if wide:
+        problems.append(f"study.narrow: found {', '.join(wide)}, wanted VGG or DenseNet: other architectures have no width here")
+
+
 def _check_teachers(params: Params, problems: list[str]) -> None:
     """Teachers that are not trained: dvc.yaml has a stage for each, and can neither leave one out nor train it."""
     models, teachers = params.study.models, params.distill.teachers
@@ -156,7 +185,7 @@ def _check_teachers(params: Params, problems: list[str]) -> None:
 
 def _check_budgets(params: Params, problems: list[str]) -> None:
     """Plans whose rounds alone exceed the training budget; layerwise is checked when its network is known."""
-    levels = dict.fromkeys((params.sparsity, params.compare_sparsity))
+    levels = dict.fromkeys((params.sparsity, *params.compare_sparsities))
     for name in dict.fromkeys((*PAPER_METHODS, *params.study.other_methods)):
         for target, (dataset, recipe) in itertools.product(levels, recipes(params)):
             with suppress(Unknown):

@@ -59,6 +59,7 @@ List = Annotated[tuple[T, ...], Field(strict=False)]
 Distinct = Annotated[
     tuple[T, ...], Field(strict=False, min_length=1, json_schema_extra={"uniqueItems": True}), AfterValidator(_differ)
 ]
+Four = Annotated[tuple[T, ...], Field(strict=False, min_length=4, max_length=4)]  # DVC's matrix names each by its place
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,8 @@ def said(field: FieldInfo, what: str) -> str:
 def basic(kind: Any) -> str:
     """The same of a type, without its range."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Annotated:
+        return _option(kind, (), said(arguments[1], "noun"))
     if origin is Literal:
         return "one of " + ", ".join(arguments)
     if origin is tuple:
@@ -114,6 +117,9 @@ def _wanted(kind: Any, metadata: typing.Sequence[Any], noun: str) -> str:
         return " or ".join(_option(option, metadata, noun) for option in options)
     if "func" in limits:
         return "at least one, none twice"
+    lengths = [of.max_length for of in metadata if hasattr(of, "max_length")]
+    if lengths:
+        return f"a list of {lengths[0]}"
     noun, low, high = noun or basic(kind), limits.get("gt", limits.get("ge")), limits.get("lt", limits.get("le"))
     if low is None:
         return noun

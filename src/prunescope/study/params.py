@@ -34,9 +34,15 @@ def load(path: Path | str = "params.yaml", overrides: Sequence[str] = ()) -> Par
         params = Params.model_validate(content)
     except ValidationError as error:
         problems = problems_of(error, Params)
-    for key in ("sparsity", "compare_sparsity"):
-        if isinstance(content, dict) and type(content.get(key)) is int and content[key] == 0:
-            problems.append(f"{key}: found 0, wanted it as 0.0: DVC names cells after the value's text")
+    content_of = content if isinstance(content, dict) else {}
+    others = content_of.get("compare_sparsities")
+    named = {"sparsity": content_of.get("sparsity")}
+    named |= {f"compare_sparsities[{at}]": level for at, level in enumerate(others if isinstance(others, list) else ())}
+    problems += [
+        f"{key}: found 0, wanted it as 0.0: DVC names cells after the value's text"
+        for key, level in named.items()
+        if type(level) is int and level == 0
+    ]
     problems += contradictions(params or partial(content, Params))
     if not problems:
         return params

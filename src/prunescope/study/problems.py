@@ -15,8 +15,10 @@ MISTYPED = ("bool_type", "dict_type", "float_type", "int_type", "model_type", "s
 def problems_of(error: ValidationError, model: type[Table]) -> list[str]:
     """One line a key, in the order of the file's description; unknown keys come after the known ones of their table."""
     lines: dict[str, str] = {}  # a key of several types has an error for each, and needs one line
-    for found in error.errors(include_url=False, include_context=False):
-        if found["type"] == "too_short" and found["input"]:
+    every = error.errors(include_url=False, include_context=False)
+    for found in every:
+        below = [of for of in every if of["loc"][:-1] == found["loc"] and len(of["loc"]) > len(found["loc"])]
+        if found["type"] == "too_short" and below:
             continue  # pydantic counts what is right alone; each of the wrong ones has its own line
         key, line = _problem(found["type"], found["loc"], found["input"], model)
         lines.setdefault(key, f"{key}: {line}")

@@ -9,17 +9,18 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from prunescope.results.grid import Grid
-from prunescope.study.fields import Distinct, List, NoneAs, Table, number, rows, some
+from prunescope.study.fields import Distinct, Four, List, NoneAs, Table, number, rows, some
 
 Source = Literal["digits", "cifar100", "ham10000", "folder"]
 Plan = Literal["oneshot", "iterative", "layerwise"]
 Score = Literal["magnitude", "random", "gradient_times_weight"]
 Scope = Literal["global", "layer", "erk"]
-SparsitySchedule = Literal["linear", "geometric", "cubic"]
+SparsitySchedule = Literal["linear", "geometric", "cubic", "delayed"]
 Order = Literal["forward", "backward"]
 Rewind = Literal["none", "weights", "learning_rate"]
+Recovery = Literal["labels", "teacher"]
 Optimizer = Literal["sgd", "nesterov", "adamw"]
-RateSchedule = Literal["constant", "cosine", "step"]
+RateSchedule = Literal["constant", "cosine", "step", "hold"]
 IMAGE_SIZES = range(8, 1025)  # px
 LEVEL: Any = {"noun": "a fraction", "unit": "fraction", "ge": 0, "lt": 1, "tail": ": the share of weights that is removed"}
 
@@ -33,7 +34,13 @@ class Study(Table):
     other_methods: List[str] = some(
         "those of study.methods that the stage prune-other runs: all but oneshot, layerwise and iterative"
     )
-    seeds: Distinct[int] = some("one run of everything for each seed (whole numbers)")
+    seeds: Distinct[int] = some(
+        "one run of everything for each seed (whole numbers); narrow and taught: models with further controls"
+    )
+    narrow: List[str] = some(
+        "models of which a dense network of as few parameters is trained too, for each level (VGG and DenseNet)"
+    )
+    taught: List[str] = some("models whose dense control is trained a second time, with its own base as the teacher")
     name: str = some("shown in the report, and names the folder of a kept study")
 
 
@@ -46,7 +53,9 @@ class Method(Table):
     scope: Scope = some(
         "what sets layers' levels: global = one ranking of all, layer = all the same, erk = Erdos-Renyi-kernel shares"
     )
-    schedule: SparsitySchedule = some("of iterative plans, how the sparsity rises: linear (the paper's), geometric or cubic")
+    schedule: SparsitySchedule = some(
+        "of iterative plans, how the sparsity rises: linear, geometric, cubic, or delayed (linear after a pause: the paper's)"
+    )
     step: float = number(
         "of iterative plans: share that a round removes, of all weights (geometric: of those left)",
         noun="a fraction", unit="fraction", gt=0, le=1,
@@ -56,6 +65,7 @@ class Method(Table):
     )
     order: Order = some("of layerwise plans: forward = in network order, or backward")
     rewind: Rewind = some("after each round: none, weights (to the base) or learning_rate (its schedule starts again)")
+    recovery: Recovery = some("what recovery learns from: labels, or teacher = the dense base too, as in distill")
     exclude: List[str] = some("layers that stay dense: names or shell patterns, such as classifier*")
     reestimate_batches: int = number(
         "training batches that batch-norm statistics are re-estimated from after each round; 0 = kept", unit="count", ge=0
@@ -115,7 +125,9 @@ class Budget(Table):
 
     epochs: float = number("passes over the train split; fractions allowed", unit="epochs", ge=0)
     learning_rate: float = number("at its highest", gt=0)
-    schedule: RateSchedule = some("of the learning rate over the whole budget: constant, cosine or step")
+    schedule: RateSchedule = some(
+        "of the learning rate over the whole budget: constant, cosine, step, or hold = constant for 70 %, then on a line to 0"
+    )
 
 
 class Recipe(Table):
@@ -137,6 +149,11 @@ class Distill(Table):
     student: str = some("torchvision's name; starts as network.init says, at random where that is a file")
     temperature: float = number("T that softens both outputs (Hinton et al. 2015)", gt=0)
     soft_weight: float = number("share of the soft loss; the rest is the loss on the labels", unit="fraction", ge=0, le=1)
+
+    @property
+    def teaching(self) -> dict[str, float]:
+        """What the loss of teaching takes."""
+        return {"temperature": self.temperature, "soft_weight": self.soft_weight}
 
 
 class Cka(Table):
@@ -187,7 +204,9 @@ class Params(Table):
     """The levels of sparsity, the method that is shown, and the tables below."""
 
     sparsity: float = number("share of the prunable weights that every pruning method removes", **LEVEL)
-    compare_sparsity: float = number("a second level to show beside it; the same value means none", **LEVEL)
+    compare_sparsities: Four[Annotated[float, number("", **LEVEL)]] = some(
+        "further levels of accuracy against sparsity, always four: a repeated one is none"
+    )
     method: str = some("whose numbers metrics/selected.json shows: one of study.methods")
     study: Study = some("the grid: every combination is one cell")
     prune: dict[str, Method] = rows("pruning methods: a new row here and its name in study.methods make a new method")
@@ -209,9 +228,11 @@ class Params(Table):
             seeds=study.seeds,
             sparsities=self.sparsities,
             teachers=self.distill.teachers,
+            narrow=study.narrow,
+            taught=study.taught,
         )
 
     @property
     def sparsities(self) -> tuple[float, ...]:
-        """The levels of the study: one, or two to compare."""
-        return tuple(dict.fromkeys((self.sparsity, self.compare_sparsity)))
+        """The levels of the study, each once."""
+        return tuple(dict.fromkeys((self.sparsity, *self.compare_sparsities)))

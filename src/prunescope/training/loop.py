@@ -20,6 +20,7 @@ from prunescope.runtime import autocast, seed_everything
 from prunescope.training import parallel
 from prunescope.training.losses import Loss
 from prunescope.training.optimizers import Optimizer
+from prunescope.training.rates import Schedule
 
 HISTORY = (
     "step", "epoch", "round", "event", "split", "loss", "task_loss", "soft_loss", "accuracy", "learning_rate", "sparsity",
@@ -28,38 +29,13 @@ HISTORY = (
 DIVERGED = "nothing was written. Lower the learning rate or the label noise, or use runtime.precision: fp32"
 CHECK_EVERY = 32  # steps between looks at the loss: looking waits for the device
 
-Schedule = Callable[[int], float]
-
-
-def constant(base: float, total: int) -> Schedule:
-    """The paper's: the same rate throughout."""
-    return lambda step: base
-
-
-def cosine(base: float, total: int) -> Schedule:
-    """From `base` to 0 along half a cosine (Loshchilov & Hutter 2017), after a linear warm-up over the first 5 % of steps."""
-    warmup = max(1, total // 20)
-
-    def rate(step: int) -> float:
-        falling = base * 0.5 * (1 + math.cos(math.pi * step / max(total, 1)))
-        return falling * min(1.0, (step + 1) / warmup)
-
-    return rate
-
-
-def step(base: float, total: int) -> Schedule:
-    """A tenth of the rate after one half and again after three quarters of the budget."""
-    return lambda number: base * (0.1 if number >= total / 2 else 1) * (0.1 if number >= total * 3 / 4 else 1)
-
-
-SCHEDULES: dict[str, Callable[[float, int], Schedule]] = {"constant": constant, "cosine": cosine, "step": step}
-
 
 @dataclass
 class Log:
     """Rows of a run's history, and where the run stands: the columns that do not come from training itself.
 
     restarted: whether the learning-rate schedule starts again with this round (rewinding).
+    rates: sum of the learning rates of all steps, by which stages of a budget compare
     """
 
     rows: list[dict] = field(default_factory=list)
@@ -69,6 +45,7 @@ class Log:
     restarted: bool = False
     steps: int = 0
     seconds: float = 0.0
+    rates: float = 0.0
 
     def add(
         self, event: str, split: str, *, step: int, epoch: float, loss: float, accuracy: float, rate: float,
@@ -153,7 +130,7 @@ def fit(
         value.backward()
         if clip_norm:
             _clip_(update.parameters, held, factors, clip_norm)
-        update.step_(schedule(number))
+        update.step_(rate := schedule(number))
         if factors:
             torch._foreach_mul_(held, factors)  # pyright: ignore[reportPrivateImportUsage]
         slot = (number - first) % len(losses)
@@ -162,7 +139,7 @@ def fit(
         sums[1:3] += parts * size
         sums[3] += (logits.argmax(1) == labels).sum()
         sums[4] += size
-        log.steps += 1
+        log.steps, log.rates = log.steps + 1, log.rates + rate
         ends, ends_epoch = number + 1 == last, (number + 1) % per_epoch == 0
         look = slot == len(losses) - 1 or ends or ends_epoch
         save = saver is not None and (look or not several) and parallel.agreed(saver.due(epoch_end=ends_epoch), device)

@@ -35,7 +35,7 @@ def distillation(teacher: nn.Module, task: Loss, *, temperature: float, soft_wei
 
     The teacher sees the same augmented images as the student, in evaluation mode and without gradient.
     """
-    teacher.eval()
+    teacher.eval().requires_grad_(False)
 
     def loss(network: nn.Module, images: Tensor, labels: Tensor, whole: Tensor | None = None) -> Outcome:
         with torch.no_grad():

@@ -17,9 +17,10 @@ from prunescope.data.batches import Batches
 from prunescope.files import write_csv, write_json
 from prunescope.networks.predict import validate
 from prunescope.training import losses, parallel
-from prunescope.training.loop import HISTORY, SCHEDULES, Log, fit
+from prunescope.training.loop import HISTORY, Log, fit
 from prunescope.training.optimizers import Optimizer, make
 from prunescope.training.progress import Progress
+from prunescope.training.rates import SCHEDULES
 from prunescope.training.resume import Resume, parts
 
 STREAMS = {
@@ -190,6 +191,7 @@ def write_record(metrics: Path, history: Path, setup: Setup, log: Log, *, budget
         "val_accuracy": validated[-1]["accuracy"] if validated else None,
         "val_loss": validated[-1]["loss"] if validated and math.isfinite(validated[-1]["loss"]) else None,
         "budget_steps": setup.steps(budget.epochs),
+        "learning_rate_sum": log.rates,
     }
     write_json(metrics, record | more | runtime.environment(setup.device, setup.precision))
     write_csv(history, HISTORY, log.table())

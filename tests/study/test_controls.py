@@ -1,0 +1,40 @@
+"""Further levels and controls of a study: how they are written, which models have them, which names they take."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from test_params import CONTENT, changed
+
+from prunescope.errors import PrunescopeError
+from prunescope.study.params import load
+
+
+@pytest.mark.parametrize(("changes", "said"), [
+    ({"study__narrow": ["vgg13"]}, "study.narrow: found vgg13, wanted some of study.models"),
+    ({"study__taught": ["vgg13"]}, "study.taught: found vgg13, wanted some of study.models"),
+    ({"study__models": ["resnet18"], "study__narrow": ["resnet18"], "distill__teachers": []}, "study.narrow: found resnet18, wa"),
+    ({"prune__layerwise__recovery": "teacher"}, "prune.layerwise.recovery: found 'teacher', wanted 'labels'"),
+    ({"prune__narrow": CONTENT["prune"]["random"]}, "prune.narrow: found a name that the metrics and tables use"),
+])  # fmt: skip
+def test_controls_that_cannot_be_are_refused(tmp_path, changes, said) -> None:
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(changed(**changes)))
+    with pytest.raises(PrunescopeError) as refused:
+        load(tmp_path / "params.yaml")
+    assert f"\n  {said}" in str(refused.value)
+
+
+@pytest.mark.parametrize("place", [None, 2])
+def test_no_sparsity_is_written_as_a_fraction(tmp_path, place) -> None:
+    """DVC names the cell after the text 0, Python after 0.0: the report would find nothing."""
+
+    def write(level: float) -> Path:
+        others = [level if at == place else 0.8 for at in range(4)]
+        content = changed(sparsity=0.8 if place else level, compare_sparsities=others)
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+        return tmp_path / "params.yaml"
+
+    with pytest.raises(PrunescopeError) as refused:
+        load(write(0))
+    assert f"{'compare_sparsities[2]' if place else 'sparsity'}: found 0, wanted it as 0.0" in str(refused.value)
+    assert 0.0 in load(write(0.0)).sparsities
