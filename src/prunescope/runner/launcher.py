@@ -9,6 +9,7 @@ is killed itself, its deputy ends the stage.
 
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -47,7 +48,7 @@ def main() -> int:
         if asked or os.getppid() != parent:
             return STOPPED
         given = {"stdout": output, "stderr": output, "stdin": subprocess.DEVNULL, "start_new_session": True}
-        stage = subprocess.Popen(command, shell=True, pass_fds=() if held is None else (held,), **given)
+        stage = subprocess.Popen(patient(command), shell=True, pass_fds=() if held is None else (held,), **given)
     if asked:
         signal_group(stage.pid, signal.SIGTERM)
     done = deputy(stage.pid)
@@ -66,6 +67,23 @@ def main() -> int:
         stage.wait()
     done()
     return code if code >= 0 else 128 - code
+
+
+def patient(command: str) -> str:
+    """The command for a shell that, asked to stop, waits for what runs and ends with its exit code; else it would end at once.
+
+    Of several commands none begins any more; as that is not done, 0 becomes STOPPED.
+    """
+    if os.name != "posix":
+        return command
+    last = ":" if words_of(command) else f"code=$?; [ $code -ne 0 ] || code={STOPPED}; exit $code"
+    return f"trap '{last}' INT TERM; {command}"
+
+
+def words_of(command: str) -> list[str] | None:
+    """The words of a command that has nothing of a shell's in it: no quotes, variables or second command; else None."""
+    words = command.split()
+    return words if shlex.join(words) == " ".join(words) and "\n" not in command.strip() else None
 
 
 def only_one(log: Path, given_up: Callable[[], bool] = lambda: False) -> int | None:

@@ -8,7 +8,6 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import runpy
-import shlex
 import signal
 import sys
 import threading
@@ -33,9 +32,8 @@ def available() -> bool:
 
 def script_of(command: str) -> list[str] | None:
     """The script and arguments of a plain `python script ...`; None for anything that needs a shell."""
-    words = shlex.split(command)
-    plain = shlex.join(words) == " ".join(command.split())
-    return words[1:] if plain and words[:1] == ["python"] and words[1:2] and words[1].endswith(".py") else None
+    words = launcher.words_of(command) or []
+    return words[1:] if words[:1] == ["python"] and words[1:2] and words[1].endswith(".py") else None
 
 
 def begin(environment: Mapping[str, str]) -> None:
