@@ -119,3 +119,32 @@ def test_nothing_is_left_behind_when_the_head_is_stopped_or_killed(clone, number
     change(clone, "prune", "import time\ntime.sleep = lambda seconds: None\n")
     assert attempt(clone).returncode == 0, "and the next one completes"
     assert clone.executed("dvc", "repro") == {}
+
+
+HOLDS = """
+import subprocess, sys, time
+from pathlib import Path
+code = "import time, zc.lockfile; held = zc.lockfile.LockFile('.dvc/tmp/lock'); open('held', 'w'); time.sleep(0.8)"
+subprocess.Popen([sys.executable, "-c", code])
+while not Path("held").exists():
+    time.sleep(0.01)
+"""
+IMPATIENT = """
+import sys
+import dvc.lock
+from prunescope.__main__ import main
+from prunescope.runner import warm
+
+warm.available = lambda: False  # without the seconds for torch
+dvc.lock.DEFAULT_TIMEOUT = 0.2
+sys.argv = ["prunescope", "run", "--plain", "--jobs", "1", "--", "repro", "download"]
+sys.exit(main())
+"""
+
+
+def test_a_stage_is_not_lost_when_another_dvc_command_is_at_work_as_it_ends(clone):
+    change(clone, "download", HOLDS)
+    given = {"cwd": clone.folder, "env": environment(clone), "capture_output": True, "text": True}
+    done = subprocess.run((sys.executable, "-c", IMPATIENT), **given, timeout=60, check=False)
+    assert done.returncode == 0 and "waiting for another DVC command" in done.stdout, done.stdout + done.stderr
+    assert "download@digits:" in (clone.folder / "dvc.lock").read_text()
