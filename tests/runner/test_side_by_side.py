@@ -72,10 +72,14 @@ def test_a_killed_stage_is_started_again_once(clone, tmp_path):
     (("--engine-option", "x"), "--engine-option: found x, wanted key=value"),
     (("--engine-option", "x=1"), "--engine-option: found x, wanted none: the local engine has no options"),
     (("--", "exp", "run", "-S", "study.seeds=3"), "study.seeds: found 3"),
+    (("--engine", "ray", "--", "exp", "run", "-S", "runtime.device=cuda:1"), "runtime.device: found cuda:1, wanted auto or cuda"),
+    (("--", "exp", "run", "-S", "runtime.device=cuda"), "found cuda, wanted auto or cpu: nvidia-smi shows no GPU"),
+    (("--", "exp", "run", "-S", "runtime.device=mps"), "runtime.device: found mps, wanted auto or cpu"),
     (("--", "repro", "--dry"), "found a look at repro --dry, wanted `prunescope run --dry` alone"),
     (("--dry", "--", "exp", "run", "-S", "sparsity=0.5"), "wanted `prunescope run --dry` alone"),
 ])  # fmt: skip
-def test_bad_input_is_refused_before_any_work(clone, words, message):
+def test_bad_input_is_refused_before_any_work(clone, monkeypatch, words, message):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # also where there are GPUs
     refused = attempt(clone, *words)
     assert refused.returncode == 1 and message in refused.stderr
     assert not clone.log.exists() and not (clone.folder / "prepared").exists()

@@ -25,6 +25,7 @@ def run(
     options: Sequence[str],
     device: str,
     threads: int,
+    processes: str | int,
     plain: bool = False,
     fail_fast: bool = False,
 ) -> int:
@@ -38,7 +39,7 @@ def run(
         raise PrunescopeError(f"--engine: found {engine}, wanted one of {', '.join(ENGINES)}")
     if not dvc_inside.known():
         _become_dvc(arguments, engine, dvc_inside.version("dvc"), ", ".join(dvc_inside.KNOWN))
-    chosen = make(engine, jobs=jobs, device=device, threads=threads, options=_pairs(options))
+    chosen = make(engine, jobs=jobs, device=device, threads=threads, processes=processes, options=_pairs(options))
     try:
         from dvc.cli import main
 
@@ -79,7 +80,9 @@ def overrides_of(arguments: Sequence[str]) -> list[str]:
 
 
 def make(engine: str, **settings):
-    """The engine of that name, one of ENGINES."""
+    """The engine of that name, one of ENGINES. settings: what they all take, as of params.yaml's runtime."""
+    if (device := settings["device"]).startswith("cuda:"):
+        raise PrunescopeError(f"runtime.device: found {device}, wanted auto or cuda: each stage gets its GPU; or use dvc repro")
     package = ENGINES[engine]
     if package and not find_spec(package):
         raise PrunescopeError(f"--engine {engine} needs {package}, which is not installed; pip install 'prunescope[{engine}]'")
