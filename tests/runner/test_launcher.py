@@ -82,6 +82,28 @@ def test_who_asks_twice_does_not_wait(tmp_path, stage):
     until(lambda: not lives(running), seconds=1)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody adopts them")
+@pytest.mark.parametrize("killed, saved", [("stage", True), ("twice", False)])
+def test_workers_of_a_killed_stage_end_with_it_in_whatever_session(tmp_path, killed, saved):
+    """As torchrun's are."""
+    (tmp_path / "worker.py").write_text(SAVES)
+    begin = "import subprocess, sys, time, signal; signal.signal(signal.SIGTERM, lambda *_: None); "
+    begin += "subprocess.Popen([sys.executable, *sys.argv[1:]], start_new_session=True).wait()"
+    log = tmp_path / "log"
+    launcher = launch(log, f'exec {sys.executable} -c "{begin}" {tmp_path / "worker.py"} 0.5')
+    worker = psutil.Process(pid_in(log))
+    stage = worker.parent()
+    assert stage
+    if killed == "stage":
+        stage.kill()
+    else:
+        launcher.terminate()
+        time.sleep(0.2)
+        launcher.terminate()
+    assert launcher.wait(timeout=10) == 137
+    assert not lives(worker.pid) and ("saved" in text(log)) == saved
+
+
 @pytest.mark.parametrize("victim", ["launcher", "parent"])
 def test_an_orphan_saves_and_ends(tmp_path, stage, victim):
     log = tmp_path / "log"

@@ -18,8 +18,9 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from prunescope.runner.job import STOPPED
+from prunescope.runner.job import STOPPED, was_killed
 
+PR_SET_CHILD_SUBREAPER = 36  # in Linux's prctl.h
 GRACE = 30.0  # seconds in which an orphan may save its state before it is killed
 
 
@@ -42,6 +43,7 @@ def main() -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, pass_on)
+    adopt()
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab", buffering=0) as output:
         held = only_one(log, lambda: bool(asked) or os.getppid() != parent)
@@ -51,7 +53,7 @@ def main() -> int:
         stage = subprocess.Popen(patient(command), shell=True, pass_fds=() if held is None else (held,), **given)
     if asked:
         signal_group(stage.pid, signal.SIGTERM)
-    done = deputy(stage.pid)
+    watcher, done = deputy(stage.pid)
     while True:
         try:
             code = stage.wait(timeout=0.5)
@@ -60,11 +62,12 @@ def main() -> int:
             if os.getppid() != parent:
                 code = 1
                 break
-    if code < 0 or stage.returncode is None:  # its shell alone may have died
+    if was_killed(code) or stage.returncode is None:  # it alone may have died
         if not asked:  # who is asked twice does not save
             signal_group(stage.pid, signal.SIGTERM)
         outlast(stage.pid, reap=stage.poll)
         stage.wait()
+        end_adopted(signal.SIGKILL if len(asked) > 1 else signal.SIGTERM, but=watcher)
     done()
     return code if code >= 0 else 128 - code
 
@@ -118,18 +121,18 @@ def lock_of(log: Path) -> Path:
     return log.with_name(f".{log.name}.lock")
 
 
-def deputy(leader: int) -> Callable[[], None]:
-    """A process that ends the group when this one is killed; what is returned sends it away."""
+def deputy(leader: int) -> tuple[int, Callable[[], None]]:
+    """A process that ends the group when this one is killed: its number, 0 for none, and what sends it away."""
     if not hasattr(os, "fork"):
-        return lambda: None
+        return 0, lambda: None
     heard, said = os.pipe()
-    if os.fork():
+    if number := os.fork():
         os.close(heard)
-        return lambda: _say(said)
+        return number, lambda: _say(said)
     os.close(said)
     os.setsid()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
     if not os.read(heard, 1):  # the pipe's other end is gone, and with it the launcher
         end_group(leader)
     os._exit(0)
@@ -153,6 +156,26 @@ def end_group(leader: int) -> None:
     """Let a process group save its state, then kill what is left of it."""
     signal_group(leader, signal.SIGTERM)
     outlast(leader)
+
+
+def adopt() -> None:
+    """Be the parent of what a killed stage leaves, also in sessions of its own, as torchrun's workers have (on Linux alone)."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_adopted(number: int, *, but: int) -> None:
+    """End all processes below this one, but for one, and wait for them; what has not saved its state in time is killed."""
+    import psutil
+
+    left = [each for each in psutil.Process().children(recursive=True) if each.pid != but]
+    for sent in (number, signal.SIGKILL):
+        for each in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.send_signal(sent)
+        _, left = psutil.wait_procs(left, timeout=GRACE)
 
 
 def outlast(leader: int, grace: float = GRACE, reap: Callable[[], object] = lambda: None) -> None:
