@@ -164,3 +164,10 @@ def test_a_second_attempt_that_waits_can_be_stopped(tmp_path, stage):
 ])  # fmt: skip
 def test_what_needs_a_shell_is_known(command, words):
     assert words_of(command) == words
+
+
+def test_a_plain_stage_is_a_child_of_the_launcher(tmp_path):
+    """Then it can tell when it is an orphan; training keeps its state by that."""
+    (tmp_path / "parent.py").write_text("import os, sys\nprint(os.getppid())\n")
+    launcher = launch(tmp_path / "log", f"{sys.executable} {tmp_path / 'parent.py'}")
+    assert launcher.wait(timeout=10) == 0 and text(tmp_path / "log") == f"{launcher.pid}\n"

@@ -10,6 +10,7 @@ is killed itself, its deputy ends the stage.
 import contextlib
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -50,7 +51,10 @@ def main() -> int:
         if asked or os.getppid() != parent:
             return STOPPED
         given = {"stdout": output, "stderr": output, "stdin": subprocess.DEVNULL, "start_new_session": True}
-        stage = subprocess.Popen(patient(command), shell=True, pass_fds=() if held is None else (held,), **given)
+        words = words_of(command) or [""]
+        shell = not shutil.which(words[0])  # without one a stage's parent is this process: it can tell when it is an orphan
+        begun = patient(command) if shell else words
+        stage = subprocess.Popen(begun, shell=shell, pass_fds=() if held is None else (held,), **given)
     if asked:
         signal_group(stage.pid, signal.SIGTERM)
     watcher, done = deputy(stage.pid)
@@ -75,12 +79,10 @@ def main() -> int:
 def patient(command: str) -> str:
     """The command for a shell that, asked to stop, waits for what runs and ends with its exit code; else it would end at once.
 
-    Of several commands none begins any more; as that is not done, 0 becomes STOPPED.
+    None of its commands begins any more; as that is not done, 0 becomes STOPPED.
     """
-    if os.name != "posix":
-        return command
-    last = ":" if words_of(command) else f"code=$?; [ $code -ne 0 ] || code={STOPPED}; exit $code"
-    return f"trap '{last}' INT TERM; {command}"
+    last = f"code=$?; [ $code -ne 0 ] || code={STOPPED}; exit $code"
+    return f"trap '{last}' INT TERM; {command}" if os.name == "posix" else command
 
 
 def words_of(command: str) -> list[str] | None:
