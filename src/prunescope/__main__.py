@@ -146,6 +146,7 @@ def run(arguments: argparse.Namespace) -> int:
         options=arguments.engine_option,
         device=runtime.device,
         threads=runtime.threads,
+        processes=runtime.processes,
         plain=arguments.plain,
         fail_fast=arguments.fail_fast,
     )

@@ -2,13 +2,16 @@
 
 import hashlib
 import inspect
+import os
 import random
+import threading
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from dvc import lock, rwlock
 from dvc.dependency.param import read_param_file
 from dvc.dvcfile import StageFileDoesNotExistError
 from dvc.fs import LocalFileSystem
@@ -36,6 +39,8 @@ KNOWN = {
     "dvc.repo.reproduce.reproduce": "290e8114b4213648",
     "dvc.stage.run.run_stage": "d4b66f275003adf3",
     "dvc.stage.decorators.unlocked_repo": "48479e14bcce9da9",
+    "dvc.lock.Lock.lock": "a00e17950e40d402",
+    "dvc.lock.HardlinkLock.lock": "eea1aeec0eb01136",
     "dvc.stage.decorators.rwlocked": "2f9910ef188bad66",
 }
 
@@ -149,6 +154,36 @@ def test_stages_are_those_that_dvc_collects(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     with Repo.init(no_scm=True) as repo, pytest.raises(StageFileDoesNotExistError):
         collect(repo, ["dvc.yaml"])
+
+
+@pytest.mark.parametrize("hardlink", [False, True])
+def test_locks_are_of_the_kind_that_dvc_is_set_to(tmp_path, monkeypatch, hardlink) -> None:
+    made = []
+    real = rwlock.make_lock
+    monkeypatch.setattr(rwlock, "make_lock", lambda *given, **more: made.append(more["hardlink_lock"]) or real(*given, **more))
+    config = {"core": {"hardlink_lock": True} if hardlink else {}}
+    with dvc_inside.whole_repository(SimpleNamespace(tmp_dir=str(tmp_path), root_dir="/", fs=LocalFileSystem(), config=config)):
+        assert str(os.getpid()) in (tmp_path / "rwlock").read_text()
+    assert made == [hardlink, hardlink]
+
+
+def test_another_commands_lock_is_waited_for(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(lock, "DEFAULT_TIMEOUT", 0.1)
+    ours, others = (lock.make_lock(str(tmp_path / "lock"), str(tmp_path)) for _ in range(2))
+    said, give_up = [], [False, False, True]
+    others.lock()
+    with dvc_inside.patient(ours, lambda: said.append("busy"), lambda: give_up.pop(0)):
+        with pytest.raises(lock.LockError):
+            ours.lock()
+        assert said == ["busy"] and not give_up
+        give_up += [False] * 100
+        threading.Timer(0.3, others.unlock).start()
+        with ours:
+            assert said == ["busy", "busy"] and ours.is_locked
+    others.lock()
+    with pytest.raises(lock.LockError):
+        ours.lock()
+    others.unlock()
 
 
 def test_job_of_a_stage_says_what_it_needs(tmp_path) -> None:

@@ -1,6 +1,7 @@
 """The launcher between an engine and a stage: nothing outlives what started it, and no two attempts of a stage run at once."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import psutil
 import pytest
 
 from graph import ROOT
-from prunescope.runner.launcher import command_line
+from prunescope.runner.launcher import command_line, words_of
 from prunescope.runner.machine import lives
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="process groups and locks of POSIX")
@@ -21,8 +22,9 @@ import signal, sys, time, os
 def save(number, frame):
     time.sleep(float(sys.argv[1]))
     print("saved", flush=True)
-    os._exit(130)
+    os._exit(int((sys.argv[2:] or ["130"])[0]))
 signal.signal(signal.SIGTERM, save)
+signal.signal(signal.SIGINT, save)
 print("begun", os.getpid(), flush=True)
 time.sleep(60)
 """
@@ -51,18 +53,22 @@ def until(holds: Callable[[], bool], seconds: float = 10) -> None:
 
 
 def pid_in(log: Path) -> int:
-    until(lambda: "begun" in text(log))
-    return int(text(log).rpartition("begun ")[2].split()[0])
+    until(lambda: re.search(r"begun \d+\n", text(log)) is not None)
+    return int(re.findall(r"begun (\d+)\n", text(log))[-1])
 
 
-@pytest.mark.parametrize("shell", ["{}", "true && {} 0.3 || exit 7"], ids=["plain", "shell"])
-def test_a_signal_reaches_the_stage_which_saves(tmp_path, stage, shell):
+@pytest.mark.parametrize("shell, code", [
+    ("{} 0.3", 130), ("true && {} 0.3 || exit 7", 130), ("({} 0.3) && touch after; touch after", 130),
+    ("{} 0.3 0", 0), ("{} 0.3 0 && touch after", 143), ("{} 0.3 0; touch after", 143),
+])  # fmt: skip
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_signal_reaches_the_stage_which_saves(tmp_path, stage, shell, code, number):
     log = tmp_path / "log"
-    launcher = launch(log, shell.format(f"{stage} 0.3" if shell == "{}" else stage))
+    launcher = launch(log, shell.format(stage).replace("after", str(tmp_path / "after")))
     running = pid_in(log)
-    launcher.send_signal(signal.SIGTERM)
-    assert launcher.wait(timeout=10) in (130, 143)
-    assert "saved" in text(log) and not lives(running), "also where its shell ends at once"
+    launcher.send_signal(number)
+    assert launcher.wait(timeout=10) == code, "the stage's own; 143 where it ended well and more was to come"
+    assert "saved" in text(log) and not lives(running) and not (tmp_path / "after").exists()
 
 
 def test_who_asks_twice_does_not_wait(tmp_path, stage):
@@ -74,6 +80,28 @@ def test_who_asks_twice_does_not_wait(tmp_path, stage):
     launcher.send_signal(signal.SIGTERM)
     assert launcher.wait(timeout=10) in (137, 143) and "saved" not in text(log)
     until(lambda: not lives(running), seconds=1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody adopts them")
+@pytest.mark.parametrize("killed, saved", [("stage", True), ("twice", False)])
+def test_workers_of_a_killed_stage_end_with_it_in_whatever_session(tmp_path, killed, saved):
+    """As torchrun's are."""
+    (tmp_path / "worker.py").write_text(SAVES)
+    begin = "import subprocess, sys, time, signal; signal.signal(signal.SIGTERM, lambda *_: None); "
+    begin += "subprocess.Popen([sys.executable, *sys.argv[1:]], start_new_session=True).wait()"
+    log = tmp_path / "log"
+    launcher = launch(log, f'exec {sys.executable} -c "{begin}" {tmp_path / "worker.py"} 0.5')
+    worker = psutil.Process(pid_in(log))
+    stage = worker.parent()
+    assert stage
+    if killed == "stage":
+        stage.kill()
+    else:
+        launcher.terminate()
+        time.sleep(0.2)
+        launcher.terminate()
+    assert launcher.wait(timeout=10) == 137
+    assert not lives(worker.pid) and ("saved" in text(log)) == saved
 
 
 @pytest.mark.parametrize("victim", ["launcher", "parent"])
@@ -128,3 +156,18 @@ def test_a_second_attempt_that_waits_can_be_stopped(tmp_path, stage):
     assert second.wait(timeout=10) == 143 and "second" not in text(log)
     first.send_signal(signal.SIGTERM)
     assert first.wait(timeout=10) in (130, 143)
+
+
+@pytest.mark.parametrize("command, words", [
+    ("python a.py  --b c=1,2 ", ["python", "a.py", "--b", "c=1,2"]),
+    *((command, None) for command in ("a && b", "a\nb", "a $B", "a *", "a > b", "a 'b'", "a # isn't", 'a "', "a ~/b", "a \\ b")),
+])  # fmt: skip
+def test_what_needs_a_shell_is_known(command, words):
+    assert words_of(command) == words
+
+
+def test_a_plain_stage_is_a_child_of_the_launcher(tmp_path):
+    """Then it can tell when it is an orphan; training keeps its state by that."""
+    (tmp_path / "parent.py").write_text("import os, sys\nprint(os.getppid())\n")
+    launcher = launch(tmp_path / "log", f"{sys.executable} {tmp_path / 'parent.py'}")
+    assert launcher.wait(timeout=10) == 0 and text(tmp_path / "log") == f"{launcher.pid}\n"

@@ -1,14 +1,55 @@
 """The local engine by itself: a stop is heard whenever it comes, and hidden devices stay hidden."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
+from running import alive, until_nothing_runs
 
+from graph import ROOT
 from prunescope.runner.job import Job, was_killed
 from prunescope.runner.launcher import STOPPED
 from prunescope.runner.local import Local
+
+HEAD = """
+import sys
+from pathlib import Path
+from prunescope.runner import warm
+from prunescope.runner.job import Job
+from prunescope.runner.local import Local
+
+warm.PRELOADED = ()  # without the seconds for torch
+engine = Local(jobs=1, device="cpu", threads=1, options={}, **eval(sys.argv[2]))
+sys.exit(engine.run(Job("stage", "python stage.py", Path(sys.argv[1]), Path(sys.argv[1], "log"))))
+"""
+SAVES = """
+import fcntl, os, pathlib, signal, sys, time
+held = open("resume", "a")
+fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as the lock in resume/: a second copy is refused
+def save(number, frame):
+    time.sleep(1)
+    pathlib.Path("saved").touch()
+    os._exit(130)
+signal.signal(signal.SIGTERM, save)
+if pathlib.Path("saved").exists():
+    sys.exit()
+pathlib.Path("begun").touch()
+time.sleep(60)
+"""
+
+
+def head(folder: Path, code: str, **settings) -> subprocess.Popen:
+    (folder / "stage.py").write_text(code)
+    given = {"env": os.environ | {"PYTHONPATH": str(ROOT / "src")}, "start_new_session": True}
+    process = subprocess.Popen((sys.executable, "-c", HEAD, str(folder), repr(settings)), **given)
+    until = time.monotonic() + 30
+    while not (folder / "begun").exists() and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.02)
+    return process
 
 
 @pytest.fixture
@@ -44,3 +85,49 @@ def test_devices_that_the_user_hid_stay_hidden(engine, tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     stage = job(tmp_path, "import os\nprint(repr(os.environ.get('CUDA_VISIBLE_DEVICES')))")
     assert engine.run(stage) == 0 and (tmp_path / "log").read_text() == "''\n"
+
+
+def test_a_stage_waits_for_one_whose_head_was_killed(tmp_path):
+    first = head(tmp_path, SAVES)
+    first.kill()
+    first.wait()
+    assert not (tmp_path / "saved").exists()
+    assert head(tmp_path, SAVES).wait(timeout=30) == 0, (tmp_path / "log").read_text()
+    assert "an earlier attempt of this stage still runs" in (tmp_path / "log").read_text()
+
+
+def test_an_orphan_that_does_not_end_is_killed(tmp_path):
+    stubborn = "import signal, time\nfrom prunescope.runner import launcher\nlauncher.GRACE = 0.5\n"
+    stubborn += "signal.signal(signal.SIGTERM, lambda *_: None)\nopen('begun', 'w')\nwhile True:\n    time.sleep(0.1)\n"
+    first = head(tmp_path, stubborn)
+    first.kill()
+    first.wait()
+    until_nothing_runs(tmp_path, seconds=5)
+
+
+CHILD = """
+import os, signal, time
+def save(number, frame):
+    time.sleep(0.5)
+    os._exit(1)
+if not os.fork():
+    signal.signal(signal.SIGTERM, save)
+    open("begun", "w")
+    time.sleep(60)
+while not os.path.exists("begun"):
+    time.sleep(0.01)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_children_of_a_stage_that_was_killed_end_before_it_is_started_again(engine, tmp_path):
+    assert engine.run(job(tmp_path, CHILD)) == -9 and alive(tmp_path) == []
+
+
+def test_a_stage_that_becomes_torchrun_does_not_outlive_its_head(tmp_path):
+    code = "import os, sys\nopen('begun', 'w')\nos.execv(sys.executable, [sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+    first = head(tmp_path, code, processes=2)
+    time.sleep(0.3)
+    first.kill()
+    first.wait()
+    until_nothing_runs(tmp_path, seconds=5)

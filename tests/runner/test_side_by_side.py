@@ -72,10 +72,14 @@ def test_a_killed_stage_is_started_again_once(clone, tmp_path):
     (("--engine-option", "x"), "--engine-option: found x, wanted key=value"),
     (("--engine-option", "x=1"), "--engine-option: found x, wanted none: the local engine has no options"),
     (("--", "exp", "run", "-S", "study.seeds=3"), "study.seeds: found 3"),
+    (("--engine", "ray", "--", "exp", "run", "-S", "runtime.device=cuda:1"), "runtime.device: found cuda:1, wanted auto or cuda"),
+    (("--", "exp", "run", "-S", "runtime.device=cuda"), "found cuda, wanted auto or cpu: nvidia-smi shows no GPU"),
+    (("--", "exp", "run", "-S", "runtime.device=mps"), "runtime.device: found mps, wanted auto or cpu"),
     (("--", "repro", "--dry"), "found a look at repro --dry, wanted `prunescope run --dry` alone"),
     (("--dry", "--", "exp", "run", "-S", "sparsity=0.5"), "wanted `prunescope run --dry` alone"),
 ])  # fmt: skip
-def test_bad_input_is_refused_before_any_work(clone, words, message):
+def test_bad_input_is_refused_before_any_work(clone, monkeypatch, words, message):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # also where there are GPUs
     refused = attempt(clone, *words)
     assert refused.returncode == 1 and message in refused.stderr
     assert not clone.log.exists() and not (clone.folder / "prepared").exists()
@@ -119,3 +123,32 @@ def test_nothing_is_left_behind_when_the_head_is_stopped_or_killed(clone, number
     change(clone, "prune", "import time\ntime.sleep = lambda seconds: None\n")
     assert attempt(clone).returncode == 0, "and the next one completes"
     assert clone.executed("dvc", "repro") == {}
+
+
+HOLDS = """
+import subprocess, sys, time
+from pathlib import Path
+code = "import time, zc.lockfile; held = zc.lockfile.LockFile('.dvc/tmp/lock'); open('held', 'w'); time.sleep(0.8)"
+subprocess.Popen([sys.executable, "-c", code])
+while not Path("held").exists():
+    time.sleep(0.01)
+"""
+IMPATIENT = """
+import sys
+import dvc.lock
+from prunescope.__main__ import main
+from prunescope.runner import warm
+
+warm.available = lambda: False  # without the seconds for torch
+dvc.lock.DEFAULT_TIMEOUT = 0.2
+sys.argv = ["prunescope", "run", "--plain", "--jobs", "1", "--", "repro", "download"]
+sys.exit(main())
+"""
+
+
+def test_a_stage_is_not_lost_when_another_dvc_command_is_at_work_as_it_ends(clone):
+    change(clone, "download", HOLDS)
+    given = {"cwd": clone.folder, "env": environment(clone), "capture_output": True, "text": True}
+    done = subprocess.run((sys.executable, "-c", IMPATIENT), **given, timeout=60, check=False)
+    assert done.returncode == 0 and "waiting for another DVC command" in done.stdout, done.stdout + done.stderr
+    assert "download@digits:" in (clone.folder / "dvc.lock").read_text()

@@ -39,8 +39,10 @@ def place(tmp_path, monkeypatch) -> Iterator[Path]:
 
 
 @contextmanager
-def engine(*, device: str = "auto", threads: int = 1, jobs: int | None = None, **options: str) -> Iterator[slurm.Slurm]:
-    made = slurm.make(jobs=jobs, device=device, threads=threads, options=options)
+def engine(
+    *, device: str = "auto", threads: int = 1, processes: str | int = "auto", jobs: int | None = None, **options: str
+) -> Iterator[slurm.Slurm]:
+    made = slurm.make(jobs=jobs, device=device, threads=threads, processes=processes, options=options)
     try:
         yield made
     finally:
@@ -215,8 +217,9 @@ def test_what_an_earlier_head_left_in_the_queue_ends_first(place, monkeypatch) -
     ({"executor": "debug"}, "--engine-option: found executor=debug, wanted one of slurm, local"),
     ({"partition": "fast"}, "--engine-option: found partition=fast, wanted one of those that sinfo lists"),
     ({"jobs": 0}, "--jobs: found 0, wanted 1 or more"),
-    ({"device": "cuda:1"}, "runtime.device: found cuda:1, wanted auto or cuda"),
-    ({"device": "cuda", "gpus": "0"}, "runtime.device: found cuda, and no GPUs to ask for"),
+    ({"device": "cuda", "gpus": "0"}, "runtime.device: found cuda, wanted auto or cpu: there are no GPUs to ask for"),
+    ({"processes": 2, "partition": "gpu"}, "runtime.processes: found 2, wanted auto or at most 1, the GPUs that a stage gets"),
+    ({"processes": 3, "gpus": "2"}, "runtime.processes: found 3, wanted auto or at most 2, the GPUs that a stage gets here"),
 ])  # fmt: skip
 def test_bad_input_is_refused(place, given: dict[str, Any], message) -> None:
     with pytest.raises(PrunescopeError) as refused, engine(**given):

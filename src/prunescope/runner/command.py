@@ -1,14 +1,15 @@
 """`prunescope run`: DVC's own commands, with stages side by side on an engine."""
 
 import logging
+import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
+from typing import NoReturn
 
 from prunescope.errors import PrunescopeError
 
@@ -24,6 +25,7 @@ def run(
     options: Sequence[str],
     device: str,
     threads: int,
+    processes: str | int,
     plain: bool = False,
     fail_fast: bool = False,
 ) -> int:
@@ -33,10 +35,11 @@ def run(
     """
     from prunescope.runner import dvc_inside
 
+    if engine not in ENGINES:
+        raise PrunescopeError(f"--engine: found {engine}, wanted one of {', '.join(ENGINES)}")
     if not dvc_inside.known():
-        print(f"warning: this DVC is none of {', '.join(dvc_inside.KNOWN)}; stages run one after the other", file=sys.stderr)
-        return subprocess.run([_dvc(), *arguments], check=False).returncode
-    chosen = make(engine, jobs=jobs, device=device, threads=threads, options=_pairs(options))
+        _become_dvc(arguments, engine, dvc_inside.version("dvc"), ", ".join(dvc_inside.KNOWN))
+    chosen = make(engine, jobs=jobs, device=device, threads=threads, processes=processes, options=_pairs(options))
     try:
         from dvc.cli import main
 
@@ -77,9 +80,9 @@ def overrides_of(arguments: Sequence[str]) -> list[str]:
 
 
 def make(engine: str, **settings):
-    """The engine of that name."""
-    if engine not in ENGINES:
-        raise PrunescopeError(f"--engine: found {engine}, wanted one of {', '.join(ENGINES)}")
+    """The engine of that name, one of ENGINES. settings: what they all take, as of params.yaml's runtime."""
+    if (device := settings["device"]).startswith("cuda:"):
+        raise PrunescopeError(f"runtime.device: found {device}, wanted auto or cuda: each stage gets its GPU; or use dvc repro")
     package = ENGINES[engine]
     if package and not find_spec(package):
         raise PrunescopeError(f"--engine {engine} needs {package}, which is not installed; pip install 'prunescope[{engine}]'")
@@ -91,6 +94,16 @@ def _pairs(options: Sequence[str]) -> dict[str, str]:
     if wrong:
         raise PrunescopeError(f"--engine-option: found {wrong[0]}, wanted key=value")
     return {key: value for key, _, value in (option.partition("=") for option in options)}
+
+
+def _become_dvc(arguments: Sequence[str], engine: str, found: str, known: str) -> NoReturn:
+    """DVC itself from here on, in this process: a signal is its own, and so is the exit code."""
+    if engine != "local":
+        raise PrunescopeError(
+            f"--engine {engine}: found DVC {found}, wanted one of {known}; install such a one, or leave --engine away"
+        )
+    print(f"warning: this DVC, {found}, is none of {known}; stages run one after the other", file=sys.stderr, flush=True)
+    os.execvp(_dvc(), ["dvc", *arguments])
 
 
 def _dvc() -> str:

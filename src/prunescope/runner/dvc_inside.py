@@ -13,6 +13,7 @@ from typing import Any
 from unittest.mock import patch
 
 import dpath  # as DVC looks keys up
+from dvc.lock import LockError
 from dvc.rwlock import rwlock  # DVC's own, also while it is replaced
 
 from prunescope.runner import hashes, lockfile
@@ -119,5 +120,30 @@ def _no_lock(*arguments: Any, **options: Any) -> Iterator[None]:
 @contextmanager
 def whole_repository(repo: Any) -> Iterator[None]:
     """The whole repository locked against other DVC commands, which are told who is busy, as beside `dvc repro`."""
-    with rwlock(repo.tmp_dir, repo.fs, "prunescope run", [], [repo.root_dir], False):
+    hardlink = repo.config["core"].get("hardlink_lock", False)
+    with rwlock(repo.tmp_dir, repo.fs, "prunescope run", [], [repo.root_dir], hardlink):
+        yield
+
+
+@contextmanager
+def patient(lock: Any, busy: Callable[[], None], given_up: Callable[[], bool]) -> Iterator[None]:
+    """Inside, `repo.lock` waits for as long as another DVC command holds it; DVC's own gives up after three seconds.
+
+    busy: called once for each such wait · given_up: whether to wait no longer: then DVC's LockError.
+    """
+    take = lock.lock
+
+    def wait() -> None:
+        said = False
+        while True:
+            try:
+                return take()
+            except LockError:
+                if given_up():
+                    raise
+                if not said:
+                    busy()
+                said = True
+
+    with patch.object(lock, "lock", wait):
         yield

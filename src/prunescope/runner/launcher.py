@@ -9,6 +9,8 @@ is killed itself, its deputy ends the stage.
 
 import contextlib
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,8 +19,9 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from prunescope.runner.job import STOPPED
+from prunescope.runner.job import STOPPED, was_killed
 
+PR_SET_CHILD_SUBREAPER = 36  # in Linux's prctl.h
 GRACE = 30.0  # seconds in which an orphan may save its state before it is killed
 
 
@@ -41,16 +44,20 @@ def main() -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, pass_on)
+    adopt()
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab", buffering=0) as output:
         held = only_one(log, lambda: bool(asked) or os.getppid() != parent)
         if asked or os.getppid() != parent:
             return STOPPED
         given = {"stdout": output, "stderr": output, "stdin": subprocess.DEVNULL, "start_new_session": True}
-        stage = subprocess.Popen(command, shell=True, pass_fds=() if held is None else (held,), **given)
+        words = words_of(command) or [""]
+        shell = not shutil.which(words[0])  # without one a stage's parent is this process: it can tell when it is an orphan
+        begun = patient(command) if shell else words
+        stage = subprocess.Popen(begun, shell=shell, pass_fds=() if held is None else (held,), **given)
     if asked:
         signal_group(stage.pid, signal.SIGTERM)
-    done = deputy(stage.pid)
+    watcher, done = deputy(stage.pid)
     while True:
         try:
             code = stage.wait(timeout=0.5)
@@ -59,13 +66,29 @@ def main() -> int:
             if os.getppid() != parent:
                 code = 1
                 break
-    if code < 0 or stage.returncode is None:  # its shell alone may have died
+    if was_killed(code) or stage.returncode is None:  # it alone may have died
         if not asked:  # who is asked twice does not save
             signal_group(stage.pid, signal.SIGTERM)
         outlast(stage.pid, reap=stage.poll)
         stage.wait()
+        end_adopted(signal.SIGKILL if len(asked) > 1 else signal.SIGTERM, but=watcher)
     done()
     return code if code >= 0 else 128 - code
+
+
+def patient(command: str) -> str:
+    """The command for a shell that, asked to stop, waits for what runs and ends with its exit code; else it would end at once.
+
+    None of its commands begins any more; as that is not done, 0 becomes STOPPED.
+    """
+    last = f"code=$?; [ $code -ne 0 ] || code={STOPPED}; exit $code"
+    return f"trap '{last}' INT TERM; {command}" if os.name == "posix" else command
+
+
+def words_of(command: str) -> list[str] | None:
+    """The words of a command that has nothing of a shell's in it: no quotes, variables or second command; else None."""
+    words = command.split()
+    return words if shlex.join(words) == " ".join(words) and "\n" not in command.strip() else None
 
 
 def only_one(log: Path, given_up: Callable[[], bool] = lambda: False) -> int | None:
@@ -100,18 +123,18 @@ def lock_of(log: Path) -> Path:
     return log.with_name(f".{log.name}.lock")
 
 
-def deputy(leader: int) -> Callable[[], None]:
-    """A process that ends the group when this one is killed; what is returned sends it away."""
+def deputy(leader: int) -> tuple[int, Callable[[], None]]:
+    """A process that ends the group when this one is killed: its number, 0 for none, and what sends it away."""
     if not hasattr(os, "fork"):
-        return lambda: None
+        return 0, lambda: None
     heard, said = os.pipe()
-    if os.fork():
+    if number := os.fork():
         os.close(heard)
-        return lambda: _say(said)
+        return number, lambda: _say(said)
     os.close(said)
     os.setsid()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
     if not os.read(heard, 1):  # the pipe's other end is gone, and with it the launcher
         end_group(leader)
     os._exit(0)
@@ -135,6 +158,26 @@ def end_group(leader: int) -> None:
     """Let a process group save its state, then kill what is left of it."""
     signal_group(leader, signal.SIGTERM)
     outlast(leader)
+
+
+def adopt() -> None:
+    """Be the parent of what a killed stage leaves, also in sessions of its own, as torchrun's workers have (on Linux alone)."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_adopted(number: int, *, but: int) -> None:
+    """End all processes below this one, but for one, and wait for them; what has not saved its state in time is killed."""
+    import psutil
+
+    left = [each for each in psutil.Process().children(recursive=True) if each.pid != but]
+    for sent in (number, signal.SIGKILL):
+        for each in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.send_signal(sent)
+        _, left = psutil.wait_procs(left, timeout=GRACE)
 
 
 def outlast(leader: int, grace: float = GRACE, reap: Callable[[], object] = lambda: None) -> None:

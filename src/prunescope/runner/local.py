@@ -4,6 +4,7 @@ import os
 import queue
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -13,35 +14,40 @@ from prunescope.runner import machine, warm
 from prunescope.runner.job import STOPPED, Job
 from prunescope.runner.launcher import command_line, signal_group
 
+NO_GPU = "nvidia-smi shows no GPU on this machine; others are named in CUDA_VISIBLE_DEVICES"
+
 
 class Local:
     """At most `slots` jobs at once; each has its share of the cores as threads, and a GPU of its own where there are some."""
 
     apart = False
 
-    def __init__(self, *, jobs: int | None, device: str, threads: int, options: Mapping[str, str]) -> None:
-        """jobs: how many at once, None: one a GPU, else one a core · device, threads: as in params.yaml's runtime.
+    def __init__(
+        self, *, jobs: int | None, device: str, threads: int, processes: str | int = "auto", options: Mapping[str, str]
+    ) -> None:
+        """jobs: how many at once, None: one a GPU, else one a core · device, threads, processes: as in params.yaml's runtime.
 
-        Raises PrunescopeError for options and for more jobs than GPUs or cores.
+        Raises PrunescopeError for options, for more jobs than GPUs or cores, and for GPUs that are not there.
         """
         if options:
             raise PrunescopeError(f"--engine-option: found {', '.join(options)}, wanted none: the local engine has no options")
         gpus = machine.gpus() if device in ("auto", "cuda") else []
-        if device.startswith("cuda:"):
-            raise PrunescopeError(f"runtime.device: found {device}, wanted auto or cuda: stages get a GPU each; or use dvc repro")
-        cores = machine.cores()
+        machine.check_gpus(device, processes, each=min(1, len(gpus)), none=NO_GPU, way=machine.ALL_GPUS)
+        if device == "mps" and sys.platform != "darwin":
+            raise PrunescopeError("runtime.device: found mps, wanted auto or cpu: this machine is not Apple's")
+        cores, each = machine.cores(), machine.number(processes)
         most, what = (len(gpus), "GPUs") if gpus else (cores, "cores")
         if jobs is not None and not 0 < jobs <= most:
             raise PrunescopeError(f"--jobs: found {jobs}, wanted 1 to {most}: this machine has {most} {what}, a stage each")
-        self.slots = jobs or (len(gpus) if gpus else machine.fitting(cores // max(1, threads), cores))
-        self.threads = threads or (cores // self.slots if gpus or jobs else 1) or 1
+        self.slots = jobs or (len(gpus) if gpus else max(1, machine.fitting(cores // max(1, threads), cores) // each))
+        self.threads = threads or (cores // self.slots // each if gpus or jobs else 1) or 1
         self.about = f"{self.slots} at once, {self.threads} thread{'s' * (self.threads != 1)} each" + ", a GPU each" * bool(gpus)
         self._gpus: queue.SimpleQueue[str] = queue.SimpleQueue()
         for gpu in gpus[: self.slots]:
             self._gpus.put(gpu)
         self._has_gpus, self._stopped = bool(gpus), False
         self._leaders: dict[int, signal.Signals] = {}  # of process groups, with the signal that ends them at once
-        self._warm = warm.available()
+        self._warm = warm.available() and each == 1  # one that becomes torchrun gains nothing; the launcher ends it with its head
         if self._warm:
             warm.begin(self._environment({}, None))
 

@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any
 
 from prunescope.runner import lockfile
-from prunescope.runner.dvc_inside import whole_repository
+from prunescope.runner.dvc_inside import patient, whole_repository
 from prunescope.runner.job import Engine, Job, was_killed
 from prunescope.runner.schedule import Schedule
 from prunescope.runner.times import Times
@@ -71,7 +71,12 @@ class Loop:
 
         lock, written = stages[0].repo.lock, Path(stages[0].path).with_suffix(".lock")
         before = lockfile.names(written)
-        with self._asked_to_stop(), whole_repository(stages[0].repo), self.view.shown(self.schedule):
+        with (
+            self._asked_to_stop(),
+            patient(lock, self._busy, lambda: self.signals > 1),
+            whole_repository(stages[0].repo),
+            self.view.shown(self.schedule),
+        ):
             lock.unlock()  # DVC holds it when it comes here
             try:
                 self._go_through(attend, lock)
@@ -158,6 +163,9 @@ class Loop:
 
     def _expected(self, stage: Any) -> float:
         return self.times.expected(stage.addressing)
+
+    def _busy(self) -> None:
+        self.view.note("waiting for another DVC command, which holds the repository's lock")
 
     @contextmanager
     def _asked_to_stop(self) -> Iterator[None]:

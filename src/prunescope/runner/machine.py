@@ -7,8 +7,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from prunescope.errors import PrunescopeError
+
 STAGE_BYTES = 2 << 30  # memory that a stage on a CPU is given; one of the shipped study takes 0.6 GB
 NOT_PASSED_ON = ("CUDA_VISIBLE_DEVICES", "SLURM_", "RAY_", "DVC_", "RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_")
+ALL_GPUS = "under dvc repro it has all of a machine"
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -40,6 +43,25 @@ def gpus() -> list[str]:
         return []
     found = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False).stdout
     return [str(number) for number, _ in enumerate(line for line in found.splitlines() if line.startswith("GPU "))]
+
+
+def check_gpus(device: str, processes: str | int, *, each: int, none: str, way: str) -> None:
+    """Raise PrunescopeError for a device that stages would not find, and for more processes of a stage than it gets GPUs.
+
+    device, processes: as in params.yaml's runtime · each: GPUs that a stage gets · none: what to say where there are none ·
+    way: how a stage gets more
+    """
+    if device == "cuda" and not each:
+        raise PrunescopeError(f"runtime.device: found cuda, wanted auto or cpu: {none}")
+    if each and number(processes) > each:
+        raise PrunescopeError(
+            f"runtime.processes: found {processes}, wanted auto or at most {each}, the GPUs that a stage gets here; {way}"
+        )
+
+
+def number(processes: str | int) -> int:
+    """Processes that a stage is certain to have: `auto` is one a GPU."""
+    return 1 if processes == "auto" else int(processes)
 
 
 def clean(environment: Mapping[str, str]) -> dict[str, str]:

@@ -31,8 +31,10 @@ class Ray:
 
     apart = False
 
-    def __init__(self, *, jobs: int | None, device: str, threads: int, options: Mapping[str, str]) -> None:
-        """jobs: how many at once, None: one a GPU, else one a CPU of the cluster · device, threads: as in params.yaml's runtime.
+    def __init__(
+        self, *, jobs: int | None, device: str, threads: int, processes: str | int = "auto", options: Mapping[str, str]
+    ) -> None:
+        """jobs: how many at once, None: one a GPU, else one a CPU of the cluster · others: as in params.yaml's runtime.
 
         Raises PrunescopeError for unknown options, a cluster that does not answer or has less than what is asked, nodes that do
         not see this folder or have no torch.
@@ -41,14 +43,12 @@ class Ray:
             raise PrunescopeError(f"--engine-option: found {strange[0]}, wanted {' or '.join(OPTIONS)}")
         if options.get("ship", "false") not in ("true", "false"):
             raise PrunescopeError(f"--engine-option: found ship={options['ship']}, wanted ship=true or ship=false")
-        if device.startswith("cuda:"):
-            raise PrunescopeError(f"runtime.device: found {device}, wanted auto or cuda: stages get a GPU each; or use dvc repro")
         self.level, self._rung = 0, 0  # how often to stop was asked, and what of it the workers were told
         self.ray = connected(options.get("address") or os.environ.get("RAY_ADDRESS", ""))
         self.here: Local | None = None
         self.guard: subprocess.Popen | None = None
         try:
-            self._count(jobs, device, threads)
+            self._count(jobs, device, threads, processes)
             self._prepare(shipped=options.get("ship") == "true")
         except BaseException:
             self.close()
@@ -61,7 +61,7 @@ class Ray:
             return self.here.run(job)
         sent = self.parcels.of(job) if self.here else None
         given = {name: value for name, value in os.environ.items() if name.startswith("PRUNESCOPE_")}
-        needs = {"num_cpus": self.threads, "num_gpus": int(job.gpu and self.gpus > 0), "name": job.stage}
+        needs = {"num_cpus": self.cpus, "num_gpus": int(job.gpu and self.gpus > 0), "name": job.stage}
         events = self.attempt.options(**needs).remote(self.bell, job, sent, given, self.threads)
         arriving = Arriving(job.folder)
         try:
@@ -120,12 +120,14 @@ class Ray:
             else:
                 return rest[0]
 
-    def _count(self, jobs: int | None, device: str, threads: int) -> None:
+    def _count(self, jobs: int | None, device: str, threads: int, processes: str | int) -> None:
         """How many tasks at once, and their threads."""
         self.nodes = [node for node in self.ray.nodes() if node["Alive"]]
         have = [node["Resources"] for node in self.nodes]
         cpus = [int(of.get("CPU", 0)) for of in have]
         self.gpus = int(sum(of.get("GPU", 0) for of in have)) if device in ("auto", "cuda") else 0
+        none = "the Ray cluster has no GPU"
+        machine.check_gpus(device, processes, each=min(1, self.gpus), none=none, way=machine.ALL_GPUS)
         most, what = (self.gpus, "GPUs") if self.gpus else (sum(cpus), "CPUs")
         where = f"{len(self.nodes)} node{'s' * (len(self.nodes) != 1)}"
         if not most:
@@ -133,15 +135,16 @@ class Ray:
         if jobs is not None and not 0 < jobs <= most:
             raise PrunescopeError(f"--jobs: found {jobs}, wanted 1 to {most}: the Ray cluster has {most} {what} on {where}")
         pairs = zip(cpus, have, strict=True)
-        per_node = [min(cpu // max(1, threads), int(of.get("memory", 0) // machine.STAGE_BYTES)) for cpu, of in pairs]
+        each = machine.number(processes)
+        per_node = [min(cpu // (max(1, threads) * each), int(of.get("memory", 0) // machine.STAGE_BYTES)) for cpu, of in pairs]
         self.slots = jobs or self.gpus or max(1, sum(per_node))
-        self.threads = threads or max(1, sum(cpus) // self.slots if self.gpus or jobs else 1)
+        self.threads = threads or max(1, sum(cpus) // self.slots // each if self.gpus or jobs else 1)
         if not threads:
-            self.threads = min(self.threads, max(cpus))
-        if self.threads > max(cpus):
-            raise PrunescopeError(
-                f"runtime.threads: found {threads}, wanted at most {max(cpus)}: no node of the cluster has more"
-            )
+            self.threads = min(self.threads, max(1, max(cpus) // each))
+        self.cpus = self.threads * each
+        if self.cpus > max(cpus):
+            key = "runtime.threads" + " times runtime.processes" * (each > 1)
+            raise PrunescopeError(f"{key}: found {self.cpus}, wanted at most {max(cpus)}: no node of the cluster has more")
         self.about = f"{self.slots} at once on {where}, {self.threads} thread{'s' * (self.threads != 1)} each"
         self.about += ", a GPU each" * bool(self.gpus)
 

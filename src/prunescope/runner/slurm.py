@@ -27,23 +27,25 @@ PATIENCE = 120.0  # seconds for jobs to leave the queue
 class Slurm:
     """At most `slots` jobs in the queue; each has its CPUs and, where it can use one, a GPU. All machines see one folder."""
 
-    def __init__(self, *, jobs: int | None, device: str, threads: int, options: Mapping[str, str]) -> None:
-        """jobs: how many in the queue at once · device, threads: as in params.yaml's runtime.
+    def __init__(
+        self, *, jobs: int | None, device: str, threads: int, processes: str | int = "auto", options: Mapping[str, str]
+    ) -> None:
+        """jobs: how many in the queue at once · device, threads, processes: as in params.yaml's runtime.
 
         Raises PrunescopeError for options, for missing commands and for a Slurm that does not answer.
         """
         self.options = slurm_options.parsed(options)
         if jobs is not None and jobs < 1:
             raise PrunescopeError(f"--jobs: found {jobs}, wanted 1 or more: how many jobs are in the queue at once")
-        if device.startswith("cuda:"):
-            raise PrunescopeError(f"runtime.device: found {device}, wanted auto or cuda: Slurm gives each job its GPU")
         self.local = self.options["executor"] == "local"
         has_gpus = not self.local and _answer(self.options.get("partition") or os.environ.get("SBATCH_PARTITION"))
         self.gpus = self.options.get("gpus", int(has_gpus)) if device in ("auto", "cuda") else 0
-        if device == "cuda" and not self.gpus:
-            raise PrunescopeError("runtime.device: found cuda, and no GPUs to ask for; wanted a partition with GPUs, or gpus=1")
-        self.cpus = self.options.get("cpus_per_task") or threads or 1
-        self.threads = threads or self.cpus
+        none = "there are no GPUs to ask for; name a partition with GPUs, or gpus=1"
+        way = "--engine-option gpus=N asks for more"
+        machine.check_gpus(device, processes, each=self.gpus, none=none, way=way)
+        each = machine.number(processes)
+        self.cpus = self.options.get("cpus_per_task") or (threads or 1) * each
+        self.threads = threads or max(1, self.cpus // each)
         self.slots = jobs or (machine.cores() if self.local else AT_ONCE)
         self.apart = bool(self.options["exclusive"]) and not self.local
         self.folder = Path("logs", "slurm").resolve()

@@ -40,8 +40,7 @@ def work(
     if asked or Path(stop).exists():
         return STOPPED, False, ""
     given = {"cwd": folder, "env": environment(wanted, threads, gpu=gpu), "start_new_session": True}
-    patient = f"trap : TERM; {command}"  # else the shell would end at once, and the stage's own exit code be lost
-    process = subprocess.Popen(command_line(log, patient), **given)
+    process = subprocess.Popen(command_line(log, command), **given)
     running.append(process)
     if asked:
         signal_group(process.pid, signal.SIGTERM)

@@ -8,10 +8,10 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import runpy
-import shlex
 import signal
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
@@ -19,6 +19,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from prunescope.runner import launcher
+from prunescope.runner.job import was_killed
 
 PRELOADED = ("torch", "torchvision.models", "safetensors.torch", "numpy", "pydantic", "yaml", "tqdm", "filelock")
 SERVER_GONE = 255  # multiprocessing's word for "nobody knows"
@@ -33,9 +34,8 @@ def available() -> bool:
 
 def script_of(command: str) -> list[str] | None:
     """The script and arguments of a plain `python script ...`; None for anything that needs a shell."""
-    words = shlex.split(command)
-    plain = shlex.join(words) == " ".join(command.split())
-    return words[1:] if plain and words[:1] == ["python"] and words[1:2] and words[1].endswith(".py") else None
+    words = launcher.words_of(command) or []
+    return words[1:] if words[:1] == ["python"] and words[1:2] and words[1].endswith(".py") else None
 
 
 def begin(environment: Mapping[str, str]) -> None:
@@ -56,15 +56,21 @@ def start(script: list[str], folder: Path, environment: Mapping[str, str], log: 
 
 
 def wait(process: ForkServerProcess) -> int:
-    """Its exit code when it has ended, negative for a signal; SERVER_GONE where the fork server, which knows it, was killed."""
+    """Its exit code when it has ended, and with it its children; negative for a signal.
+
+    SERVER_GONE where the fork server, which knows the code, was killed.
+    """
     multiprocessing.connection.wait([process.sentinel])
     with _asking:
         process.join()
         pid, code = process.pid, process.exitcode
         process.close()
-    if code == SERVER_GONE and pid:
-        launcher.outlast(pid)  # it asks itself to end
-    return 1 if code is None else code
+    code = 1 if code is None else code
+    if pid and was_killed(code) and launcher.alive(pid):
+        if code != SERVER_GONE:  # then it asks itself to end
+            launcher.signal_group(pid, signal.SIGTERM)
+        launcher.outlast(pid)
+    return code
 
 
 def _stage(script: list[str], folder: str, environment: dict[str, str], log: str) -> None:
@@ -78,15 +84,20 @@ def _stage(script: list[str], folder: str, environment: dict[str, str], log: str
     os.environ.clear()
     os.environ.update(environment)
     threading.Thread(target=_end_with_others, args=(os.getppid(),), daemon=True).start()
+    held = launcher.only_one(Path(log))  # the stage may be there from a head that was killed, and saves its state
+    if held is not None:
+        os.set_inheritable(held, True)  # as the launcher gives it
     sys.argv = script
     sys.path.insert(0, str(Path(script[0]).resolve().parent))
     runpy.run_path(script[0], run_name="__main__")
 
 
 def _end_with_others(server: int) -> None:
-    """When the head or the fork server is gone: save and end, as on Ctrl-C."""
+    """When the head or the fork server is gone: save and end, as on Ctrl-C; whoever does not, is killed."""
     head = multiprocessing.parent_process()
     assert head is not None
     while os.getppid() == server and not multiprocessing.connection.wait([head.sentinel], timeout=0.5):
         pass
-    os.kill(os.getpid(), signal.SIGTERM)
+    launcher.signal_group(os.getpid(), signal.SIGTERM)
+    time.sleep(launcher.GRACE)
+    launcher.signal_group(os.getpid(), signal.SIGKILL)
