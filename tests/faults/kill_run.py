@@ -93,6 +93,9 @@ def until_done(folder: Path, engine: str, wanted: int) -> Counter[str] | None:
         code = head.wait()
         if left := left_behind(folder):
             print(f"left behind after {hit}: {left}")
+            for number in (number for numbers in left.values() for number in numbers):
+                with contextlib.suppress(psutil.Error):
+                    print(f"  {number}: {psutil.Process(number)} {psutil.Process(number).cmdline()}")
             return None
         if code == 0:
             return hits

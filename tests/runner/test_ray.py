@@ -17,6 +17,7 @@ import pytest
 from running import RUN, attempt, change, content, environment, until_nothing_runs
 
 from clone import ALL, Clone
+from graph import ROOT
 from prunescope.errors import PrunescopeError
 
 pytestmark = pytest.mark.skipif(not find_spec("ray"), reason="needs ray: pip install 'prunescope[ray]'")
@@ -166,6 +167,25 @@ time.sleep(60)
     assert clone.executed("dvc", "repro") == {}
 
 
+@pytest.mark.slow
+def test_workers_that_are_only_beginning_end_with_the_head(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAY_TMPDIR", "/tmp")
+    code = """
+import os, signal, sys, time
+from prunescope.runner.ray_cluster import connected
+ray, guard = connected("")
+time.sleep(0.5)
+task = ray.remote(num_cpus=0)(lambda: time.sleep(5))
+tasks = [task.remote() for _ in range(8)]
+time.sleep(float(sys.argv[1]))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    given = {"cwd": tmp_path, "env": os.environ | {"PYTHONPATH": str(ROOT / "src")}, "check": False}
+    for after in ("0.1", "0.6", "1.1"):
+        assert subprocess.run((sys.executable, "-c", code, after), **given).returncode == -signal.SIGKILL
+        until_nothing_runs(tmp_path, seconds=8)
+
+
 @pytest.mark.parametrize("words, message", [
     (("--engine-option", "x=1"), "--engine-option: found x, wanted address or ship"),
     (("--engine-option", "ship=yes"), "--engine-option: found ship=yes, wanted ship=true or ship=false"),
@@ -208,4 +228,4 @@ def test_a_cluster_that_cannot_do_it_is_refused_before_any_work(clone, cluster, 
         with monkeypatch.context() as patch, pytest.raises(PrunescopeError, match=message):
             patch.setattr(engine, name, stand_in)
             engine.make(**settings, options={})
-    assert not (clone.folder / engine.TOKEN).exists()
+    assert not list((clone.folder / "logs").glob(f"{engine.TOKEN.name}*"))

@@ -1,9 +1,8 @@
 """Stages as tasks of a Ray cluster: the one that RAY_ADDRESS or the option `address` names, else one on this machine."""
 
 import os
-import subprocess
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,16 @@ import prunescope
 from prunescope.errors import PrunescopeError
 from prunescope.files import write_text
 from prunescope.runner import machine, warm
-from prunescope.runner.job import STOPPED, Job
+from prunescope.runner.job import LOGS, STOPPED, Job, unheard
 from prunescope.runner.local import Local
-from prunescope.runner.ray_cluster import connected, guarded
+from prunescope.runner.ray_cluster import connected
 from prunescope.runner.ray_worker import Bell, attempt, look
 from prunescope.runner.ship import Arriving, Parcels
 
 OPTIONS = ("address", "ship")
 LOOK = 60.0  # seconds in which each node must have looked at the folder; its first worker process starts for that
 LOST = -9  # exit code of a stage whose worker or node is gone: the loop starts it again
-TOKEN = Path("logs", ".ray-token")
+TOKEN = LOGS / ".ray-token"  # beginning of the name of a file that all nodes must see
 PACKAGES = tuple(dict.fromkeys(name.partition(".")[0] for name in warm.PRELOADED))
 """What stages import from outside."""
 
@@ -44,9 +43,8 @@ class Ray:
         if device.startswith("cuda:"):
             raise PrunescopeError(f"runtime.device: found {device}, wanted auto or cuda: stages get a GPU each; or use dvc repro")
         self.level, self._rung = 0, 0  # how often to stop was asked, and what of it the workers were told
-        self.ray = connected(options.get("address") or os.environ.get("RAY_ADDRESS", ""))
+        self.ray, self.guard = connected(options.get("address") or os.environ.get("RAY_ADDRESS", ""))
         self.here: Local | None = None
-        self.guard: subprocess.Popen | None = None
         try:
             self._count(jobs, device, threads)
             self._prepare(shipped=options.get("ship") == "true")
@@ -54,18 +52,18 @@ class Ray:
             self.close()
             raise
 
-    def run(self, job: Job) -> int:
+    def run(self, job: Job, begins: Callable[[], None] = unheard) -> int:
         if self.level:
             return STOPPED
         if self.here and not job.gpu:
-            return self.here.run(job)
+            return self.here.run(job, begins)
         sent = self.parcels.of(job) if self.here else None
         given = {name: value for name, value in os.environ.items() if name.startswith("PRUNESCOPE_")}
         needs = {"num_cpus": self.threads, "num_gpus": int(job.gpu and self.gpus > 0), "name": job.stage}
         events = self.attempt.options(**needs).remote(self.bell, job, sent, given, self.threads)
         arriving = Arriving(job.folder)
         try:
-            return self._followed(events, job, arriving)
+            return self._followed(events, job, arriving, begins)
         except self.gone as error:
             with job.log.open("a", encoding="utf-8") as log:
                 log.write(f"its worker is gone: {first_line(error)}\n")
@@ -90,7 +88,7 @@ class Ray:
         if self.guard:
             self.guard.communicate()
 
-    def _followed(self, events: Any, job: Job, arriving: Arriving) -> int:
+    def _followed(self, events: Any, job: Job, arriving: Arriving, begins: Callable[[], None]) -> int:
         """Take what the worker tells until the stage has ended; its exit code."""
         begun = False
         while True:
@@ -108,6 +106,7 @@ class Ray:
                 return LOST
             if kind == "begun":
                 begun = True
+                begins()
             elif kind == "log":
                 with job.log.open("ab") as log:
                     log.write(rest[0])
@@ -159,7 +158,6 @@ class Ray:
             yield from attempt(job, lambda: ray.get(bell.heard.remote()), sent, ray.get, given, threads)
 
         self.attempt = task
-        self.guard = guarded()
         if shipped:
             self.parcels = Parcels(ray.put)
             self.here = Local(jobs=None, device="cpu", threads=self.threads, options={})
@@ -167,7 +165,8 @@ class Ray:
 
     def _look(self, shipped: bool) -> None:
         """Raise PrunescopeError for nodes that do not answer, do not see this folder, or lack packages."""
-        said, token = uuid.uuid4().hex, Path.cwd() / TOKEN
+        said = uuid.uuid4().hex
+        token = Path.cwd() / f"{TOKEN}-{said}"  # another run may look at the same time
         names = {node["NodeID"]: f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})" for node in self.nodes}
         task = self.ray.remote(num_cpus=0, max_retries=0)(look)
         write_text(token, said)
