@@ -17,7 +17,8 @@ from prunescope.runner.ray_cluster import connected
 from prunescope.runner.ray_worker import Bell, attempt, look
 from prunescope.runner.ship import Arriving, Parcels
 
-OPTIONS = ("address", "ship")
+OPTIONS = ("address", "ship", "resource")
+SOME = 0.0001  # of a resource: the least that Ray hands out, so that it sets no limit
 LOOK = 60.0  # seconds in which each node must have looked at the folder; its first worker process starts for that
 LOST = -9  # exit code of a stage whose worker or node is gone: the loop starts it again
 TOKEN = LOGS / ".ray-token"  # beginning of the name of a file that all nodes must see
@@ -37,11 +38,12 @@ class Ray:
         not see this folder or have no torch.
         """
         if strange := [name for name in options if name not in OPTIONS]:
-            raise PrunescopeError(f"--engine-option: found {strange[0]}, wanted {' or '.join(OPTIONS)}")
+            raise PrunescopeError(f"--engine-option: found {strange[0]}, wanted one of {', '.join(OPTIONS)}")
         if options.get("ship", "false") not in ("true", "false"):
             raise PrunescopeError(f"--engine-option: found ship={options['ship']}, wanted ship=true or ship=false")
         if device.startswith("cuda:"):
             raise PrunescopeError(f"runtime.device: found {device}, wanted auto or cuda: stages get a GPU each; or use dvc repro")
+        self.resource = options.get("resource", "")  # that a node must have: stages run on no other
         self.level, self._rung = 0, 0  # how often to stop was asked, and what of it the workers were told
         self.ray, self.guard = connected(options.get("address") or os.environ.get("RAY_ADDRESS", ""))
         self.here: Local | None = None
@@ -60,6 +62,7 @@ class Ray:
         sent = self.parcels.of(job) if self.here else None
         given = {name: value for name, value in os.environ.items() if name.startswith("PRUNESCOPE_")}
         needs = {"num_cpus": self.threads, "num_gpus": int(job.gpu and self.gpus > 0), "name": job.stage}
+        needs |= {"resources": {self.resource: SOME}} if self.resource else {}
         events = self.attempt.options(**needs).remote(self.bell, job, sent, given, self.threads)
         arriving = Arriving(job.folder)
         try:
@@ -121,7 +124,11 @@ class Ray:
 
     def _count(self, jobs: int | None, device: str, threads: int) -> None:
         """How many tasks at once, and their threads."""
-        self.nodes = [node for node in self.ray.nodes() if node["Alive"]]
+        alive = [node for node in self.ray.nodes() if node["Alive"]]
+        self.nodes = [node for node in alive if not self.resource or node["Resources"].get(self.resource, 0) >= SOME]
+        if not self.nodes:
+            named = sorted({name for node in alive for name in node["Resources"]})
+            raise PrunescopeError(f"--engine-option: found resource={self.resource}, wanted what a node has: {', '.join(named)}")
         have = [node["Resources"] for node in self.nodes]
         cpus = [int(of.get("CPU", 0)) for of in have]
         self.gpus = int(sum(of.get("GPU", 0) for of in have)) if device in ("auto", "cuda") else 0
