@@ -1,6 +1,7 @@
 """The loop on a small graph of its own, in this process, on an engine that is a shell."""
 
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -28,7 +29,7 @@ class Shell:
     slots, apart, about = 2, False, "a shell"
 
     def __init__(self, queued: float = 0.0) -> None:
-        self.queued = queued  # seconds
+        self.queued, self.stopped = queued, False  # seconds before a job begins · whether that was asked
 
     def run(self, job: Job, begins: Callable[[], None] = unheard) -> int:
         time.sleep(self.queued)
@@ -36,7 +37,9 @@ class Shell:
         with job.log.open("a") as log:
             return subprocess.run(job.command, shell=True, cwd=job.folder, stdout=log, stderr=log, check=False).returncode
 
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        self.stopped = True
+
     def kill(self) -> None: ...
     def close(self) -> None: ...
 
@@ -105,3 +108,19 @@ def test_a_stage_that_fails_before_its_command_shows_no_older_log(graph, capsys)
         graph(a=("echo fine && touch a", ["in"]))
     said = capsys.readouterr().out
     assert "FAILED   a: [Errno 2] No such file" in said and "fine" not in said and "all it printed" not in said
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="has no terminals that end")
+def test_the_end_of_the_terminal_is_heard_unless_nohup_says_otherwise(graph):
+    heard, engine = [], Shell()
+    stages = {"a": (f"kill -HUP {os.getpid()} && sleep 0.2 && touch a", []), "b": ("touch b", ["a"])}
+    before = signal.signal(signal.SIGHUP, lambda *_: heard.append(1))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            graph(engine=engine, **stages)
+        assert engine.stopped and not heard and not Path("b").exists()
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        graph(**stages)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert Path("b").exists()

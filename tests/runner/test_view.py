@@ -75,3 +75,13 @@ def test_a_closed_output_stops_nothing(shared):
     assert process.wait() == 0 and said == b"" and Path("ended").exists()
     if process.stderr:
         process.stderr.close()
+
+
+def test_a_closed_terminal_stops_nothing():
+    head, tail = pty.openpty()
+    given: dict[str, Any] = {"env": {**os.environ, "TERM": "xterm"}, "stdout": tail, "stderr": tail}
+    process = subprocess.Popen((sys.executable, "-c", CODE, "1"), **given)
+    os.close(tail)
+    os.read(head, 1)
+    os.close(head)
+    assert process.wait() == 0 and Path("ended").exists()

@@ -175,7 +175,7 @@ class Loop:
 
     @contextmanager
     def _asked_to_stop(self) -> Iterator[None]:
-        """Inside, the first Ctrl-C or SIGTERM lets all stages save and end, the second one kills them."""
+        """Inside, the first Ctrl-C, SIGTERM or end of the terminal lets all stages save and end, the second one kills them."""
 
         def stop(number: int, frame: FrameType | None) -> None:
             self.signals += 1
@@ -188,7 +188,10 @@ class Loop:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        numbers = {signal.SIGINT, signal.SIGTERM}
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup sets it
+            numbers.add(signal.SIGHUP)
+        before = {number: signal.signal(number, stop) for number in numbers}
         try:
             yield
         finally:

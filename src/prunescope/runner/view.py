@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 from rich.console import Console
 from rich.live import Live
@@ -22,15 +22,35 @@ TAIL = 12  # lines of a failed stage's log that are shown
 NAMED = 12  # stages that are listed where a failed one leaves some out
 
 
-class Screen(Console):
-    """Standard output. Once nobody reads it (`| head`), the study goes on without words: stages print into their logs."""
+class Output:
+    """Standard output. Once nobody reads it (`| head`, a closed terminal), the study goes on without words: stages print into
+    their logs."""
 
-    def on_broken_pipe(self) -> None:
-        self.quiet = True
-        pipe, nowhere = os.fstat(1), os.open(os.devnull, os.O_WRONLY)
-        for number in (2, 1):  # DVC's own words too
-            if os.path.samestat(os.fstat(number), pipe):
-                os.dup2(nowhere, number)
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        with self._while_read():
+            self.stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._while_read():
+            self.stream.flush()
+
+    @contextmanager
+    def _while_read(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError:
+            gone, nowhere = os.fstat(self.stream.fileno()), os.open(os.devnull, os.O_WRONLY)
+            for stream in (sys.stderr, self.stream):  # DVC's own words too
+                if os.path.samestat(os.fstat(stream.fileno()), gone):
+                    os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 class Running:
@@ -56,7 +76,8 @@ class View:
     def __init__(self, times: Times, *, plain: bool = False, console: Console | None = None) -> None:
         self.times = times
         # FORCE_COLOR means colours in a file, not a table that moves
-        self.console = console or Screen(highlight=False, force_terminal=None if sys.stdout.isatty() else False)
+        file, terminal = cast(TextIO, Output(sys.stdout)), None if sys.stdout.isatty() else False
+        self.console = console or Console(file=file, highlight=False, force_terminal=terminal)
         self.live = self.console.is_terminal and not self.console.is_dumb_terminal and not plain
         self.schedule: Schedule[Any] = Schedule({}, slots=1)
         self._lock = threading.Lock()
