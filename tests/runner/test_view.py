@@ -4,10 +4,16 @@ import os
 import pty
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
+
+from prunescope.runner.job import Job
+from prunescope.runner.times import Times
+from prunescope.runner.view import View
 
 CODE = """
 import sys, time
@@ -23,6 +29,7 @@ with view.shown(Schedule({}, slots=1)), view.running(Job("x", "", Path(), Path("
     time.sleep(float(sys.argv[1]))
     view.ended("x", ran=True)
 print("dvc's own words", flush=True)
+print("its errors", file=sys.stderr, flush=True)
 Path("ended").touch()
 """
 
@@ -57,6 +64,19 @@ def test_the_table_moves_on_a_terminal_that_can_show_it():
     assert "\x1b" not in dumb and "begins   x\r\ndone     x" in dumb
 
 
+def test_a_job_waits_until_it_begins():
+    said = StringIO()
+    console = Console(file=said, width=80)
+    view = View(Times(Path("none")), console=console, plain=True)
+    with view.running(Job("x", "", Path(), Path("log"))) as run:
+        console.print(view)
+        assert "x" in said.getvalue() and "waits" in said.getvalue() and run.seconds == 0 and "begins" not in said.getvalue()
+        run.begins()
+        run.begins()
+        console.print(view)
+    assert said.getvalue().count("waits") == said.getvalue().count("begins   x") == 1 and " 0 s " in said.getvalue()
+
+
 @pytest.mark.parametrize("name", ["FORCE_COLOR", "TTY_COMPATIBLE"])
 def test_a_file_gets_plain_lines_whatever_the_environment_says(name):
     given = {"env": {**os.environ, name: "1", "TERM": "xterm"}, "capture_output": True, "text": True, "check": True}
@@ -72,7 +92,7 @@ def test_a_closed_output_stops_nothing(shared):
     process.stdout.readline()
     process.stdout.close()
     said = process.stderr.read() if process.stderr else b""
-    assert process.wait() == 0 and said == b"" and Path("ended").exists()
+    assert process.wait() == 0 and said == b"its errors\n" * (not shared) and Path("ended").exists()
     if process.stderr:
         process.stderr.close()
 
