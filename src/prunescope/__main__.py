@@ -131,8 +131,9 @@ def run(arguments: argparse.Namespace) -> int:
     from prunescope.runner import command
 
     words = _without_strange_teachers(arguments.dvc or ["repro"])
+    asked = command.read(words)
     runtime = _runnable(Path("params.yaml"), command.overrides_of(words)).runtime
-    if "--dry" in words or (words[0] == "repro" and "-n" in words) or (arguments.dry and arguments.dvc):
+    if getattr(asked, "dry", False) or (arguments.dry and arguments.dvc):
         raise PrunescopeError(
             f"found a look at {' '.join(words)}, wanted `prunescope run --dry` alone: the study as params.yaml says"
         )

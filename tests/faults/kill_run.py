@@ -26,6 +26,8 @@ from pathlib import Path
 import psutil
 from kill_stages import FOLDERS, clone, content, environment
 
+from prunescope.runner.ray_cluster import MARK
+
 KINDS = ("stage", "worker", "head")
 COMPARED = (*FOLDERS, "prepared", "metrics/cka")
 WORKERS = ("multiprocessing.forkserver", "prunescope.runner.launcher", "ray::", "submitit")
@@ -46,7 +48,9 @@ def running(folder: Path, head: int | None = None) -> dict[str, list[int]]:
             if Path(process.cwd()) != folder or process.status() == psutil.STATUS_ZOMBIE:
                 continue
             words = " ".join(process.cmdline())
-            if process.pid == head or " -m prunescope run" in words:
+            if MARK in words:  # the guard of a Ray of this machine alone
+                found["other"].append(process.pid)
+            elif process.pid == head or " -m prunescope run" in words:
                 found["head"].append(process.pid)
             elif os.getsid(process.pid) == process.pid and "prunescope.runner.launcher" not in words:
                 found["stage"].append(process.pid)
@@ -57,8 +61,15 @@ def running(folder: Path, head: int | None = None) -> dict[str, list[int]]:
     return found
 
 
-def kills(folder: Path, head: subprocess.Popen, kinds: Iterator[str]) -> Iterator[str]:
-    """Kill at random moments until the head has ended; says what was killed."""
+def words_of(pid: int) -> str:
+    """The beginning of a process's command line."""
+    with contextlib.suppress(psutil.Error):
+        return " ".join(psutil.Process(pid).cmdline())[:150]
+    return "gone"
+
+
+def kills(folder: Path, head: subprocess.Popen, kinds: Iterator[str], names: list[str]) -> Iterator[str]:
+    """Kill at random moments until the head has ended; says what kind was killed, and adds its command to `names`."""
     kind = next(kinds, None)
     while kind and head.poll() is None:
         until = time.monotonic() + random.uniform(1.0, 5.0)
@@ -67,8 +78,11 @@ def kills(folder: Path, head: subprocess.Popen, kinds: Iterator[str]) -> Iterato
         victims = running(folder, head.pid)[kind]
         if not victims or head.poll() is not None:
             continue
+        victim = random.choice(victims)
+        words = words_of(victim)
         with contextlib.suppress(ProcessLookupError):
-            os.kill(random.choice(victims), signal.SIGKILL)
+            os.kill(victim, signal.SIGKILL)
+            names.append(f"{kind} {victim} ({words})")
             yield kind
             kind = next(kinds, None)
 
@@ -87,12 +101,15 @@ def until_done(folder: Path, engine: str, wanted: int) -> Counter[str] | None:
     kinds = iter(random.sample(KINDS * wanted, len(KINDS) * wanted))
     while True:
         head = start(folder, engine)
-        hit = None
-        for hit in kills(folder, head, kinds):
+        hit, victims = None, []
+        for hit in kills(folder, head, kinds, victims):
             hits[hit] += 1
         code = head.wait()
         if left := left_behind(folder):
             print(f"left behind after {hit}: {left}")
+            for number in (number for numbers in left.values() for number in numbers):
+                print(f"  {number}: {words_of(number)}")
+            print(f"killed before that: {', '.join(victims)}")
             return None
         if code == 0:
             return hits

@@ -6,7 +6,6 @@ import os
 import random
 import threading
 from importlib import import_module
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -195,7 +194,7 @@ def test_job_of_a_stage_says_what_it_needs(tmp_path) -> None:
         deps=[SimpleNamespace(def_path="in", hash_name="md5"), SimpleNamespace(def_path="params.yaml", hash_name="params")],
         outs=[SimpleNamespace(def_path="out", hash_name="md5")],
     )  # fmt: skip
-    job = job_of(stage, {"DVC_EXP_NAME": "e"})
+    job = job_of(stage, {"DVC_EXP_NAME": "e"}, tmp_path / "log")
     assert (job.stage, job.inputs, job.outputs, job.alone, job.gpu) == ("x@y", ("in",), ("out",), True, False)
-    assert job.log == Path(tmp_path, "logs", "x@y.log")
+    assert job.log == tmp_path / "log"
     assert job.environment == {"DVC_ROOT": tmp_path, "DVC_STAGE": "x@y", "DVC_EXP_NAME": "e"}

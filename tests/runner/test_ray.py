@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,27 +16,11 @@ import pytest
 from running import RUN, attempt, change, content, environment, until_nothing_runs
 
 from clone import ALL, Clone
-from prunescope.errors import PrunescopeError
 
 pytestmark = pytest.mark.skipif(not find_spec("ray"), reason="needs ray: pip install 'prunescope[ray]'")
 WAYS = [(), ("--engine-option", "ship=true")]
 MODES = pytest.mark.parametrize("way", WAYS, ids=["shared", "ship"])
 STATE = "resume/pretrain-base-vgg16_bn-digits-0.safetensors"
-
-
-@pytest.fixture
-def cluster(tmp_path, monkeypatch) -> Iterator[Any]:
-    """Two nodes of one CPU; what is shipped goes below the test's folder."""
-    (tmp_path / "worker").mkdir()
-    for name, value in (("RAY_TMPDIR", "/tmp"), ("TMPDIR", str(tmp_path / "worker")), ("RAY_USAGE_STATS_ENABLED", "0")):
-        monkeypatch.setenv(name, value)
-    made: Any = import_module("ray.cluster_utils").Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
-    )
-    made.second = made.add_node(num_cpus=1)
-    monkeypatch.setenv("RAY_ADDRESS", made.address)
-    yield made
-    made.shutdown()
 
 
 @contextmanager
@@ -164,48 +147,3 @@ time.sleep(60)
     change(clone, "prune", "import time\ntime.sleep = lambda seconds: None\nimport signal\nsignal.signal = lambda *_: None\n")
     assert attempt(clone, "--engine", "ray", *way).returncode == 0, "and the next one completes"
     assert clone.executed("dvc", "repro") == {}
-
-
-@pytest.mark.parametrize("words, message", [
-    (("--engine-option", "x=1"), "--engine-option: found x, wanted address or ship"),
-    (("--engine-option", "ship=yes"), "--engine-option: found ship=yes, wanted ship=true or ship=false"),
-    (("--engine-option", "address=ray://head:10001"), "Ray's address: found ray://head:10001, wanted host:port"),
-    (("--engine-option", "address=head"), "no Ray cluster answers at head; look at RAY_ADDRESS"),
-    (("--engine-option", "address=127.0.0.1:9"), "no Ray cluster answers at 127.0.0.1:9; look at RAY_ADDRESS"),
-])  # fmt: skip
-def test_bad_input_is_refused_before_any_work(clone, words, message):
-    began = time.monotonic()
-    refused = attempt(clone, "--engine", "ray", *words)
-    assert refused.returncode == 1 and refused.stderr.startswith(f"error: {message}") and refused.stderr.count("\n") == 1
-    assert not clone.log.exists() and not (clone.folder / "prepared").exists() and time.monotonic() - began < 30
-
-
-@pytest.mark.slow
-def test_a_cluster_that_cannot_do_it_is_refused_before_any_work(clone, cluster, monkeypatch):
-    refused = attempt(clone, "--engine", "ray", "--jobs", "3")
-    assert refused.stderr == "error: --jobs: found 3, wanted 1 to 2: the Ray cluster has 2 CPUs on 2 nodes\n"
-    (clone.folder / "params.yaml").write_text(re.sub(r"(?m)^(  threads:) 1", r"\1 5", (clone.folder / "params.yaml").read_text()))
-    refused = attempt(clone, "--engine", "ray", "--jobs", "1")
-    assert refused.stderr == "error: runtime.threads: found 5, wanted at most 1: no node of the cluster has more\n"
-    assert not clone.log.exists()
-
-    from prunescope.runner import ray as engine
-
-    monkeypatch.chdir(clone.folder)
-    settings: dict[str, Any] = {"jobs": None, "device": "cpu", "threads": 1}
-    for name, stand_in, message in (
-        (
-            "look",
-            lambda token, packages: ("", []),
-            r"these nodes do not see .*: \S+ \(\S+\); use a folder that all nodes share",
-        ),
-        (
-            "PACKAGES",
-            ("torch", "abacus"),
-            r"these nodes lack packages that stages need: \S+ \(\S+\): abacus; .*install prunescope",
-        ),
-    ):
-        with monkeypatch.context() as patch, pytest.raises(PrunescopeError, match=message):
-            patch.setattr(engine, name, stand_in)
-            engine.make(**settings, options={})
-    assert not (clone.folder / engine.TOKEN).exists()

@@ -38,6 +38,13 @@ def test_it_is_dvc_repro_with_stages_side_by_side(clone, tmp_path):
     assert clone.executed(*RUN, "--", "exp", "run", "-S", "sparsity=0.8") == {}, "the run cache has it"
 
 
+@pytest.mark.slow
+def test_an_experiment_in_a_folder_of_its_own_leaves_its_logs(clone):
+    clone.run(*RUN, "--", "exp", "run", "--temp", "--name", "flaky", "download")
+    assert [path.name for path in (clone.folder / "logs").rglob("*.log")] == ["download@digits.log"]
+    assert (clone.folder / "logs" / "flaky").is_dir() and (clone.folder / "logs" / "times.json").is_file()
+
+
 def test_a_failed_stage_stops_only_what_depends_on_it(clone):
     change(clone, "prune", "import sys\nif 'iterative' in sys.argv:\n    sys.exit('no room for more')\n")
     failed = attempt(clone)

@@ -15,7 +15,7 @@ import pytest
 
 from prunescope.errors import PrunescopeError
 from prunescope.runner import slurm, slurm_options, slurm_worker
-from prunescope.runner.job import Job, was_killed
+from prunescope.runner.job import Job, unheard, was_killed
 
 submitit = pytest.importorskip("submitit", reason="needs submitit: pip install 'prunescope[slurm]'")
 LOOP = "echo begun > begun; while :; do sleep 0.05; done"
@@ -58,9 +58,9 @@ def log_of(place: Path) -> str:
     return (place / "logs" / "prune@cell.log").read_text()
 
 
-def begin(made: slurm.Slurm, todo: Job) -> tuple[threading.Thread, list[int]]:
+def begin(made: slurm.Slurm, todo: Job, begins=unheard) -> tuple[threading.Thread, list[int]]:
     codes: list[int] = []
-    thread = threading.Thread(target=lambda: codes.append(made.run(todo)), daemon=True)
+    thread = threading.Thread(target=lambda: codes.append(made.run(todo, begins)), daemon=True)
     thread.start()
     return thread, codes
 
@@ -111,18 +111,20 @@ def test_gpus_are_asked_for_where_there_are_some(place, given: dict[str, Any], g
 
 
 def test_one_who_stops_waits_for_states_and_empties_the_queue(place) -> None:
+    begun: set[str] = set()
     with engine() as made:
-        first, ended = begin(made, job(place, SAVES))
+        first, ended = begin(made, job(place, SAVES), lambda: begun.add("first"))
         wait_for(place / "begun")
         (place / "slurm" / "full").touch()
-        second, left = begin(made, job(place, "exit 0"))
+        second, left = begin(made, job(place, "exit 0"), lambda: begun.add("second"))
         wait_for(place / "slurm" / "2" / "name")
-        while len(made._going) < 2:
+        while len(made._going) < 2 or not begun:
             time.sleep(0.05)
         made.stop()
         first.join(timeout=30)
         second.join(timeout=30)
         assert (ended, left) == ([130], [143]) and (place / "saved").read_text() == "saved\n"
+        assert begun == {"first"}, "the second one waits in the queue"
         assert made.run(job(place, "exit 0")) == 143 and not (place / "slurm" / "3").exists(), "nothing begins any more"
         made.stop()
     scancel = (place / "slurm" / "cancelled").read_text().splitlines()

@@ -116,6 +116,14 @@ def test_an_older_state_taken_up_ends_as_the_uninterrupted_run(tmp_path, make_st
     assert parts.log.rows == whole.log.rows
 
 
+def test_a_state_of_another_processor_says_which(tmp_path, capsys) -> None:
+    """Names as long as they come, from a mixed cluster."""
+    theirs, ours = "Intel(R) Xeon(R) Platinum 8481C CPU @ 2.70GHz", "AMD EPYC 7B13 64-Core Processor"
+    saved(tmp_path, 1200, **parts({}, {"processor": theirs}))
+    assert taken_up(tmp_path, **parts({}, {"processor": ours})) is None
+    assert f"with processor {theirs} (now {ours}); training starts anew" in capsys.readouterr().err
+
+
 def test_parts_are_of_files_folders_and_values_key_by_key(tmp_path) -> None:
     (tmp_path / "store").mkdir()
     (tmp_path / "store" / "a").write_text("1")

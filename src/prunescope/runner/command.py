@@ -1,5 +1,6 @@
 """`prunescope run`: DVC's own commands, with stages side by side on an engine."""
 
+import argparse
 import logging
 import os
 import shutil
@@ -7,11 +8,11 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
-from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn
 
 from prunescope.errors import PrunescopeError
+from prunescope.runner.job import LOGS
 
 ENGINES: dict[str, str | None] = {"local": None, "ray": "ray", "slurm": "submitit"}
 """By name, with the package that each needs; each is a module of this room with `make`."""
@@ -39,15 +40,19 @@ def run(
         raise PrunescopeError(f"--engine: found {engine}, wanted one of {', '.join(ENGINES)}")
     if not dvc_inside.known():
         _become_dvc(arguments, engine, dvc_inside.version("dvc"), ", ".join(dvc_inside.KNOWN))
+    try:
+        LOGS.mkdir(exist_ok=True)
+    except FileExistsError:
+        raise PrunescopeError(f"found {LOGS} that is no folder, wanted one for what stages print; move it away") from None
     chosen = make(engine, jobs=jobs, device=device, threads=threads, processes=processes, options=_pairs(options))
     try:
         from dvc.cli import main
 
-        from prunescope.runner.loop import LOGS, Loop
+        from prunescope.runner.loop import Loop
         from prunescope.runner.times import Times
         from prunescope.runner.view import View
 
-        times = Times(LOGS / "times.json")
+        times = Times(LOGS.absolute() / "times.json")  # an experiment may run in another folder
         view = View(times, plain=plain)
         view.note(f"{engine}: {chosen.about}")
         loop = Loop(chosen, view, times, fail_fast=fail_fast)
@@ -73,10 +78,19 @@ def dry() -> None:
     print(f"{len(lines)} stages would run, or come from the cache" if lines else "nothing would run")
 
 
-def overrides_of(arguments: Sequence[str]) -> list[str]:
-    """What a DVC command sets by -S, for the check before it."""
-    found = [after for flag, after in pairwise(arguments) if flag in ("-S", "--set-param")]
-    return found + [word.partition("=")[2] for word in arguments if word.startswith("--set-param=")]
+def read(words: Sequence[str]) -> argparse.Namespace:
+    """A DVC command as DVC itself reads it: `-S` attached, long options cut short. Ends the program where it cannot be read."""
+    from dvc.cli import DvcParserError, parse_args
+
+    try:
+        return parse_args(list(words))
+    except DvcParserError:  # it has said what is wrong
+        raise SystemExit(254) from None  # as dvc does
+
+
+def overrides_of(words: Sequence[str]) -> list[str]:
+    """What a DVC command sets by -S."""
+    return list(getattr(read(words), "set_param", ()))
 
 
 def make(engine: str, **settings):

@@ -1,11 +1,12 @@
 """A stage's command as an engine gets it, and what an engine is."""
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+LOGS = Path("logs")  # all that stages print
 KILLED = 128  # exit codes above: the shell's word for a command that a signal ended; below 0 it is Python's
 STOPPED = KILLED + signal.SIGTERM  # of what was asked to stop before it began
 
@@ -27,6 +28,10 @@ class Job:
     outputs: tuple[str, ...] = ()
 
 
+def unheard() -> None:
+    """Nobody asks when a job begins."""
+
+
 class Engine(Protocol):
     """Where commands run. `run` is called in a thread for each job, by at most `slots` of them at once."""
 
@@ -34,8 +39,11 @@ class Engine(Protocol):
     apart: bool  # whether a job that must run alone gets a machine of its own, so that others may run meanwhile
     about: str  # where stages run, for the first line of the run
 
-    def run(self, job: Job) -> int:
-        """Run it to its end; returns its exit code, negative or above KILLED where a signal ended it."""
+    def run(self, job: Job, begins: Callable[[], None] = unheard) -> int:
+        """Run it to its end; returns its exit code, negative or above KILLED where a signal ended it.
+
+        begins: called when it begins on its worker, until when it waits; the first call counts.
+        """
         ...
 
     def stop(self) -> None:

@@ -5,13 +5,14 @@ import queue
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from prunescope.errors import PrunescopeError
 from prunescope.runner import machine, warm
-from prunescope.runner.job import STOPPED, Job
+from prunescope.runner.job import STOPPED, Job, unheard
 from prunescope.runner.launcher import command_line, signal_group
 
 NO_GPU = "nvidia-smi shows no GPU on this machine; others are named in CUDA_VISIBLE_DEVICES"
@@ -42,6 +43,7 @@ class Local:
         self.slots = jobs or (len(gpus) if gpus else max(1, machine.fitting(cores // max(1, threads), cores) // each))
         self.threads = threads or (cores // self.slots // each if gpus or jobs else 1) or 1
         self.about = f"{self.slots} at once, {self.threads} thread{'s' * (self.threads != 1)} each" + ", a GPU each" * bool(gpus)
+        self._room = threading.BoundedSemaphore(self.slots)
         self._gpus: queue.SimpleQueue[str] = queue.SimpleQueue()
         for gpu in gpus[: self.slots]:
             self._gpus.put(gpu)
@@ -51,15 +53,17 @@ class Local:
         if self._warm:
             warm.begin(self._environment({}, None))
 
-    def run(self, job: Job) -> int:
-        if self._stopped:
-            return STOPPED
-        gpu = self._gpus.get() if job.gpu and self._has_gpus else None
-        try:
-            return self._run(job, self._environment(job.environment, gpu))
-        finally:
-            if gpu is not None:
-                self._gpus.put(gpu)
+    def run(self, job: Job, begins: Callable[[], None] = unheard) -> int:
+        with self._room:  # another engine may hand over more than there is room for
+            if self._stopped:
+                return STOPPED
+            begins()
+            gpu = self._gpus.get() if job.gpu and self._has_gpus else None
+            try:
+                return self._run(job, self._environment(job.environment, gpu))
+            finally:
+                if gpu is not None:
+                    self._gpus.put(gpu)
 
     def stop(self) -> None:
         self._stopped = True

@@ -7,8 +7,7 @@ While a stage's command runs on the engine, its thread has neither.
 
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -16,12 +15,10 @@ from typing import Any
 
 from prunescope.runner import lockfile
 from prunescope.runner.dvc_inside import patient, whole_repository
-from prunescope.runner.job import Engine, Job, was_killed
+from prunescope.runner.job import LOGS, Engine, Job, was_killed
 from prunescope.runner.schedule import Schedule
 from prunescope.runner.times import Times
 from prunescope.runner.view import View
-
-LOGS = Path("logs")
 
 
 class Loop:
@@ -38,6 +35,9 @@ class Loop:
         self.done: list[Any] = []
         self.failed: list[tuple[Any, BaseException]] = []
         self.forced: set[Any] = set()
+        self.home = Path.cwd()  # an experiment's own folder (`exp run --temp`) goes with it
+        self.logs: dict[Any, Path] = {}  # of stages whose command was begun
+        self.ignored = False  # whether errors are
         self.signals = 0
 
     def stages(
@@ -60,6 +60,7 @@ class Loop:
         alone = (lambda stage: False) if self.engine.apart else is_alone
         self.schedule = Schedule(needs, slots=self.engine.slots, seconds=self._expected, alone=alone)
         self.forced = set(stages) if force else set()
+        self.ignored = on_error == "ignore"
         reproduce = repro_fn or _reproduce_stage
 
         def attend(stage: Any) -> Any:
@@ -86,7 +87,7 @@ class Loop:
                 self.times.save()
         if self.signals:
             raise KeyboardInterrupt
-        if self.failed:
+        if self.failed and not self.ignored:
             raise ReproductionError(f"failed to reproduce {', '.join(stage.addressing for stage, _ in self.failed)}")
         return self.done
 
@@ -94,7 +95,8 @@ class Loop:
         """In place of `dvc.stage.run.cmd_run`: the stage's command on the engine; its thread gives the baton away meanwhile."""
         from dvc.stage.exceptions import StageCmdFailedError
 
-        job = job_of(stage, run_env)
+        job = job_of(stage, run_env, self._log_of(stage, run_env or {}))
+        self.logs[stage] = job.log
         job.log.parent.mkdir(parents=True, exist_ok=True)
         job.log.unlink(missing_ok=True)
         self.baton.release()
@@ -110,15 +112,17 @@ class Loop:
 
     def _run(self, stage: Any, job: Job) -> int:
         """Run it; once more if it was killed, as it goes on from its saved state."""
+        seconds = 0.0
         for first in (True, False):
-            began = time.monotonic()
-            with self.view.running(job):
-                code = self.engine.run(job)
+            with self.view.running(job) as run:
+                code = self.engine.run(job, run.begins)
+            seconds += run.seconds
             if not (first and was_killed(code)) or self.signals:
                 break
             self.view.note(f"{stage.addressing} was killed (exit {code}); it is started again and goes on from its saved state")
         if not code:
-            self.times.keep(stage.addressing, time.monotonic() - began)
+            self.times.keep(stage.addressing, seconds)
+        self.view.warned(job)
         return code
 
     def _go_through(self, attend: Callable[[Any], Any], lock: Any) -> None:
@@ -136,6 +140,7 @@ class Loop:
     def _attend(self, stage: Any, attend: Callable[[Any], Any], lock: Any) -> None:
         """In the stage's thread: all that DVC does with it."""
         ran, error = None, None
+        lost: list[Any] = []
         try:
             with self.baton:
                 lock.lock()
@@ -152,14 +157,23 @@ class Loop:
                 self.done.extend([ran] if ran else [])
             else:
                 self.failed.append((stage, error))
-                lost = self.schedule.fail(stage)
+                if self.ignored:
+                    self.schedule.end(stage)
+                else:
+                    lost = self.schedule.fail(stage)
                 if self.fail_fast:
                     self.schedule.close()
             self.changed.notify_all()
         if error is None:
             self.view.ended(stage.addressing, ran=bool(ran))
         elif not self.signals:
-            self.view.failed(stage.addressing, error, log_of(stage), lost=[after.addressing for after in lost])
+            self.view.failed(stage.addressing, error, self.logs.get(stage), lost=[after.addressing for after in lost])
+
+    def _log_of(self, stage: Any, run_env: Mapping[str, str]) -> Path:
+        """In this folder's logs/; what runs in another has a folder of its own there, as both may run at once."""
+        root = Path(stage.repo.root_dir)
+        inside = "" if root.samefile(self.home) else run_env.get("DVC_EXP_NAME", root.name)
+        return self.home / LOGS / inside / f"{stage.addressing}.log"
 
     def _expected(self, stage: Any) -> float:
         return self.times.expected(stage.addressing)
@@ -169,7 +183,7 @@ class Loop:
 
     @contextmanager
     def _asked_to_stop(self) -> Iterator[None]:
-        """Inside, the first Ctrl-C or SIGTERM lets all stages save and end, the second one kills them."""
+        """Inside, the first Ctrl-C, SIGTERM or end of the terminal lets all stages save and end, the second one kills them."""
 
         def stop(number: int, frame: FrameType | None) -> None:
             self.signals += 1
@@ -182,7 +196,10 @@ class Loop:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        numbers = {signal.SIGINT, signal.SIGTERM}
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup sets it
+            numbers.add(signal.SIGHUP)
+        before = {number: signal.signal(number, stop) for number in numbers}
         try:
             yield
         finally:
@@ -195,20 +212,15 @@ def is_alone(stage: Any) -> bool:
     return bool((stage.meta or {}).get("alone", False))
 
 
-def log_of(stage: Any) -> Path:
-    """The file for all that a stage prints."""
-    return Path(stage.repo.root_dir) / LOGS / f"{stage.addressing}.log"
-
-
-def job_of(stage: Any, run_env: dict[str, str] | None) -> Job:
-    """A stage as engines take it."""
+def job_of(stage: Any, run_env: dict[str, str] | None, log: Path) -> Job:
+    """A stage as engines take it; log: the file for all that it prints."""
     commands = stage.cmd if isinstance(stage.cmd, list) else stage.cmd.splitlines()
     paths = [[item.def_path for item in items if item.hash_name == "md5"] for items in (stage.deps, stage.outs)]
     return Job(
         stage=stage.addressing,
         command=" && ".join(commands),
         folder=Path(stage.wdir),
-        log=log_of(stage),
+        log=log,
         environment={"DVC_ROOT": stage.repo.root_dir, "DVC_STAGE": stage.addressing, **(run_env or {})},
         gpu=(stage.meta or {}).get("gpu", True),
         alone=is_alone(stage),

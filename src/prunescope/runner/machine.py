@@ -1,10 +1,12 @@
 """What this machine has for stages: cores, memory, GPUs; and which variables a stage's environment must not or must have."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from itertools import takewhile
 from pathlib import Path
 
 from prunescope.errors import PrunescopeError
@@ -12,6 +14,7 @@ from prunescope.errors import PrunescopeError
 STAGE_BYTES = 2 << 30  # memory that a stage on a CPU is given; one of the shipped study takes 0.6 GB
 NOT_PASSED_ON = ("CUDA_VISIBLE_DEVICES", "SLURM_", "RAY_", "DVC_", "RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_")
 ALL_GPUS = "under dvc repro it has all of a machine"
+DEVICE = re.compile(r"\d+|(GPU|MIG)-\S+")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -38,7 +41,8 @@ def gpus() -> list[str]:
     """CUDA devices that this process may use, as CUDA_VISIBLE_DEVICES names them; torch is not asked, as it takes seconds."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
-        return [name.strip() for name in visible.split(",") if name.strip() not in ("", "-1")]
+        names = [name.strip() for name in visible.split(",")]
+        return list(takewhile(DEVICE.fullmatch, names))  # as CUDA reads it: -1, or Slurm's NoDevFiles, ends the list
     if not shutil.which("nvidia-smi"):
         return []
     found = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False).stdout

@@ -1,9 +1,8 @@
 """Stages as tasks of a Ray cluster: the one that RAY_ADDRESS or the option `address` names, else one on this machine."""
 
 import os
-import subprocess
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,17 @@ import prunescope
 from prunescope.errors import PrunescopeError
 from prunescope.files import write_text
 from prunescope.runner import machine, warm
-from prunescope.runner.job import STOPPED, Job
+from prunescope.runner.job import LOGS, STOPPED, Job, unheard
 from prunescope.runner.local import Local
-from prunescope.runner.ray_cluster import connected, guarded
+from prunescope.runner.ray_cluster import connected
 from prunescope.runner.ray_worker import Bell, attempt, look
 from prunescope.runner.ship import Arriving, Parcels
 
-OPTIONS = ("address", "ship")
+OPTIONS = ("address", "ship", "resource")
+SOME = 0.0001  # of a resource: the least that Ray hands out, so that it sets no limit
 LOOK = 60.0  # seconds in which each node must have looked at the folder; its first worker process starts for that
 LOST = -9  # exit code of a stage whose worker or node is gone: the loop starts it again
-TOKEN = Path("logs", ".ray-token")
+TOKEN = LOGS / ".ray-token"  # beginning of the name of a file that all nodes must see
 PACKAGES = tuple(dict.fromkeys(name.partition(".")[0] for name in warm.PRELOADED))
 """What stages import from outside."""
 
@@ -40,13 +40,13 @@ class Ray:
         not see this folder or have no torch.
         """
         if strange := [name for name in options if name not in OPTIONS]:
-            raise PrunescopeError(f"--engine-option: found {strange[0]}, wanted {' or '.join(OPTIONS)}")
+            raise PrunescopeError(f"--engine-option: found {strange[0]}, wanted one of {', '.join(OPTIONS)}")
         if options.get("ship", "false") not in ("true", "false"):
             raise PrunescopeError(f"--engine-option: found ship={options['ship']}, wanted ship=true or ship=false")
+        self.resource = options.get("resource", "")  # that a node must have: stages run on no other
         self.level, self._rung = 0, 0  # how often to stop was asked, and what of it the workers were told
-        self.ray = connected(options.get("address") or os.environ.get("RAY_ADDRESS", ""))
+        self.ray, self.guard = connected(options.get("address") or os.environ.get("RAY_ADDRESS", ""))
         self.here: Local | None = None
-        self.guard: subprocess.Popen | None = None
         try:
             self._count(jobs, device, threads, processes)
             self._prepare(shipped=options.get("ship") == "true")
@@ -54,18 +54,19 @@ class Ray:
             self.close()
             raise
 
-    def run(self, job: Job) -> int:
+    def run(self, job: Job, begins: Callable[[], None] = unheard) -> int:
         if self.level:
             return STOPPED
         if self.here and not job.gpu:
-            return self.here.run(job)
+            return self.here.run(job, begins)
         sent = self.parcels.of(job) if self.here else None
         given = {name: value for name, value in os.environ.items() if name.startswith("PRUNESCOPE_")}
         needs = {"num_cpus": self.cpus, "num_gpus": int(job.gpu and self.gpus > 0), "name": job.stage}
+        needs |= {"resources": {self.resource: SOME}} if self.resource else {}
         events = self.attempt.options(**needs).remote(self.bell, job, sent, given, self.threads)
         arriving = Arriving(job.folder)
         try:
-            return self._followed(events, job, arriving)
+            return self._followed(events, job, arriving, begins)
         except self.gone as error:
             with job.log.open("a", encoding="utf-8") as log:
                 log.write(f"its worker is gone: {first_line(error)}\n")
@@ -90,7 +91,7 @@ class Ray:
         if self.guard:
             self.guard.communicate()
 
-    def _followed(self, events: Any, job: Job, arriving: Arriving) -> int:
+    def _followed(self, events: Any, job: Job, arriving: Arriving, begins: Callable[[], None]) -> int:
         """Take what the worker tells until the stage has ended; its exit code."""
         begun = False
         while True:
@@ -108,6 +109,7 @@ class Ray:
                 return LOST
             if kind == "begun":
                 begun = True
+                begins()
             elif kind == "log":
                 with job.log.open("ab") as log:
                     log.write(rest[0])
@@ -122,7 +124,11 @@ class Ray:
 
     def _count(self, jobs: int | None, device: str, threads: int, processes: str | int) -> None:
         """How many tasks at once, and their threads."""
-        self.nodes = [node for node in self.ray.nodes() if node["Alive"]]
+        alive = [node for node in self.ray.nodes() if node["Alive"]]
+        self.nodes = [node for node in alive if not self.resource or node["Resources"].get(self.resource, 0) >= SOME]
+        if not self.nodes:
+            named = sorted({name for node in alive for name in node["Resources"]})
+            raise PrunescopeError(f"--engine-option: found resource={self.resource}, wanted what a node has: {', '.join(named)}")
         have = [node["Resources"] for node in self.nodes]
         cpus = [int(of.get("CPU", 0)) for of in have]
         self.gpus = int(sum(of.get("GPU", 0) for of in have)) if device in ("auto", "cuda") else 0
@@ -162,7 +168,6 @@ class Ray:
             yield from attempt(job, lambda: ray.get(bell.heard.remote()), sent, ray.get, given, threads)
 
         self.attempt = task
-        self.guard = guarded()
         if shipped:
             self.parcels = Parcels(ray.put)
             self.here = Local(jobs=None, device="cpu", threads=self.threads, options={})
@@ -170,7 +175,8 @@ class Ray:
 
     def _look(self, shipped: bool) -> None:
         """Raise PrunescopeError for nodes that do not answer, do not see this folder, or lack packages."""
-        said, token = uuid.uuid4().hex, Path.cwd() / TOKEN
+        said = uuid.uuid4().hex
+        token = Path.cwd() / f"{TOKEN}-{said}"  # another run may look at the same time
         names = {node["NodeID"]: f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})" for node in self.nodes}
         task = self.ray.remote(num_cpus=0, max_retries=0)(look)
         write_text(token, said)

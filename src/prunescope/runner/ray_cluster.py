@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import uuid
 from importlib import import_module
 from typing import Any
 
@@ -11,18 +12,35 @@ from prunescope.errors import PrunescopeError
 from prunescope.runner import machine
 
 ANSWER = 15.0  # seconds in which a cluster must answer
-GUARD = """
-import os, psutil, sys
-started = [each for each in psutil.Process(os.getppid()).children(recursive=True) if each.pid != os.getpid()]
+MARK = "RAY_STARTED_BY"
+"""In the environment of all that a Ray of this machine alone consists of, workers too, and of nothing that these start."""
+GUARD = f"""
+import contextlib, os, psutil, sys, time
+
+def left(process):
+    with contextlib.suppress(psutil.Error, OSError):
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        if process.name().startswith("ray::"):  # its title has taken the place of its environment
+            parent = process.parent()
+            return process.cwd() == os.getcwd() and not (parent and parent.name() == "raylet")
+        return process.environ().get("{MARK}") == sys.argv[1]
+
 sys.stdin.read()
-for each in started:
-    if each.is_running() and each.name().startswith(("ray", "gcs")):
-        each.kill()
+until = time.monotonic() + 10
+while (found := [each for each in psutil.process_iter() if left(each)]) and time.monotonic() < until:
+    for each in found:
+        with contextlib.suppress(psutil.Error):
+            each.kill()
+    time.sleep(0.1)
 """
 
 
-def connected(address: str) -> Any:
-    """The package ray, connected. Raises PrunescopeError where no cluster answers."""
+def connected(address: str) -> tuple[Any, subprocess.Popen | None]:
+    """The package ray, connected; and what ends a Ray that was started for this alone, once its stdin is closed.
+
+    Raises PrunescopeError where no cluster answers.
+    """
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else it warns
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if "://" in address:
@@ -37,16 +55,23 @@ def connected(address: str) -> Any:
         )
     ray = import_module("ray")
     own = {"num_cpus": machine.cores(), "include_dashboard": False} if local else {}
+    mark = uuid.uuid4().hex
+    guard = guarded(mark) if local else None
+    os.environ[MARK] = mark
     try:
         ray.init(address="local" if local else address, log_to_driver=False, logging_level="ERROR", **own)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        if guard:
+            guard.communicate()
         raise PrunescopeError(
             f"cannot use the Ray cluster at {address or 'this machine'}: {' '.join(str(error).split())}"
         ) from error
+    finally:
+        del os.environ[MARK]
     # a dead worker's long report would go into the view; the stage's log has its first line
     inside: Any = import_module("ray._private.worker")
     inside.print_to_stdstream = lambda *_, **__: None
-    return ray
+    return ray, guard
 
 
 def _answers(address: str) -> bool:
@@ -60,6 +85,7 @@ def _answers(address: str) -> bool:
         return False
 
 
-def guarded() -> subprocess.Popen:
-    """A process that outlives this one and ends what its own Ray then leaves, which would go on for a minute."""
-    return subprocess.Popen([sys.executable, "-c", GUARD], stdin=subprocess.PIPE, start_new_session=True)
+def guarded(mark: str) -> subprocess.Popen:
+    """A process that outlives this one and ends what its own Ray then leaves: a worker that is only beginning would wait for a
+    minute and more for what is gone."""
+    return subprocess.Popen([sys.executable, "-c", GUARD, mark], stdin=subprocess.PIPE, start_new_session=True)

@@ -7,14 +7,14 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from prunescope.errors import PrunescopeError
 from prunescope.runner import machine, slurm_options
-from prunescope.runner.job import KILLED, STOPPED, Job
+from prunescope.runner.job import KILLED, LOGS, STOPPED, Job, unheard
 from prunescope.runner.slurm_worker import work
 
 COMMANDS = ("sbatch", "srun", "sinfo", "squeue", "sacct", "scancel")
@@ -48,7 +48,7 @@ class Slurm:
         self.threads = threads or max(1, self.cpus // each)
         self.slots = jobs or (machine.cores() if self.local else AT_ONCE)
         self.apart = bool(self.options["exclusive"]) and not self.local
-        self.folder = Path("logs", "slurm").resolve()
+        self.folder = (LOGS / "slurm").resolve()
         self._stop = self.folder / "stop"
         self.mark = hashlib.sha256(str(self.folder).encode()).hexdigest()[:8]
         where = "processes of this machine" if self.local else "Slurm jobs"
@@ -62,12 +62,12 @@ class Slurm:
         self._going: dict[str, None] = {}  # ids
         self._cancels: list[subprocess.Popen] = []
 
-    def run(self, job: Job) -> int:
+    def run(self, job: Job, begins: Callable[[], None] = unheard) -> int:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # for what this thread starts: Ctrl-C is the head's
         try:
             code = STOPPED
             for _ in range(PIECES):
-                code, out_of_time = self._run(job)
+                code, out_of_time = self._run(job, begins)
                 if self._stopped or not out_of_time:
                     break
                 _say(job.log, "the job's time was over: the stage has saved its state and goes on in another job")
@@ -90,7 +90,7 @@ class Slurm:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=10)
 
-    def _run(self, job: Job) -> tuple[int, bool]:
+    def _run(self, job: Job, begins: Callable[[], None]) -> tuple[int, bool]:
         """One Slurm job; the stage's exit code, and whether the job's time was over."""
         from submitit.core.utils import FailedJobError, UncompletedJobError
 
@@ -104,7 +104,7 @@ class Slurm:
         if self._stopped:
             self._cancel([task.job_id])
         try:
-            self._wait(task)
+            self._wait(task, begins)
             if self._stopped and not task.paths.result_pickle.exists():
                 return STOPPED, False
             code, out_of_time, said = task.result()
@@ -141,14 +141,17 @@ class Slurm:
         except UncompletedJobError as error:
             raise PrunescopeError(f"sbatch refused the job: {error}") from error
 
-    def _wait(self, task: Any) -> None:
+    def _wait(self, task: Any, begins: Callable[[], None]) -> None:
         """Until it has ended; when it was to be killed and Slurm says nothing, for some time only."""
         while not (self._killed and time.monotonic() > self._killed + PATIENCE):
             with self._looking:  # one thread asks for all
                 due = time.monotonic() > self._asked + (2 if self._stopped else ASKED)
                 self._asked = time.monotonic() if due else self._asked
-                if task.done(force_check=due):
-                    return
+                ended = task.done(force_check=due)
+            if task.paths.stdout.exists():  # of the job on its worker
+                begins()
+            if ended:
+                return
             time.sleep(1)
 
     def _cancel(self, ids: Sequence[str], *, now: bool = False) -> None:

@@ -1,12 +1,13 @@
 """What a user sees while stages run: one live table on a terminal, plain lines anywhere else."""
 
+import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 from rich.console import Console
 from rich.live import Live
@@ -21,16 +22,66 @@ TAIL = 12  # lines of a failed stage's log that are shown
 NAMED = 12  # stages that are listed where a failed one leaves some out
 
 
+class Output:
+    """Standard output. Once nobody reads it (`| head`, a closed terminal), the study goes on without words: stages print into
+    their logs."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        with self._while_read():
+            self.stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._while_read():
+            self.stream.flush()
+
+    @contextmanager
+    def _while_read(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError:
+            gone, nowhere = os.fstat(self.stream.fileno()), os.open(os.devnull, os.O_WRONLY)
+            for stream in (sys.stderr, self.stream):  # DVC's own words too
+                if os.path.samestat(os.fstat(stream.fileno()), gone):
+                    os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+
+
+class Running:
+    """A job at work: since when, once it has begun on its worker."""
+
+    def __init__(self, job: Job, said: Callable[[], None]) -> None:
+        self.job, self.said = job, said
+        self.began: float | None = None
+
+    def begins(self) -> None:
+        if self.began is None:
+            self.began = time.monotonic()
+            self.said()
+
+    @property
+    def seconds(self) -> float:
+        return 0.0 if self.began is None else time.monotonic() - self.began
+
+
 class View:
     """Counts, what runs and how far it is, the time left. Called from several threads."""
 
     def __init__(self, times: Times, *, plain: bool = False, console: Console | None = None) -> None:
         self.times = times
-        self.console = console or Console(file=sys.stdout, highlight=False)
-        self.live = self.console.is_terminal and not plain
+        # FORCE_COLOR means colours in a file, not a table that moves
+        file, terminal = cast(TextIO, Output(sys.stdout)), None if sys.stdout.isatty() else False
+        self.console = console or Console(file=file, highlight=False, force_terminal=terminal)
+        self.live = self.console.is_terminal and not self.console.is_dumb_terminal and not plain
         self.schedule: Schedule[Any] = Schedule({}, slots=1)
         self._lock = threading.Lock()
-        self._jobs: dict[str, tuple[Job, float]] = {}
+        self._jobs: dict[str, Running] = {}
         self._counts = {"done": 0, "unchanged": 0, "failed": 0, "left out": 0}
 
     @contextmanager
@@ -44,13 +95,13 @@ class View:
         self.note(f"{self._counted()}, {_clock(time.monotonic() - began)}")
 
     @contextmanager
-    def running(self, job: Job) -> Iterator[None]:
+    def running(self, job: Job) -> Iterator[Running]:
+        """Inside, the job is shown; as waiting until it begins."""
+        run = Running(job, lambda: None if self.live else self.note(f"begins   {job.stage}"))
         with self._lock:
-            self._jobs[job.stage] = (job, time.monotonic())
-        if not self.live:
-            self.note(f"begins   {job.stage}")
+            self._jobs[job.stage] = run
         try:
-            yield
+            yield run
         finally:
             with self._lock:
                 del self._jobs[job.stage]
@@ -62,17 +113,22 @@ class View:
         if ran:
             self.note(f"done     {stage}{self._place()}")
 
-    def failed(self, stage: str, error: BaseException, log: Path, *, lost: Sequence[str] = ()) -> None:
+    def failed(self, stage: str, error: BaseException, log: Path | None, *, lost: Sequence[str] = ()) -> None:
         """Show why, with the last lines of what it printed."""
         with self._lock:
             self._counts["failed"] += 1
             self._counts["left out"] += len(lost)
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
-        shown = "".join(f"\n    {line}" for line in lines[-TAIL:])
-        self.note(f"FAILED   {stage}: {error}{shown}\n    all it printed: {log}")
+        shown = "".join(f"\n    {line}" for line in lines_of(log)[-TAIL:])
+        self.note(f"FAILED   {stage}: {error}{shown}" + f"\n    all it printed: {log}" * bool(log))
         if lost:
             more = f" and {len(lost) - NAMED} more, which need them" if len(lost) > NAMED else ""
             self.note(f"         left out: {', '.join(lost[:NAMED])}{more}")
+
+    def warned(self, job: Job) -> None:
+        """Show what a stage warned of, such as a saved state that another machine left and it cannot use."""
+        lines = dict.fromkeys(line for line in lines_of(job.log) if line.startswith("warning: "))
+        for line in tuple(lines)[:TAIL]:
+            self.note(f"{job.stage}: {line}")
 
     def note(self, text: str) -> None:
         self.console.print(Text(text), soft_wrap=True)
@@ -81,15 +137,15 @@ class View:
         table = Table.grid(padding=(0, 2))
         with self._lock:
             jobs = list(self._jobs.values())
-        for job, began in jobs:
-            table.add_row(job.stage, _clock(time.monotonic() - began), last_line(job.log))
+        for run in jobs:
+            table.add_row(run.job.stage, "waits" if run.began is None else _clock(run.seconds), last_line(run.job.log))
         table.add_row(f"{self._counted()}{self._place()}", "", f"about {_clock(self.left())} left")
         return table
 
     def left(self) -> float:
         """Seconds left by what is known from earlier runs: the longest path, or all that is to do over all slots."""
         with self._lock:
-            running = {name: time.monotonic() - began for name, (_, began) in self._jobs.items()}
+            running = {name: run.seconds for name, run in self._jobs.items()}
         going = [max(0.0, self.times.expected(name) - passed) for name, passed in running.items()]
         waiting = list(self.schedule.waiting)
         work = sum(going) + sum(self.times.expected(stage.addressing) for stage in waiting)
@@ -104,6 +160,10 @@ class View:
         with self._lock:
             over = sum(self._counts.values())
         return f"  ({over} of {len(self.schedule.needs)})"
+
+
+def lines_of(log: Path | None) -> list[str]:
+    return log.read_text(encoding="utf-8", errors="replace").splitlines() if log and log.is_file() else []
 
 
 def last_line(log: Path, room: int = 100) -> str:

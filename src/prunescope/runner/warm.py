@@ -29,7 +29,8 @@ _asking = threading.Lock()
 
 
 def available() -> bool:
-    return "forkserver" in multiprocessing.get_all_start_methods()
+    """On Linux alone: on macOS libraries that torch loads start threads of the system, which do not outlive a fork."""
+    return sys.platform == "linux"
 
 
 def script_of(command: str) -> list[str] | None:

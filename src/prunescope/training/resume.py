@@ -31,7 +31,7 @@ SHARE = 20  # a save at an epoch's end may take a twentieth of the time since th
 
 Parts = dict[str, str]
 """What determines a result: each part's name, with its value, or the SHA-256 of what is too long to be shown."""
-LONGEST = 40  # characters of a value that is shown
+LONGEST = 60  # characters of a value that is shown, a processor's name too
 SHOWN = 4  # parts that a message names
 
 
