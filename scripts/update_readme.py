@@ -14,8 +14,6 @@ from pathlib import Path
 import pandas as pd
 
 from prunescope.evidence.claims import Judged, judge
-from prunescope.evidence.differences import judged as compared
-from prunescope.evidence.inference import BETTER, WORSE
 from prunescope.evidence.quality import accuracy_table, headline_table
 from prunescope.evidence.storage import measured_speed
 from prunescope.evidence.verdicts import claims_table
@@ -55,24 +53,10 @@ def verdicts() -> str:
 
 
 def short() -> str:
-    """What the kept study shows, in a few sentences: those of its page, and which networks are shown to be behind others."""
+    """What the kept study shows, in a few sentences: those of its page."""
     results = study()
-    points = [*answer(results, judged()), _one_by_one(results), measured_speed(results)]
+    points = [*answer(results, judged()), measured_speed(results)]
     return "In short:\n\n" + "".join(f"- {escape(point)}\n" for point in points if point)
-
-
-def _one_by_one(results: Results) -> str:
-    """Which networks are shown to be behind which, cell by cell."""
-    found, ran = [], [cell for cell, of in compared(results).items() if any(one.judgement.estimate.n for one in of.values())]
-    for cell in ran:
-        behind: dict[str, list[str]] = {}
-        for (first, second), of in compared(results)[cell].items():
-            if of.verdict in (BETTER, WORSE):
-                better, worse = (first, second) if of.verdict == BETTER else (second, first)
-                behind.setdefault(better, []).append(f"{worse} {abs(of.judgement.estimate.mean):.1f}")
-        said = [f"{' and '.join(losses)} behind {better}" for better, losses in behind.items()]
-        found += [f"{cell} ({', '.join(said)})"] if said else []
-    return f"Losses are shown in {len(found)} of {len(ran)} cells (points of the primary endpoint): {'; '.join(found)}."
 
 
 BLOCKS: dict[str, Callable[[], str]] = {"headline": headline, "verdicts": verdicts, "short": short, "shipped": shipped}

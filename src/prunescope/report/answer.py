@@ -85,8 +85,8 @@ def _seen(cells: list[Contest], results: Results) -> str:
     images = all(not math.isnan(of.judgement.estimate.images) for *_, of in every if of.judgement.estimate.n)
     over = "new seeds and test images" if images else "new seeds"
     counted = (
-        f"of {len(every)} differences between methods {len(shown)} are shown, {equal} are equal within the "
-        f"margin, of {unsure} there is not enough data (over {over}, allowing for their number)"
+        f"of {len(every)} differences between methods {len(shown)} are shown, {equal} equal within the margin, {unsure} open "
+        f"(over {over}, allowing for their number)"
     )
     if not shown:
         return (
