@@ -13,13 +13,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from prunescope.evidence.claims import Judged, claims_table, judge
-from prunescope.evidence.differences import between
+from prunescope.evidence.claims import Judged, judge
 from prunescope.evidence.quality import accuracy_table, headline_table
 from prunescope.evidence.storage import measured_speed
+from prunescope.evidence.verdicts import claims_table
 from prunescope.report.answer import answer
 from prunescope.report.blocks import Table, escape, markdown_table
-from prunescope.results.grid import cells_of
 from prunescope.results.results import Results, kept, of_summary
 from prunescope.study.params import load
 
@@ -44,8 +43,8 @@ def shipped() -> str:
 
 
 def headline() -> str:
-    """Balanced accuracy of the kept study, a row per cell."""
-    return _markdown(headline_table(study()), labels=3)
+    """The primary endpoint of the kept study, a row per cell."""
+    return _markdown(headline_table(study()), labels=4)
 
 
 def verdicts() -> str:
@@ -54,26 +53,10 @@ def verdicts() -> str:
 
 
 def short() -> str:
-    """What the kept study shows, in a few sentences: those of its page, and what the uncorrected intervals say."""
+    """What the kept study shows, in a few sentences: those of its page."""
     results = study()
-    points = [*answer(results, judged()), _one_by_one(results), measured_speed(results)]
+    points = [*answer(results, judged()), measured_speed(results)]
     return "In short:\n\n" + "".join(f"- {escape(point)}\n" for point in points if point)
-
-
-def _one_by_one(results: Results) -> str:
-    """Where an uncorrected interval over seeds shows one network behind another."""
-    methods, found, looked = results.grid.methods, [], 0
-    for cell in cells_of(results.grid):
-        behind = []
-        for other in ("dense", *methods):
-            differences = {name: between(results, cell, name, other) for name in methods if name != other}
-            looked += other == "dense" and any(of.n > 1 for of in differences.values())
-            losses = [f"{name} {-of.mean:.1f}" for name, of in differences.items() if of.sign < 0]
-            behind += [f"{' and '.join(losses)} behind {other}"] if losses else []
-        found += [f"{cell} ({', '.join(behind)})"] if behind else []
-    return (
-        f"Taken one by one (95 % intervals, in points), losses are shown in {len(found)} of {looked} cells: {'; '.join(found)}."
-    )
 
 
 BLOCKS: dict[str, Callable[[], str]] = {"headline": headline, "verdicts": verdicts, "short": short, "shipped": shipped}

@@ -1,4 +1,4 @@
-"""The verdict rules, and each conclusion's measure on numbers that speak for it, against it, or not at all."""
+"""Each conclusion's measure on numbers that speak for it, against it, or not at all."""
 
 import math
 
@@ -6,93 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from prunescope.evidence import claims, measures
-from prunescope.evidence.claims import (
-    CLAIMS,
-    FAILS,
-    HOLDS,
-    NOT_RUN,
-    SO_FAR,
-    UNDECIDED,
-    judge,
-    overall,
-    verdict,
-    what_would_decide,
-    what_would_decide_all,
-)
-from prunescope.evidence.differences import Difference
+from prunescope.evidence import measures
+from prunescope.evidence.claims import CLAIMS, FAILS, HOLDS, judge, verdict
+from prunescope.evidence.differences import Compare
+from prunescope.evidence.inference import NOT_RUN, OPEN
+from prunescope.evidence.verdicts import cells_table, claims_table
 from prunescope.results.results import Results
 from report_fakes import CELL, again, make_study, opened, plant, row, write_matrix
-
-UP, DOWN, OPEN = (Difference(dict(enumerate(of))) for of in ((1.0, 1.1, 0.9), (-1.0, -1.1, -0.9), (0.0, 1.0, 2.0)))
-ONE, NONE = Difference({0: 3.0}), Difference({})
-
-
-@pytest.mark.parametrize(
-    ("comparisons", "wanted"),
-    [
-        ((UP, UP), HOLDS),
-        ((UP, OPEN), UNDECIDED),
-        ((UP, DOWN), FAILS),
-        ((OPEN, DOWN), FAILS),
-        ((ONE, ONE), UNDECIDED),
-        ((UP, ONE), UNDECIDED),
-        ((UP, NONE), NOT_RUN),
-        ((DOWN, NONE), FAILS),
-        ((), NOT_RUN),
-    ],
-)
-def test_verdict_of_a_cell(comparisons, wanted):
-    assert verdict(dict(zip("ab", comparisons, strict=False))) == wanted
-
-
-@pytest.mark.parametrize(
-    ("cells", "wanted"),
-    [
-        ([UP, UP], HOLDS),
-        ([UP, NONE], SO_FAR),
-        ([UP, NONE, OPEN], UNDECIDED),
-        ([UP, NONE, DOWN], FAILS),
-        ([UP, OPEN], UNDECIDED),
-        ([UP, DOWN], FAILS),
-        ([OPEN, DOWN], FAILS),
-        ([NONE, NONE], NOT_RUN),
-        ([], NOT_RUN),
-    ],
-)
-def test_verdict_over_all_cells(cells, wanted):
-    assert overall([{"a": of} for of in cells]) == wanted
-
-
-def test_a_contradiction_must_survive_the_number_of_comparisons():
-    weak = Difference({0: -2.0, 1: -3.0, 2: -4.0})  # 3 standard errors of 0.577 are 5.2: above t(2) = 4.303, below that for two
-    assert verdict({"a": weak}) == FAILS
-    assert overall([{"a": weak}]) == FAILS
-    assert overall([{"a": weak}, {"a": UP}]) == UNDECIDED
-    assert overall([{"a": weak}, {"a": NONE}, {"b": NONE}]) == FAILS, "what did not run is not looked at"
-
-
-def test_an_undecided_cell_says_what_would_decide_it():
-    assert what_would_decide({"a": ONE}) == "three seeds or more"
-    assert what_would_decide({"a": UP, "b": OPEN}) == "about 7 seeds, if mean and spread stay"
-    assert what_would_decide({"a": Difference({0: 1.0, 1: -1.0, 2: 0.01})}).startswith("not even 100 seeds")
-    assert what_would_decide({"a": Difference({0: 1.0, 1: 1.0})}) == "more seeds: these differ all alike"
-    assert what_would_decide({"a": UP}) == what_would_decide({"a": DOWN}) == "–"
-
-
-def test_an_undecided_conclusion_says_what_would_decide_it():
-    weak = Difference({0: -2.0, 1: -3.0, 2: -4.0})
-    for cells, wanted in (
-        ([UP, OPEN], "about 7 seeds, if mean and spread stay"),
-        ([UP, OPEN, ONE], "more seeds in 2 cells, see below"),
-        ([UP, NONE], "running the 1 that did not"),
-        ([weak, UP], "more seeds: 1 contradicted by itself, not after the widening"),
-        ([UP, OPEN, NONE, NONE], "about 7 seeds, if mean and spread stay; running the 2 that did not"),
-        ([UP, UP], "–"),
-        ([UP, DOWN], "–"),
-        ([NONE], "–"),
-    ):
-        assert what_would_decide_all([{"a": of} for of in cells]) == wanted
 
 
 def results_of(folder, **changes) -> Results:
@@ -114,9 +34,13 @@ def found(results: Results, number: int) -> str:
     return verdict(comparisons)
 
 
+def series(of: Compare) -> dict[int, float]:
+    return dict(of.compared.by_seed)
+
+
 def test_accuracies_decide_who_is_best_and_worst(tmp_path):
     results = results_of(tmp_path)
-    assert [found(results, number) for number in (0, 1, 4)] == [UNDECIDED] * 3, "equal differences in all seeds"
+    assert [found(results, number) for number in (0, 1, 4)] == [OPEN] * 3, "equal differences in all seeds"
     for method, values in (("dense", (0.90, 0.91, 0.92)), ("oneshot", (0.85, 0.87, 0.88)), ("layerwise", (0.70, 0.73, 0.72)),
                            ("iterative", (0.95, 0.94, 0.96))):  # fmt: skip
         shift(results, method, values)
@@ -126,7 +50,7 @@ def test_accuracies_decide_who_is_best_and_worst(tmp_path):
     shift(results, "oneshot", (0.95, 0.98, 0.99))
     shift(results, "layerwise", (0.96, 0.97, 0.99))
     shift(results, "iterative", (0.97, 0.98, 0.985))
-    assert [found(results, number) for number in (0, 1, 4)] == [UNDECIDED, UNDECIDED, HOLDS]
+    assert [found(results, number) for number in (0, 1, 4)] == [OPEN, OPEN, HOLDS]
 
 
 def write_map(results: Results, seed: int, a: str, b: str, matrix: list[list[float | None]]) -> None:
@@ -143,9 +67,9 @@ def test_similarity_inside_decides_who_is_alike(tmp_path):
             write_map(results, seed, name, name, [[1, of[seed], None], [of[seed], 1, None], [None, None, None]])
     assert found(results, 2) == HOLDS
     [inside] = judge(results)[CLAIMS[2]].values()
-    assert dict(inside["layerwise − oneshot"].by_seed) == pytest.approx({0: 0.2, 1: 0.21, 2: 0.18})
+    assert series(inside["layerwise − oneshot"]) == pytest.approx({0: 0.2, 1: 0.21, 2: 0.18})
     (results.files.where / "cka/vgg16-digits-0.8-1/oneshot--oneshot.csv").unlink()
-    assert judge(again(results))[CLAIMS[2]][CELL]["layerwise − oneshot"].n == 2
+    assert judge(again(results))[CLAIMS[2]][CELL]["layerwise − oneshot"].judgement.estimate.n == 2
 
 
 def test_similarity_between_is_over_the_same_layers(tmp_path):
@@ -159,7 +83,7 @@ def test_similarity_between_is_over_the_same_layers(tmp_path):
             write_map(results, seed, a, b, [[of[seed], 0.1], [0.1, last]])
     assert found(results, 3) == HOLDS
     [between] = judge(results)[CLAIMS[3]].values()
-    assert dict(between["against iterative and layerwise"].by_seed) == pytest.approx({0: 0.3, 1: 0.28, 2: 0.31})
+    assert series(between["against iterative and layerwise"]) == pytest.approx({0: 0.3, 1: 0.28, 2: 0.31})
 
 
 def test_other_methods_do_not_judge_the_papers_conclusions(tmp_path):
@@ -191,11 +115,11 @@ def test_students_only_where_a_model_teaches(tmp_path):
     assert [where[0] for where in judged[CLAIMS[6]]] == ["vgg16", "densenet169"]
     [students] = judged[CLAIMS[5]].values()
     assert list(students) == [f"taught by {method}" for method in results.grid.methods]
-    assert students["taught by oneshot"].n == 1
+    assert students["taught by oneshot"].judgement.estimate.n == 1
     folder = results.files.where / "cka/vgg16-digits-0.8-0"
     write_matrix(folder, "student-oneshot", "oneshot", ["a", "b"], ["c", "d"])
     [later] = judge(again(results))[CLAIMS[5]].values()
-    assert later["taught by oneshot"].by_seed != students["taught by oneshot"].by_seed
+    assert series(later["taught by oneshot"]) != series(students["taught by oneshot"])
 
 
 def test_accuracy_over_layers():
@@ -212,23 +136,23 @@ def test_accuracy_over_layers():
 def test_one_seed_decides_nothing_and_tables_say_so(tmp_path):
     results = results_of(tmp_path, seeds=(0,))
     judged = judge(results)
-    table = claims.claims_table(judged)
+    table = claims_table(judged)
     assert table["conclusion of the paper"].tolist() == [claim.text for claim in CLAIMS]
     assert len(CLAIMS) == 7
-    assert set(table["verdict"]) == {UNDECIDED}
-    cells = claims.cells_table(judged)
+    assert set(table["verdict"]) == {OPEN}
+    cells = cells_table(judged)
     assert len(cells) == 7
     assert set(cells["what would decide it"]) == {"three seeds or more"}
     first = row(cells, **{"no.": "1"})
-    assert first["differences by seed, mean"] == "iterative − oneshot: +0.6; iterative − layerwise: +2.8"
+    assert first["differences"] == "iterative − oneshot: +0.6 not enough data; iterative − layerwise: +2.8 not enough data"
 
 
 def test_a_study_without_a_method_is_not_judged_on_it(tmp_path):
     results = results_of(tmp_path, methods=("oneshot", "iterative"))
-    table = claims.claims_table(judge(results))
+    table = claims_table(judge(results))
     assert {row(table, **{"no.": number})["verdict"] for number in "1234"} == {NOT_RUN}, "not on a part of the sentence"
     empty = opened(tmp_path / "none", results.grid)
-    assert set(claims.claims_table(judge(empty))["verdict"]) == {NOT_RUN}
+    assert set(claims_table(judge(empty))["verdict"]) == {NOT_RUN}
 
 
 def test_layers_of_student_and_teacher_meet_at_the_nearest_depth():

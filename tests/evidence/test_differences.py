@@ -1,4 +1,4 @@
-"""Paired differences: t intervals over seeds against textbook values, bootstrap over images against the exact error."""
+"""Pairs of networks on the primary endpoint: by seed, with the draw of test images, and the table that says what is shown."""
 
 import math
 
@@ -7,10 +7,13 @@ import pandas as pd
 import pytest
 
 from prunescope.errors import PrunescopeError
-from prunescope.evidence import differences
-from prunescope.evidence.differences import Difference, conclusion, paired, within_seed
+from prunescope.evidence import differences, endpoints
+from prunescope.evidence.differences import between
 from prunescope.results.predictions import COLUMNS, Predictions
-from report_fakes import opened, row
+from prunescope.results.results import Results
+from report_fakes import CELL, again, opened, row
+
+SEEDS = (0, 1, 2)
 
 
 def images(predicted: str, actual: str, groups: list[int] | None = None) -> Predictions:
@@ -18,98 +21,122 @@ def images(predicted: str, actual: str, groups: list[int] | None = None) -> Pred
     return Predictions(pd.DataFrame(rows, columns=COLUMNS).astype(str), "a test")
 
 
-def test_the_t_interval_is_the_textbooks():
-    """t for 95 % and 2 degrees of freedom is 4.303 (Student's table)."""
-    found = Difference({0: 1.0, 1: 2.0, 2: 3.0})
-    assert found.mean == 2.0
-    assert found.half_width == pytest.approx(4.303 / math.sqrt(3), abs=1e-3)
-    assert (found.sign, conclusion(found, "a", "b")) == (0, "no difference shown")
-    assert found.text() == "+2.0 [−0.5, +4.5]"
-    clear = Difference({0: -1.0, 1: -1.2, 2: -1.1})
-    assert (clear.sign, conclusion(clear, "a", "b")) == (-1, "b is better")
-    assert clear.text() == "−1.1 [−1.3, −0.9]"
+def write(results: Results, seed: int, name: str, predicted: str, actual: str, groups: list[int] | None = None) -> None:
+    cell = "vgg16-digits" if name == "dense" else "vgg16-digits-0.8"
+    path = results.files.where / f"evaluate/{cell}-{seed}/{name}-predictions.csv"
+    images(predicted, actual, groups).table.to_csv(path, index=False)
 
 
-def test_few_seeds_show_nothing():
-    one, none, equal = Difference({0: 5.0}), Difference({}), Difference({0: 1.0, 1: 1.0, 2: 1.0})
-    assert (one.sign, one.text(), conclusion(one, "a", "b")) == (0, "+5.0", "one seed: nothing shown")
-    assert (equal.text(), conclusion(equal, "a", "b")) == ("+1.0", "alike in all seeds: no spread to judge by")
-    assert (none.sign, none.text(), conclusion(none, "a", "b")) == (0, "–", "not run")
-    assert equal.sign == 0, "seeds that all differ equally measure no spread"
-    assert [of.seeds_needed() for of in (one, none, equal, Difference({0: -1.0, 1: 1.0}))] == [None] * 4
+def shift(results: Results, name: str, values: tuple[float, ...]) -> None:
+    """Add to a network's balanced accuracy by seed, as the fakes' differences are equal in all seeds."""
+    for seed, change in enumerate(values):
+        mine = (results.summary["seed"] == seed) & (results.summary["method"] == name)
+        assert mine.sum() == 1
+        results.summary.loc[mine, "balanced_accuracy"] += change
 
 
-def test_intervals_widen_for_the_number_of_comparisons():
-    """Bonferroni for two: t(0.9875, 2 degrees of freedom) = 6.205 (Student's table)."""
-    found = Difference({0: 2.0, 1: 3.0, 2: 4.0})  # standard error 0.577: 4.303 and 6.205 times it are 2.48 and 3.58
-    assert [found.sign_among(count) for count in (1, 2)] == [1, 0]
-    assert Difference({0: -3.0, 1: -4.0, 2: -5.0}).sign_among(2) == -1, "4 is more than 3.58"
+@pytest.fixture
+def results(tree) -> Results:
+    return opened(*tree(models=("vgg16",), seeds=SEEDS))
 
 
-def test_seeds_needed_would_indeed_do():
-    found = Difference({0: 0.0, 1: 1.0, 2: 2.0})
-    wanted = found.seeds_needed()
-    assert wanted == 7  # t(6) = 2.447: 2.447 / sqrt(7) = 0.925 < 1, while t(5) = 2.571: 2.571 / sqrt(6) = 1.05
-    assert Difference({0: 0.0, 1: 100.0, 2: -99.0}).seeds_needed() is None
+def test_differences_are_of_the_seeds_that_both_have(results):
+    mine = (results.summary["method"] == "oneshot") & (results.summary["seed"] == 1)
+    results.summary.loc[mine, "balanced_accuracy"] = math.nan
+    found = between(again(results), CELL, "oneshot", "dense")
+    assert dict(found.compared.by_seed) == pytest.approx({0: -1.2, 2: -1.2})
+    assert between(again(results), CELL, "dense", "oneshot").judgement.estimate.mean == pytest.approx(1.2), "the other way round"
+    nothing = between(again(results), CELL, "oneshot", "random")
+    assert (nothing.verdict, nothing.judgement.estimate.n) == ("not run", 0), "a method that the study lacks"
 
 
-def test_pairs_are_of_the_same_seed():
-    found = paired({0: 3.0, 1: 5.0, 2: 1.0, 4: math.nan}, {1: 4.0, 0: 1.0, 3: 9.0, 4: 1.0})
-    assert dict(found.by_seed) == {0: 2.0, 1: 1.0}
+def test_the_noise_of_a_pair_comes_from_all_networks_of_its_cell(results):
+    """Layerwise and iterative waver, one-shot and dense do not: six degrees of freedom, and no less than the pair's own."""
+    shift(results, "layerwise", (0.004, -0.004, 0.0))
+    shift(results, "iterative", (-0.003, 0.0, 0.003))
+    found = between(again(results), CELL, "oneshot", "dense").judgement.estimate
+    table = np.array([[0, 0, 0], [0, 0, 0], [0.4, -0.4, 0], [-0.3, 0, 0.3]])
+    left = table - table.mean(0) - table.mean(1, keepdims=True) + table.mean()
+    assert (found.df, found.spread) == (6.0, pytest.approx(2 * (left**2).sum() / 6))
+    other = between(again(results), CELL, "layerwise", "iterative").judgement.estimate
+    own = np.var([0.7, -0.4, -0.3], ddof=1)
+    assert other.spread == pytest.approx(own), "this pair varies more than the pooled noise, in all of its one cell"
 
 
-def test_within_a_seed_against_the_error_of_a_mean():
-    """One class: balanced accuracy is accuracy, and the paired difference a mean of -1, 0 and 1."""
-    generator = np.random.default_rng(0)
+def test_the_draw_of_images_is_a_part_of_its_own(results):
+    """Of 400 images one-shot loses in every seed the same 40: the error of that is of the images, sqrt(0.1 * 0.9 / 400)."""
     actual = "a" * 400
-    first, second = ("".join(generator.choice(["a", "b"], 400, p=[share, 1 - share])) for share in (0.9, 0.8))
-    low, high = within_seed(images(first, actual), images(second, actual))
-    change = np.array([(x == "a") - (y == "a") for x, y in zip(first, second, strict=True)], dtype=float)
-    assert high - low == pytest.approx(2 * 1.96 * change.std() / 20 * 100, rel=0.1)
-    assert low < change.mean() * 100 < high
+    for seed, change in enumerate((0.001, -0.001, 0.0)):
+        for name, lost in (("dense", 0), ("oneshot", 40), ("layerwise", 0), ("iterative", 0)):
+            write(results, seed, name, "b" * lost + actual[lost:], actual)
+        shift(results, "oneshot", tuple(change if at == seed else 0.0 for at in SEEDS))
+    for measure in ("accuracy", "balanced_accuracy"):
+        found = Results(results.grid.__class__(**(vars(results.grid) | {"primary": {"digits": measure}})), results.files)
+        summary = results.summary.assign(accuracy=results.summary["balanced_accuracy"])
+        found = Results(found.grid, found.files, summary)
+        estimate = between(found, CELL, "oneshot", "dense").judgement.estimate
+        assert estimate.images**0.5 == pytest.approx(100 * math.sqrt(0.09 / 400), rel=0.05)
+        assert between(found, CELL, "layerwise", "dense").judgement.estimate.images == 0.0
 
 
-def test_within_a_seed_classes_count_alike_and_groups_stay_together():
-    actual = "a" * 90 + "b" * 10
-    better_on_b = within_seed(images(actual, actual), images("a" * 100, actual))
-    assert better_on_b == (50.0, 50.0), "the whole recall of one of two classes"
-    first = "a" * 50 + "b" * 50  # half of the images right
-    alone = within_seed(images(first, "a" * 100), images("a" * 100, "a" * 100))
-    grouped = [number // 10 for number in range(100)]
-    together = within_seed(images(first, "a" * 100, grouped), images("a" * 100, "a" * 100, grouped))
-    assert together[1] - together[0] > 2 * (alone[1] - alone[0]), "ten lesions are fewer than a hundred images"
+def test_lost_images_of_one_lesion_are_lost_together(results):
+    actual, groups = "a" * 400, [number // 10 for number in range(400)]
+    for seed in SEEDS:
+        for name, lost in (("dense", 0), ("oneshot", 40)):
+            write(results, seed, name, "b" * lost + actual[lost:], actual, groups)
+    estimate = between(again(results), CELL, "oneshot", "dense").judgement.estimate
+    assert estimate.images**0.5 == pytest.approx(100 * math.sqrt(0.09 / 40), rel=0.05), "forty lesions"
+
+
+def test_what_seeds_do_not_share_is_not_counted_twice(results):
+    """Each seed loses other images: that is in the spread over seeds, and nothing is left for the images."""
+    actual = "a" * 400
+    for seed in SEEDS:
+        write(results, seed, "dense", actual, actual)
+        lost = {*range(40 * seed, 40 * seed + 40)}
+        write(results, seed, "oneshot", "".join("b" if at in lost else "a" for at in range(400)), actual)
+    assert between(again(results), CELL, "oneshot", "dense").judgement.estimate.images == pytest.approx(0.0, abs=0.05)
+
+
+def test_a_measure_without_scores_moves_as_its_own_interval_says(results):
+    actual = "a" * 200 + "b" * 200
+    for seed in SEEDS:
+        write(results, seed, "oneshot", "b" * 40 + actual[40:], actual)
+        path = results.files.where / f"evaluate/vgg16-digits-0.8-{seed}/oneshot.json"
+        path.write_text(path.read_text().replace('"auc": null', '"auc": 0.9, "auc_low": 0.88, "auc_high": 0.9192'))
+    moved = endpoints.draws(again(results), CELL, 0, "oneshot", "auc")
+    assert moved is not None and moved.std() == pytest.approx(1.0), "0.0392 is 2 * 1.96 hundredths"
+    assert endpoints.draws(again(results), CELL, 0, "oneshot", "macro_f1") is None, "it has no interval"
+
+
+def test_other_images_are_refused(results):
+    for name, actual in (("dense", "ab"), ("oneshot", "ba")):
+        write(results, 0, name, actual, actual)
     with pytest.raises(PrunescopeError, match="other test images"):
-        within_seed(images("a", "a"), images("b", "b"))
+        between(again(results), CELL, "oneshot", "dense")
 
 
-def test_the_table_says_what_is_shown(tree):
-    metrics, study = tree(models=("vgg16",), seeds=(0, 1, 2))
-    results = opened(metrics, study)
-    summary = results.summary
-    for seed, change in ((0, 0.001), (1, -0.001), (2, 0.0015)):  # the fakes' differences are equal in all seeds
-        mine = (summary["seed"] == seed) & (summary["method"] == "oneshot")
-        summary.loc[mine, "balanced_accuracy"] += change
-        for name, predicted, cell in (("dense", "ab" * 50, ""), ("oneshot", "ab" * 40 + "ba" * 10, "0.8-")):
-            images(predicted, "ab" * 50).table.to_csv(
-                metrics / f"evaluate/vgg16-digits-{cell}{seed}/{name}-predictions.csv", index=False
-            )
-    table = differences.difference_table(results)
-    assert table["networks"].tolist() == [
-        *(f"{method} − dense" for method in study.methods),
-        "layerwise − oneshot",
-        "iterative − oneshot",
-        "iterative − layerwise",
-    ]
-    found = row(table, networks="oneshot − dense")
-    assert found["balanced accuracy, points"] == "−1.2 [−1.5, −0.8]"  # mean −1.15, deviation 0.132
-    assert found["accuracy, points"] == "−1.2", "the fakes' accuracies differ equally in all seeds"
-    assert found["conclusion"] == "dense is better"
-    assert found["shown by the images, seeds"] == "−3 of 3"
-    assert row(table, networks="layerwise − oneshot")["shown by the images, seeds"] == "–"
+def test_the_table_says_what_is_shown(results):
+    shift(results, "oneshot", (0.001, -0.001, 0.0015))
+    shift(results, "layerwise", (0.0, 0.001, -0.002))
+    table = differences.difference_table(again(results))
+    methods = results.grid.methods
+    pairs = [*(f"{method} − dense" for method in methods), "layerwise − oneshot", "iterative − oneshot", "iterative − layerwise"]
+    assert table["networks"].tolist() == pairs
+    found = row(table, networks="layerwise − dense")
+    assert found["difference, points"] == "−3.43 [−3.66, −3.20]"
+    assert (found["verdict"], found["what would decide it"], found["n"]) == ("worse", "–", "3")
+    assert (found["of images"], found["p (Holm)"]) == ("–", "< 0.001")
+    assert (found["endpoint"], found["accuracy, points"]) == ("balanced accuracy", "−3.4")
+    assert row(table, networks="iterative − dense")["verdict"] == "equal within the margin", "0.6 points that are certain"
+    unsure = row(table, networks="oneshot − dense")
+    assert unsure["verdict"] == "worse", "1.15 points"
 
 
 def test_levels_are_kept_apart(tree):
-    metrics, study = tree(models=("vgg16",), seeds=(0, 1, 2), sparsities=(0.8, 0.5))
+    metrics, study = tree(models=("vgg16",), seeds=SEEDS, sparsities=(0.8, 0.5))
     table = differences.difference_table(opened(metrics, study))
     found = {level: row(table, networks="layerwise − dense", **{"sparsity_%": level}) for level in ("80.0", "50.0")}
-    assert {level: of["balanced accuracy, points"] for level, of in found.items()} == {"80.0": "−3.4", "50.0": "−1.4"}
+    assert {level: of["difference, points"] for level, of in found.items()} == {"80.0": "−3.40", "50.0": "−1.36"}
+    assert {of["verdict"] for of in found.values()} == {"not enough data"}, "seeds that all differ equally measure no spread"
+    assert {of["what would decide it"] for of in found.values()} == {"more seeds: these differ all alike"}

@@ -20,7 +20,7 @@ def test_headline_has_a_column_per_network(tree):
     (metrics / "evaluate/densenet169-digits-0.8-0/iterative.json").unlink()
     (metrics / "evaluate/densenet169-digits-0.8-1/iterative.json").unlink()
     table = quality.headline_table(opened(metrics, study))
-    assert list(table.columns) == ["model", "data", "sparsity %", "n", "dense", *study.methods]
+    assert list(table.columns) == ["model", "data", "sparsity %", "endpoint %", "n", "dense", *study.methods]
     found = row(table, model="vgg16")
     assert found["dense"] == "96.8 ± 0.3"  # 0.970 and 0.966
     assert row(table, model="densenet169")["iterative"] == "not run"
@@ -78,11 +78,11 @@ def test_students_beside_teachers(tree):
     assert table["taught by"].tolist() == ["alone", "dense", *study.methods]
     found = row(table, taught_by="oneshot")
     assert found["agrees with teacher %"] == "75.0 ± 25.0"
-    assert found["gain over alone, points"] == "+1.0 [+0.5, +1.5]"  # 4.303 x 0.2 / sqrt(3)
-    assert found["conclusion"] == "taught is better"
+    assert found["gain over alone, points"] == "+1.0 [+0.7, +1.3]"  # 2.306 (8 degrees of freedom) x 0.2 / sqrt(3)
+    assert found["verdict"] == "better"
     assert (found["student MB packed"], found["teacher's"], found["student 1 image, ms"]) == ("4.125", "0.957", "2.00")
     alone = row(table, taught_by="alone")
-    assert [alone[name] for name in ("gain over alone, points", "conclusion", "agrees with teacher %")] == ["–"] * 3
+    assert [alone[name] for name in ("gain over alone, points", "verdict", "agrees with teacher %")] == ["–"] * 3
 
 
 def test_data_sets_of_many_classes_are_named(tree):

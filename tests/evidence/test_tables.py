@@ -3,10 +3,12 @@
 import statistics
 
 import pytest
+from scipy import stats
 
 from prunescope.errors import PrunescopeError
-from prunescope.evidence import quality, storage
+from prunescope.evidence import paper, quality, storage
 from prunescope.evidence.students import student_table
+from prunescope.results.grid import Cell
 from report_fakes import STEPS, accuracy_of, opened, row
 
 
@@ -51,9 +53,7 @@ def test_budget_table_shows_equal_budgets(tree):
 def test_the_paper_stands_beside_ours_where_it_has_the_cell(tree, tmp_path):
     metrics, study = tree()
     results = opened(metrics, study)
-    shipped = quality.paper_accuracies()
-    assert shipped.empty
-    assert "paper %" not in quality.accuracy_table(results, shipped).columns
+    assert "paper %" not in quality.accuracy_table(results, paper.accuracies()).columns
     path = tmp_path / "paper.csv"
     path.write_text(
         "model,dataset,method,sparsity,accuracy,where\n"
@@ -61,13 +61,38 @@ def test_the_paper_stands_beside_ours_where_it_has_the_cell(tree, tmp_path):
         "vgg16,digits,dense,0,0.925,Table 1\n"
         "vgg16,elsewhere,oneshot,0.8,0.5,Table 3\n"
     )
-    table = quality.accuracy_table(results, quality.paper_accuracies(path))
+    table = quality.accuracy_table(results, paper.accuracies(path))
     assert row(table, model="vgg16", method="oneshot")["paper %"] == "91.2 (Table 2)"
     assert row(table, model="vgg16", method="dense")["paper %"] == "92.5 (Table 1)"
     assert list(table["paper %"]).count("–") == len(table) - 2
     path.write_text("model,dataset,method,sparsity,accuracy,where\nvgg16,digits,oneshot,0.8,91.2,Table 2\n")
     with pytest.raises(PrunescopeError, match="fractions"):
-        quality.paper_accuracies(path)
+        paper.accuracies(path)
     path.write_text("model,accuracy\n")
     with pytest.raises(PrunescopeError, match="columns"):
-        quality.paper_accuracies(path)
+        paper.accuracies(path)
+
+
+def test_the_papers_own_table_is_that_of_its_figures():
+    """Iterative is best in 7 of its 8 cells, layerwise worst in 5, and neither mean over cells is beyond chance."""
+    shipped = paper.accuracies()
+    assert len(shipped) == 24
+    found = paper.cells(shipped)
+    assert found.query("model == 'vgg16' and dataset == 'cifar100-paper' and sparsity == 0.8").iloc[0].to_dict() == pytest.approx(
+        {"iterative": 65.79, "oneshot": 62.28, "layerwise": 55.35}
+    )
+    assert shipped["accuracy"].sum() == pytest.approx(17.9181), "a sum by hand"
+    table = paper.judged_table(shipped, 1.0)
+    assert table["cells"].tolist() == ["iterative best in 7 of 8", "layerwise worst in 5 of 8"]
+    differences = (found["iterative"] - found["oneshot"]).to_numpy()
+    interval = stats.ttest_1samp(differences, 0).confidence_interval()
+    bounds = f"{differences.mean():+.1f} [{interval.low:+.1f}, {interval.high:+.1f}]".replace("-", "−")
+    assert f"iterative − oneshot: {bounds}" in table["mean over cells, points of accuracy"][0]
+    assert table["verdict"].tolist() == ["not enough data"] * 2
+
+
+def test_a_similar_setting_is_called_one():
+    cell = Cell("vgg16_bn", "cifar100-small", 0.8)
+    assert paper.beside(paper.accuracies(), cell, "iterative") == "65.8 (Fig. 6, other setting)"
+    assert paper.beside(paper.accuracies(), cell._replace(model="vgg16", dataset="cifar100-paper"), "oneshot") == "62.3 (Fig. 6)"
+    assert paper.beside(paper.accuracies(), cell._replace(sparsity=0.9), "oneshot") == "–"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from prunescope.report import findings, page, records
+from prunescope.report import page, records
 from report_fakes import make_study, opened, plant, plant_predictions, write_json
 
 
@@ -89,7 +89,8 @@ def test_numbers_on_the_page_are_those_of_the_files(made):
     for text in ("1,077", "101 to 110", "0.520", "Example CPU", "0123abc", "ab" * 32, "debiased"):
         assert text in html + markdown, text
     assert records.STORAGE in html
-    assert findings.NO_PAPER.replace("'", "&#39;") in html
+    assert "None of the paper&#39;s accuracies belongs to a cell of this study." in html
+    assert "iterative best in 7 of 8" in html and "layerwise worst in 5 of 8" in html, "the paper's own table"
 
 
 def test_markdown_shows_the_pictures_that_were_written(made):
@@ -130,7 +131,7 @@ def test_a_level_of_one_model_that_did_not_run(tmp_path):
     assert "In 3 cells (model, data set, sparsity; 1 more did not run in full)" in markdown
     sections = dict(zip(*[iter(re.split(r"(?m)^## (.*)$", markdown)[1:])] * 2, strict=True))
     missing = r"\| densenet169 \| digits \| 50\.0 \| "
-    assert re.search(missing + r"3 \| 97\.6 ± 0\.4 \| not run \| not run \| not run \|", sections["Answer"])
+    assert re.search(missing + r"balanced accuracy \| 3 \| 97\.6 ± 0\.4 \| not run \| not run \| not run \|", sections["Answer"])
     assert sections["Claims"].count("; running the 1 that did not |") >= 4
     assert len(re.findall(missing + r"not run \|", sections["Who pays"])) == 2, "changes of recall, and lost images"
     assert len(re.findall(missing + r"not run \|", sections["Layer similarity"])) == 2, "pairs, and inside"

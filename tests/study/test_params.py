@@ -128,6 +128,9 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"data__own__prepare__test_fraction": 0.6}, "data.own.prepare.test_fraction: found 0.6, wanted a fraction in (0, 0.5], o"),
     ({"data__digits__prepare__image_size": 7}, "data.digits.prepare.image_size: found 7, wanted a whole number of pixels in [8"),
     ({"cka__bandwidth": 0}, "cka.bandwidth: found 0, wanted a number above 0, or linear"),
+    ({"evaluate__margin": 0}, "evaluate.margin: found 0, wanted a number in (0, 50]"),
+    ({"evaluate__primary": {}}, "evaluate.primary: found {}, wanted a table with at least one row"),
+    ({"evaluate__primary__digits": "loss"}, "evaluate.primary.digits: found 'loss', wanted one of accuracy, balanced_accuracy, "),
     ({"runtime__processes": 0}, "runtime.processes: found 0, wanted auto or a whole number of at least 1"),
     ({"distill__soft_weight": 1.5}, "distill.soft_weight: found 1.5, wanted a number in [0, 1]"),
     # unknown names
@@ -142,7 +145,9 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"data__digits__finetune__schedule": "linear"}, "data.digits.finetune.schedule: found 'linear', wanted one of const"),
     ({"data__digits__prepare__source": "web"}, "data.digits.prepare.source: found 'web', wanted one of digits, cif"),
     ({"runtime__device": "gpu"}, "runtime.device: found 'gpu', wanted auto, cpu, cuda, cuda:N or mps"),
+    ({"evaluate__primary__mnist": "auc"}, "evaluate.primary: found 'mnist', wanted one of the rows of data: digits, cifar100-"),
     # what does not go together
+    ({"evaluate__primary__digits": GONE}, "evaluate.primary.digits: missing; wanted accuracy, balanced_accuracy, macro_f1 or"),
     ({"prune__a b": CONTENT["prune"]["random"]}, "prune.a b: found a name with other characters than letters"),
     ({"data__digits__prepare__path": "x"}, "data.digits.prepare: source digits: found path 'x'; source \"folder\" needs one"),
     ({"data__digits__prepare__test_fraction": "official"}, "data.digits.prepare: found test_fraction official (the source's own"),
@@ -163,7 +168,7 @@ def test_a_wrong_key_is_named_with_what_was_found_and_wanted(problems, changes, 
 
 
 def test_the_number_of_cases() -> None:
-    assert len(CASES) == 67
+    assert len(CASES) == 72
 
 
 @pytest.mark.parametrize("changes", [

@@ -1,17 +1,16 @@
-"""The paper's conclusions as rules: what is measured for each, and the verdict that the seeds of this study allow.
+"""The paper's conclusions as rules: what is measured for each, and the verdict that seeds, test images and cells allow.
 
 Akhtar and Bathula, "Exploring the impact of network pruning techniques on model efficiency and layer similarity in medical
-image analysis". Every conclusion becomes differences that are positive where it is right, one per seed; `verdict` judges them.
+image analysis". Every conclusion becomes differences that are positive where it is right.
 """
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
-import pandas as pd
-
-from prunescope.evidence.differences import MOST_SEEDS
+from prunescope.evidence.differences import Compare
+from prunescope.evidence.inference import EQUAL, NOT_RUN, OPEN, WORSE, Estimate, Judgement, judge_all
+from prunescope.evidence.layouts import over
 from prunescope.evidence.measures import (
-    Comparisons,
     Measure,
     alike_between,
     alike_inside,
@@ -20,24 +19,19 @@ from prunescope.evidence.measures import (
     falls_with_layers,
     pruned_over_dense,
 )
+from prunescope.evidence.overall import Overall
+from prunescope.evidence.seeds import what_would_decide
 from prunescope.evidence.text import NOTHING
 from prunescope.results.grid import Cell, cells_of
 from prunescope.results.results import Results
 
-HOLDS, SO_FAR, FAILS, UNDECIDED, NOT_RUN = "holds", "holds so far", "does not hold", "undecided", "not run"
-RULES = (
-    "Every conclusion is measured as differences that are positive where it is right, seed by seed; in brackets 95 % "
-    "intervals of their mean over seeds (Student's t). In a cell (model, data set, sparsity) a conclusion holds where all its "
-    "intervals lie above zero, does not hold where one lies wholly below, and is undecided otherwise. Over the study it holds "
-    "where it holds in every cell, and so far where it holds in all that ran and others did not; it does not hold where one "
-    "interval still lies below zero after all are widened for their number (Bonferroni), as one exception is enough and many are "
-    "looked at. One seed decides nothing. Dead layers, which have no similarity, are left out of all maps that are compared."
-)
+HOLDS, FAILS = "holds", "does not hold"
+WORDS = (HOLDS, FAILS, EQUAL, OPEN, NOT_RUN)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A conclusion of the paper. `compare(results, cell)` measures it in a cell."""
+    """A conclusion of the paper. `compare(results, cells)` measures and judges it; `paper` says by which comparisons."""
 
     text: str
     measure: str
@@ -48,39 +42,39 @@ class Claim:
     only_teachers: bool = False
 
 
-ACCURACY, CKA = "balanced accuracy", "mean CKA"
+PRIMARY, SIMILARITY = "primary endpoint", "mean CKA"
 CLAIMS = (
     Claim(
         "Iterative pruning beats one-shot and layerwise pruning.",
-        f"{ACCURACY} of iterative less that of each other method",
+        f"{PRIMARY} of iterative less that of each other method",
         "points",
         "+.1f",
         beats("iterative", ("oneshot", "layerwise")),
     ),
     Claim(
         "Layerwise pruning is the worst.",
-        f"{ACCURACY} of each other method less that of layerwise",
+        f"{PRIMARY} of each other method less that of layerwise",
         "points",
         "+.1f",
         beats("layerwise", ("oneshot", "iterative"), worse=True),
     ),
     Claim(
         "Layerwise pruning makes the layers of a model most similar to each other.",
-        f"{CKA} of different layers inside the layerwise network less that inside each other",
+        f"{SIMILARITY} of different layers inside the layerwise network less that inside each other",
         "CKA",
         "+.3f",
         alike_inside,
     ),
     Claim(
         "One-shot and iterative networks are alike, and unlike layerwise ones.",
-        f"{CKA} of the same layer in one-shot and iterative less that of each with layerwise",
+        f"{SIMILARITY} of the same layer in one-shot and iterative less that of each with layerwise",
         "CKA",
         "+.3f",
         alike_between,
     ),
     Claim(
         "A pruned VGG16 trains better than the unpruned one.",
-        f"{ACCURACY} of each method less that of the dense control after as many steps",
+        f"{PRIMARY} of each method less that of the dense control after as many steps",
         "points",
         "+.1f",
         pruned_over_dense,
@@ -88,7 +82,7 @@ CLAIMS = (
     ),
     Claim(
         "The student's early layers resemble the teacher's.",
-        f"{CKA} of student and teacher at equal relative depth, first half of the layers less the second",
+        f"{SIMILARITY} of student and teacher at equal relative depth, first half of the layers less the second",
         "CKA",
         "+.3f",
         early_students,
@@ -102,99 +96,93 @@ CLAIMS = (
         falls_with_layers,
     ),
 )
+Cells = Mapping[Cell, Mapping[str, Compare]]
+Judged = Mapping[Claim, Cells]  # the comparisons of every claim and cell
 
 
-def verdict(comparisons: Comparisons) -> str:
-    """What the intervals of one cell allow to say (`RULES`)."""
-    differences = list(comparisons.values())
-    if any(difference.sign < 0 for difference in differences):
-        return FAILS
-    if not differences or not all(difference.n for difference in differences):
-        return NOT_RUN
-    return HOLDS if all(difference.sign > 0 for difference in differences) else UNDECIDED
+@dataclass(frozen=True)
+class OverStudy:
+    """One comparison over the cells: `cells` is None where fewer than two measured it."""
+
+    judgement: Judgement
+    cells: Overall | None
 
 
-def overall(cells: Collection[Comparisons]) -> str:
-    """The verdict over all cells of the study that the conclusion is about (`RULES`)."""
-    each = {verdict(comparisons) for comparisons in cells}
-    every = [difference for comparisons in cells for difference in comparisons.values() if difference.n]
-    if each <= {NOT_RUN}:
-        return NOT_RUN
-    if any(difference.sign_among(len(every)) < 0 for difference in every):
-        return FAILS
-    return {frozenset({HOLDS}): HOLDS, frozenset({HOLDS, NOT_RUN}): SO_FAR}.get(frozenset(each), UNDECIDED)
+def together(words: Iterable[str]) -> str:
+    """The verdict of a conclusion from those of its comparisons, which must all be better: one that is worse or equal is enough
+    against it."""
+    found = list(words)
+    for word, verdict in ((WORSE, FAILS), (EQUAL, EQUAL), (NOT_RUN, NOT_RUN), (OPEN, OPEN)):
+        if word in found:
+            return verdict
+    return HOLDS if found else NOT_RUN
 
 
-def what_would_decide(comparisons: Comparisons) -> str:
-    """For an undecided cell: how many seeds would, if mean and spread stayed."""
-    if verdict(comparisons) != UNDECIDED:
+def verdict(cell: Mapping[str, Compare]) -> str:
+    """Of one cell."""
+    return together(of.verdict for of in cell.values())
+
+
+def over_study(cells: Cells) -> dict[str, OverStudy]:
+    """By comparison what holds over the cells that ran; the comparisons of a conclusion are a family."""
+    names = list(dict.fromkeys(name for cell in cells.values() for name in cell))
+    ran = {name: {cell: of[name] for cell, of in cells.items() if name in of and of[name].judgement.estimate.n} for name in names}
+    wholes = {name: over({cell: of.compared for cell, of in here.items()}) for name, here in ran.items()}
+    estimates = [_alone(ran[name]) if whole is None else whole.estimate for name, whole in wholes.items()]
+    margin = next((of.judgement.margin for cell in cells.values() for of in cell.values()), 1.0)
+    found = {}
+    for (name, whole), judgement in zip(wholes.items(), judge_all(estimates, margin), strict=True):
+        words = {of.verdict for of in ran[name].values()}
+        if judgement.verdict == OPEN and len(words) == 1:  # two cells say little of others, but may both be sure of themselves
+            judgement = replace(judgement, verdict=words.pop())
+        found[name] = OverStudy(judgement, whole)
+    return found
+
+
+def _alone(cells: Mapping[Cell, Compare]) -> Estimate:
+    """What the only cell that measured a spread says, else the one with most seeds."""
+    estimates = [of.judgement.estimate for of in cells.values()]
+    return max(estimates, key=lambda of: (of.measured, of.n), default=Estimate(float("nan"), 0))
+
+
+def overall(cells: Cells) -> str:
+    """The verdict over all cells of the study that the conclusion is about (`verdicts.rules`)."""
+    return together(of.judgement.verdict for of in over_study(cells).values())
+
+
+def wanted_in(cell: Mapping[str, Compare]) -> str:
+    """What would decide a cell: of its open comparisons the one that wants most."""
+    if verdict(cell) != OPEN:
         return NOTHING
-    open_ones = [difference for difference in comparisons.values() if difference.sign == 0]
-    if any(difference.n >= 2 and not difference.measured for difference in open_ones):
-        return "more seeds: these differ all alike"
-    if any(difference.n < 2 for difference in open_ones):
-        return "three seeds or more"
-    needed = [difference.seeds_needed() for difference in open_ones]
-    if None in needed:
-        return f"not even {MOST_SEEDS} seeds at this mean and spread: the difference is small"
-    return f"about {max(needed)} seeds, if mean and spread stay"  # type: ignore[type-var]
+    return _longest(what_would_decide(of.judgement) for of in cell.values() if of.verdict == OPEN)
 
 
-def what_would_decide_all(cells: Collection[Comparisons]) -> str:
-    """For a conclusion that is undecided over the study, or holds so far: what its cells want."""
-    if overall(cells) not in (UNDECIDED, SO_FAR):
+def wanted_over(cells: Cells) -> str:
+    """The same over the study: more cells where two or more were measured, else what the one cell wants."""
+    found = over_study(cells)
+    if together(of.judgement.verdict for of in found.values()) != OPEN:
         return NOTHING
-    each = [verdict(comparisons) for comparisons in cells]
-    wanted = [what_would_decide(comparisons) for comparisons in cells if verdict(comparisons) == UNDECIDED]
-    parts = [wanted[0] if len(set(wanted)) == 1 else f"more seeds in {len(wanted)} cells, see below"] if wanted else []
-    if FAILS in each:
-        parts.append(f"more seeds: {each.count(FAILS)} contradicted by itself, not after the widening")
-    if NOT_RUN in each:
-        parts.append(f"running the {each.count(NOT_RUN)} that did not")
-    return "; ".join(parts)
+    open_ones = [of for of in found.values() if of.judgement.verdict == OPEN]
+    units = ["seeds" if of.cells is None else "cells like these" for of in open_ones]
+    longest = _longest(what_would_decide(of.judgement, unit) for of, unit in zip(open_ones, units, strict=True))
+    missing = [verdict(cell) for cell in cells.values()].count(NOT_RUN)
+    return f"{longest}; running the {missing} that did not" if missing else longest
 
 
-def findings(results: Results, claim: Claim) -> Iterator[tuple[Cell, Comparisons]]:
-    """Every cell that the claim is about, with its comparisons."""
-    for cell in cells_of(results.grid):
-        vgg16, teacher = cell.model in ("vgg16", "vgg16_bn"), cell.model in results.grid.teachers
-        if (vgg16 or not claim.only_vgg16) and (teacher or not claim.only_teachers):
-            yield cell, claim.compare(results, cell)
-
-
-Judged = Mapping[Claim, Mapping[Cell, Comparisons]]  # the comparisons of every claim and cell
+def _longest(texts: Iterable[str]) -> str:
+    """The text with the largest number of seeds: `more than` is more than any number."""
+    return max(texts, key=lambda text: ("images" in text, "more" in text[:4], [int(of) for of in text.split() if of.isdigit()]))
 
 
 def judge(results: Results) -> Judged:
-    """All claims with their cells."""
-    return {claim: dict(findings(results, claim)) for claim in CLAIMS}
-
-
-def claims_table(judged: Judged) -> pd.DataFrame:
-    """A row per claim: its verdict, and in how many cells which."""
-    rows = []
-    for number, (claim, cells) in enumerate(judged.items(), 1):
-        each = [verdict(comparisons) for comparisons in cells.values()]
-        counts = [f"{each.count(kind)} {kind}" for kind in (HOLDS, FAILS, UNDECIDED, NOT_RUN) if kind in each]
-        wanted = what_would_decide_all(cells.values())
-        row = {
-            "no.": str(number),
-            "verdict": overall(cells.values()) if cells else NOTHING,
-            "conclusion of the paper": claim.text,
-        }
-        row |= {"cells": ", ".join(counts) or "none of this study", "what would decide it": wanted}
-        rows.append(row | {"measured": f"{claim.measure} ({claim.unit})"})
-    return pd.DataFrame(rows)
-
-
-def cells_table(judged: Judged) -> pd.DataFrame:
-    """A row per claim and cell: the differences with their intervals, the verdict, what would decide it."""
-    rows = []
-    for number, (claim, cells) in enumerate(judged.items(), 1):
-        for cell, comparisons in cells.items():
-            texts = [f"{name}: {difference.text(claim.form)}" for name, difference in comparisons.items() if difference.n]
-            row = {"no.": str(number)} | cell.labels()
-            row |= {"n": str(min((difference.n for difference in comparisons.values()), default=0))}
-            row |= {"differences by seed, mean": "; ".join(texts) or NOTHING, "verdict": verdict(comparisons)}
-            rows.append(row | {"what would decide it": what_would_decide(comparisons)})
-    return pd.DataFrame(rows)
+    """All claims with the cells that they are about."""
+    found = {}
+    for claim in CLAIMS:
+        about = [
+            cell
+            for cell in cells_of(results.grid)
+            if (not claim.only_vgg16 or cell.model in ("vgg16", "vgg16_bn"))
+            and (not claim.only_teachers or cell.model in results.grid.teachers)
+        ]
+        found[claim] = claim.compare(results, about)
+    return found

@@ -1,18 +1,22 @@
 """Who pays: the change of each class's recall from the dense control to each method, on the same images, with intervals."""
 
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from prunescope.evidence.differences import Difference
+from prunescope.evidence.inference import BETTER, WORSE, Estimate, Floats, Judgement, judge_all
+from prunescope.evidence.layouts import Compared, Layout, compare
 from prunescope.evidence.text import NOT_RUN, NOTHING
 from prunescope.results import predictions
 from prunescope.results.grid import Cell, cells_of
 from prunescope.results.predictions import TAILS, Predictions
 from prunescope.results.results import Results
 
+FEWEST = 5  # groups (lesions) of a class, with fewer it is not judged
 SHOWN = 10  # classes of a cell in the table, those that lose most
 
 
@@ -46,17 +50,56 @@ def recall_changes(results: Results, cell: Cell) -> pd.DataFrame:
     return pd.DataFrame(table).iloc[np.argsort(values.mean(0), kind="stable")].reset_index(drop=True)
 
 
-@lru_cache(maxsize=64)
-def recall_by_seed(results: Results, cell: Cell) -> dict[tuple[str, str], Difference]:
-    """By method and class the change of recall from dense in points, seed by seed; empty where nothing ran."""
-    found: dict[tuple[str, str], dict[int, float]] = {}
-    for seed, known in _complete_seeds(results, cell).items():
-        dense = known["dense"]
-        for method in results.grid.methods:
-            changes = (known[method].right - dense.right) @ dense.member / dense.member.sum(0) * 100
-            for name, change in zip(dense.classes, changes, strict=True):
-                found.setdefault((method, name), {})[seed] = float(change)
-    return {key: Difference(of) for key, of in found.items()}
+@lru_cache(maxsize=8)
+def judged_recall(results: Results) -> Mapping[tuple[Cell, str, str], Judgement]:
+    """By cell, method and class the change of recall from dense in points, over new seeds and test images; all are one family.
+
+    Classes of fewer than `FEWEST` groups (lesions) are left out.
+    """
+    found: dict[tuple[Cell, str, str], Estimate] = {}
+    for cell in cells_of(results.grid):
+        ran = _complete_seeds(results, cell)
+        groups = _groups(next(iter(ran.values()))["dense"]) if ran else {}
+        layouts = dict(_recalls(ran, results.grid.methods, groups)) if ran else {}
+        for name, comparisons in compare(layouts).items():
+            found |= {(cell, method, name): _not_sure(of, groups[name]) for method, of in comparisons.items()}
+    return dict(zip(found, judge_all(list(found.values()), results.grid.margin), strict=True))
+
+
+def _groups(of: Predictions) -> dict[str, int]:
+    """How many groups (lesions) each class has."""
+    return {str(name): int(count) for name, count in of.table.groupby("actual")["group"].nunique().items()}
+
+
+def _not_sure(of: Compared, groups: int) -> Estimate:
+    """Where every resample is alike (all of a class lost) the images' part would be nothing: it is as large as so many groups
+    allow that all look alike by chance (one in twenty)."""
+    if of.draws is None or of.draws.std(1).any():
+        return of.estimate
+    return replace(of.estimate, images=(100 * (1 - 0.05 ** (1 / groups)) / 1.645) ** 2)
+
+
+def _recalls(
+    ran: Mapping[int, Mapping[str, Predictions]], methods: Sequence[str], groups: Mapping[str, int]
+) -> Iterator[tuple[str, Layout]]:
+    """By class the recall of every network in points, seed by seed, and how the draw of groups moves it."""
+    images = next(iter(ran.values()))["dense"]
+    counts = images.member.sum(0)
+    values = {(arm, seed): of.right @ images.member / counts * 100 for seed, known in ran.items() for arm, of in known.items()}
+    for number, name in enumerate(images.classes):
+        if groups[name] < FEWEST:
+            continue
+        arms = {arm: {seed: float(values[arm, seed][number]) for seed in ran} for arm in ("dense", *methods)}
+        draws = {(arm, seed): _moved(ran[seed][arm], number) for arm in arms for seed in ran}
+        yield name, Layout(arms, {method: {method: 1.0, "dense": -1.0} for method in methods}, draws)
+
+
+def _moved(of: Predictions, number: int) -> Floats:
+    """Deviations (B,) of a class's recall, points; 0 in a draw without an image of it."""
+    right, images = of.resampled
+    with np.errstate(invalid="ignore"):
+        values = right[:, number] / images[:, number] * 100
+    return np.nan_to_num(values - np.nanmean(values))
 
 
 @lru_cache(maxsize=64)
@@ -113,12 +156,14 @@ def who_pays_table(results: Results) -> pd.DataFrame:
     """The `SHOWN` classes of every cell that lose most, in percentage points with intervals; no rows where nothing ran."""
     rows, some = [], False
     for cell in cells_of(results.grid):
-        found = recall_changes(results, cell)
-        seeds = recall_by_seed(results, cell)
+        found, verdicts = recall_changes(results, cell), judged_recall(results)
         where = cell.labels()
         for _, row in found.head(SHOWN).iterrows():
             some = True
-            changes = {f"{method}, points": _points(row, method, seeds[method, row["class"]]) for method in results.grid.methods}
+            changes = {
+                f"{method}, points": _points(row, method, verdicts.get((cell, method, row["class"])))
+                for method in results.grid.methods
+            }
             of_class = {"class": row["class"], "images": f"{row['images']:,}", "dense recall %": f"{row['dense'] * 100:.1f}"}
             rows.append(where | of_class | changes)
         if found.empty:
@@ -126,11 +171,11 @@ def who_pays_table(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows if some else []).fillna(NOTHING)
 
 
-def _points(row: pd.Series, method: str, seeds: Difference) -> str:
-    """−3.1 [−6.0, −0.4]; a dot where the interval leaves zero out, two where that over the seeds does so on the same side."""
+def _points(row: pd.Series, method: str, judgement: Judgement | None) -> str:
+    """−3.1 [−6.0, −0.4]; a dot where the interval over images leaves zero out, two where seeds and images show it."""
     value, low, high = (100 * row[f"{method}{end}"] for end in ("", "_low", "_high"))
     if np.isnan(value):
         return NOTHING
-    sign = int(low > 0) - int(high < 0)
-    dots = f" {'••' if seeds.sign == sign else '•'}" if sign else ""
+    shown = judgement is not None and judgement.verdict in (BETTER, WORSE)
+    dots = " ••" if shown else " •" if low > 0 or high < 0 else ""
     return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]{dots}".replace("-", "−")

@@ -1,182 +1,132 @@
-"""Paired differences between networks: over seeds with a t interval, within a seed with a bootstrap over test images.
+"""Networks against each other on the primary endpoint: every pair of methods, and every method against the dense control.
 
-The measure is balanced accuracy (mean recall of the classes; where all classes have as many test images it is accuracy).
-Methods of one seed share their base network and the order of their images, so differences are taken seed by seed.
+Networks of one seed share their base and the order of their images, so differences are taken seed by seed. Two families of
+comparisons are judged, each over all cells of the study: the methods with each other, and the methods with the dense control.
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from itertools import combinations
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
-from prunescope.evidence.text import NOT_RUN, NOTHING
-from prunescope.results import predictions
+from prunescope.evidence import endpoints
+from prunescope.evidence.inference import OPEN, Judgement, judge_all
+from prunescope.evidence.layouts import Compared, Key, Layout, compare, of_series
+from prunescope.evidence.seeds import what_would_decide
+from prunescope.evidence.text import NOTHING
 from prunescope.results.grid import Cell, cells_of
-from prunescope.results.predictions import TAILS, Predictions
+from prunescope.results.predictions import same_images
 from prunescope.results.results import Results
-from prunescope.results.summary import runs
 
-MEASURE = "balanced_accuracy"
-LEVEL = 0.95
-ROUNDING = 1e-9  # spreads below are of the arithmetic, not of the seeds
-MOST_SEEDS = 100  # beyond them "more seeds" is no advice
-NO_DIFFERENCE = "no difference shown"
+Name = TypeVar("Name")
+CONTROLS = ("dense", "student-alone", "student-dense")  # the same networks in the cells of all levels
+Pair = tuple[str, str]  # what, less what
 
 
 @dataclass(frozen=True)
-class Difference:
-    """Differences of a measure by seed; `low` and `high` bound their mean with 95 % confidence (Student's t)."""
+class Compare:
+    """A comparison as measured, and as judged among its family."""
 
-    by_seed: Mapping[int, float]
-
-    @property
-    def n(self) -> int:
-        return len(self.by_seed)
+    compared: Compared
+    judgement: Judgement
 
     @property
-    def mean(self) -> float:
-        return float(np.mean(list(self.by_seed.values()))) if self.n else math.nan
+    def verdict(self) -> str:
+        return self.judgement.verdict
 
-    @cached_property
-    def deviation(self) -> float:
-        """Sample standard deviation over seeds; NaN with fewer than two."""
-        return float(np.std(list(self.by_seed.values()), ddof=1)) if self.n > 1 else math.nan
-
-    @property
-    def half_width(self) -> float:
-        """NaN with fewer than two seeds, which say nothing about their spread."""
-        return self._width(1)
-
-    @property
-    def low(self) -> float:
-        return self.mean - self.half_width
-
-    @property
-    def high(self) -> float:
-        return self.mean + self.half_width
-
-    @property
-    def measured(self) -> bool:
-        """Whether the seeds say how much they differ: two or more, and not all by the same amount."""
-        return self.half_width > ROUNDING
-
-    @property
-    def sign(self) -> int:
-        """1 or -1 where the interval leaves zero out, else 0."""
-        return self.sign_among(1)
-
-    def sign_among(self, comparisons: int) -> int:
-        """The same with the interval widened for so many comparisons (Bonferroni): one false sign in twenty sets of them."""
-        if not self.measured:
-            return 0
-        width = self._width(comparisons)
-        return int(self.mean > width) - int(self.mean < -width)
-
-    def _width(self, comparisons: int) -> float:
-        return _quantile(self.n, comparisons) * self.deviation / math.sqrt(self.n) if self.n > 1 else math.nan
-
-    def seeds_needed(self) -> int | None:
-        """How many seeds of this mean and spread would leave zero out; None without a spread or beyond `MOST_SEEDS`."""
-        if not self.measured or self.mean == 0:
-            return None
-        enough = (n for n in range(2, MOST_SEEDS + 1) if _quantile(n) * self.deviation / math.sqrt(n) < abs(self.mean))
-        return next(enough, None)
-
-    def text(self, form: str = "+.1f", comparisons: int = 1) -> str:
-        """+0.8 [−0.4, +2.0], widened as in `sign_among`; without brackets where no spread was measured; – for no seed."""
-        if not self.n:
-            return NOTHING
-        width = self._width(comparisons)
-        bounds = f" [{self.mean - width:{form}}, {self.mean + width:{form}}]" if self.measured else ""
-        return f"{self.mean:{form}}{bounds}".replace("-", "−")
+    def turned(self) -> "Compare":
+        """The other way round."""
+        return Compare(self.compared.turned(), self.judgement.turned())
 
 
-def _quantile(n: int, comparisons: int = 1) -> float:
-    from scipy.stats import t  # slow to import
-
-    return float(t.ppf(1 - (1 - LEVEL) / (2 * comparisons), n - 1))
-
-
-def paired(first: Mapping[int, float], second: Mapping[int, float]) -> Difference:
-    """first minus second, over the seeds that have both."""
-    shared = {seed: first[seed] - second[seed] for seed in first if seed in second}
-    return Difference({seed: value for seed, value in shared.items() if not math.isnan(value)})
-
-
-def by_seed(results: Results, cell: Cell, name: str, measure: str = MEASURE) -> dict[int, float]:
-    """A measure of a network of a cell by seed, in percent; name: dense, a method, or student-<teacher>."""
-    arm = runs(results.summary, cell, name)
-    return {int(seed): float(value) * 100 for seed, value in zip(arm["seed"], arm[measure], strict=True)}
-
-
-def between(results: Results, cell: Cell, first: str, second: str, measure: str = MEASURE) -> Difference:
-    """first minus second of two networks of a cell, in points."""
-    return paired(*(by_seed(results, cell, name, measure) for name in (first, second)))
-
-
-def within_seed(first: Predictions, second: Predictions) -> tuple[float, float]:
-    """95 % interval (points) of the difference of two networks' balanced accuracies, by resampling groups of test images.
-
-    Each resample takes an image with the predictions of both.
-    """
-    predictions.same_images(first, second)
-    (right, images), (right_of_second, _) = first.resampled, second.resampled
-    with np.errstate(invalid="ignore"):
-        low, high = np.quantile(np.nanmean((right - right_of_second) / images, axis=1), TAILS)
-    return float(low) * 100, float(high) * 100
-
-
-def difference_table(results: Results) -> pd.DataFrame:
-    """A row per cell and pair: every method against the dense control, then the methods against each other."""
-    rows = [
-        cell.labels() | _row(results, cell, first, second)
-        for cell in cells_of(results.grid)
-        for first, second in _pairs(results.grid.methods)
-    ]
-    return pd.DataFrame(rows)
-
-
-def _pairs(methods: Sequence[str]) -> Iterator[tuple[str, str]]:
+def pairs(methods: Sequence[str]) -> Iterator[Pair]:
+    """Every method and the dense control, then the methods with each other."""
     yield from ((method, "dense") for method in methods)
     yield from ((second, first) for first, second in combinations(methods, 2))
 
 
-def _row(results: Results, cell: Cell, first: str, second: str) -> dict[str, str]:
-    difference, accuracy = (between(results, cell, first, second, measure) for measure in (MEASURE, "accuracy"))
-    by_images = []
-    for seed in results.grid.seeds:
-        one, other = (results.predictions(cell, seed, name) for name in (first, second))
-        if one is not None and other is not None:
-            by_images.append(within_seed(one, other))
-    return {
-        "networks": f"{first} − {second}",
-        "n": str(difference.n),
-        "balanced accuracy, points": difference.text() if difference.n else NOT_RUN,
-        "accuracy, points": accuracy.text(),
-        "shown by the images, seeds": _shown(by_images),
-        "conclusion": conclusion(difference, first, second),
-    }
+def named(pair: Pair) -> str:
+    return f"{pair[0]} − {pair[1]}"
 
 
-def _shown(intervals: list[tuple[float, float]]) -> str:
-    """In how many seeds the draw of test images alone does not explain the difference: +2 of 3, −1 of 3, 0 of 3."""
-    if not intervals:
-        return NOTHING
-    up, down = sum(low > 0 for low, _ in intervals), sum(high < 0 for _, high in intervals)
-    parts = [f"{sign}{count}" for count, sign in ((up, "+"), (down, "−")) if count]
-    return f"{' '.join(parts) or 0} of {len(intervals)}"
+def layout(results: Results, cell: Cell, arms: Sequence[str], compared: Sequence[Pair]) -> Layout:
+    """The primary endpoint of a cell's networks by seed."""
+    measure = results.grid.primary_of(cell.dataset)
+    values = {name: endpoints.by_seed(results, cell, name) for name in arms}
+    draws, first = {}, None
+    for name, seed in ((name, seed) for name, of in values.items() for seed in of):
+        moved = endpoints.draws(results, cell, seed, name, measure)
+        if moved is not None and (known := results.predictions(cell, seed, name)) is not None:
+            draws[name, seed] = moved
+            first = first or known
+            same_images(known, first)
+    weights = {named(pair): {pair[0]: 1.0, pair[1]: -1.0} for pair in compared}
+    return Layout(values, weights, draws, cell.dataset, f"{cell.model} on {cell.dataset}", CONTROLS)
 
 
-def conclusion(difference: Difference, first: str, second: str) -> str:
-    """What an interval over seeds allows to say."""
-    if not difference.n:
-        return NOT_RUN
-    if difference.n == 1:
-        return "one seed: nothing shown"
-    if not difference.measured:
-        return "alike in all seeds: no spread to judge by"
-    return {1: f"{first} is better", -1: f"{second} is better", 0: NO_DIFFERENCE}[difference.sign]
+@lru_cache(maxsize=8)
+def judged(results: Results) -> Mapping[Cell, Mapping[Pair, Compare]]:
+    """Every pair of every cell, judged in its family."""
+    every, arms = list(pairs(results.grid.methods)), ("dense", *results.grid.methods)
+    found = compare({cell: layout(results, cell, arms, every) for cell in cells_of(results.grid)})
+    made: dict[Cell, dict[Pair, Compare]] = {cell: {} for cell in found}
+    for family in ([pair for pair in every if "dense" in pair], [pair for pair in every if "dense" not in pair]):
+        among = {cell: {pair: of[named(pair)] for pair in family} for cell, of in found.items()}
+        for cell, of in judge(among, results.grid.margin).items():
+            made[cell] |= of
+    return made
+
+
+def judge(compared: Mapping[Key, Mapping[Name, Compared]], margin: float) -> dict[Key, dict[Name, Compare]]:
+    """All these comparisons as one family."""
+    every = [of for cell in compared.values() for of in cell.values()]
+    verdicts = iter(judge_all([of.estimate for of in every], margin))
+    return {key: {name: Compare(of, next(verdicts)) for name, of in cell.items()} for key, cell in compared.items()}
+
+
+def between(results: Results, cell: Cell, first: str, second: str) -> Compare:
+    """first less second, whichever way round it was judged; not run where the study lacks one of them."""
+    found = judged(results)[cell]
+    if (first, second) in found:
+        return found[first, second]
+    if (second, first) in found:
+        return found[second, first].turned()
+    [[missing]] = [
+        of.values() for of in judge({cell: compare({cell: of_series({named((first, second)): {}})})[cell]}, 1.0).values()
+    ]
+    return missing
+
+
+def difference_table(results: Results) -> pd.DataFrame:
+    """A row per cell and pair: difference, its two errors, verdict, and what would decide an open one."""
+    rows = []
+    for cell, found in judged(results).items():
+        for pair in pairs(results.grid.methods):
+            rows.append(cell.labels() | {"networks": named(pair)} | _row(results, cell, pair, found[pair]))
+    return pd.DataFrame(rows)
+
+
+def _row(results: Results, cell: Cell, pair: Pair, found: Compare) -> dict[str, str]:
+    estimate, judgement = found.judgement.estimate, found.judgement
+    row = {"n": str(estimate.n), "endpoint": endpoints.title(results.grid.primary_of(cell.dataset))}
+    row |= {"difference, points": estimate.text("+.2f"), **errors(found.judgement)}
+    row |= {"verdict": judgement.verdict}
+    row |= {"what would decide it": what_would_decide(judgement) if judgement.verdict == OPEN else NOTHING}
+    for measure in ("accuracy", "balanced_accuracy"):
+        one, other = (endpoints.by_seed(results, cell, name, measure) for name in pair)
+        both = [one[seed] - other[seed] for seed in one if seed in other]
+        row[f"{endpoints.title(measure)}, points"] = f"{np.mean(both):+.1f}".replace("-", "−") if both else NOTHING
+    return row
+
+
+def errors(judgement: Judgement) -> dict[str, str]:
+    """The two parts of the standard error, and Holm's p."""
+    of = judgement.estimate
+    images = NOTHING if np.isnan(of.images) or not of.measured else f"{of.images**0.5:.2f}"
+    seeds = f"{(of.spread / of.n) ** 0.5:.2f}" if of.measured else NOTHING
+    p = NOTHING if np.isnan(judgement.p) else "< 0.001" if judgement.p < 0.001 else f"{judgement.p:.3f}"
+    return {"error of seeds": seeds, "of images": images, "p (Holm)": p}

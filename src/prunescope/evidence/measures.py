@@ -9,44 +9,54 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from prunescope.evidence.differences import Difference, between, paired
+from prunescope.evidence.differences import Compare, between, judge
+from prunescope.evidence.layouts import BySeed, Layout, compare, of_series
 from prunescope.results.grid import Cell
 from prunescope.results.results import Results
 
 METHODS = ("oneshot", "layerwise", "iterative")  # the paper's: others of a study do not judge its conclusions
-
-
-Comparisons = Mapping[str, Difference]  # what with what: the difference
-Measure = Callable[[Results, Cell], Comparisons]
+Measure = Callable[[Results, Sequence[Cell]], Mapping[Cell, Mapping[str, Compare]]]
 
 
 def beats(first: str, others: Sequence[str], *, worse: bool = False) -> Measure:
-    """Balanced accuracy of `first` less that of each other; the other way round if it is claimed to be worse."""
+    """Primary endpoint of `first` less that of each other; the other way round if it is claimed to be worse.
 
-    def compare(results: Results, cell: Cell) -> Comparisons:
-        pairs = [(other, first) if worse else (first, other) for other in others]
-        return {f"{a} − {b}": between(results, cell, a, b) for a, b in pairs}
-
-    return compare
+    The verdicts are those of the table of differences, whose family is all pairs of methods.
+    """
+    return _of_pairs([(other, first) if worse else (first, other) for other in others])
 
 
-def pruned_over_dense(results: Results, cell: Cell) -> Comparisons:
-    """Balanced accuracy of the paper's methods less that of the dense control, after as many steps."""
-    return {f"{method} − dense": between(results, cell, method, "dense") for method in METHODS}
+def _of_pairs(pairs: Sequence[tuple[str, str]]) -> Measure:
+    def measure(results: Results, cells: Sequence[Cell]) -> Mapping[Cell, Mapping[str, Compare]]:
+        return {cell: {f"{a} − {b}": between(results, cell, a, b) for a, b in pairs} for cell in cells}
+
+    return measure
 
 
-def alike_inside(results: Results, cell: Cell) -> Comparisons:
-    """Mean CKA of different layers inside the layerwise network less that inside the others."""
+# Of the paper's methods, after as many steps as the control.
+pruned_over_dense = _of_pairs([(method, "dense") for method in METHODS])
+
+
+def _family(layout: Callable[[Results, Cell], Layout], margin: str) -> Measure:
+    """A conclusion whose comparisons, in all cells, are a family of their own; margin: that attribute of the grid."""
+
+    def measure(results: Results, cells: Sequence[Cell]) -> Mapping[Cell, Mapping[str, Compare]]:
+        return judge(compare({cell: layout(results, cell) for cell in cells}), getattr(results.grid, margin))
+
+    return measure
+
+
+def _inside(results: Results, cell: Cell) -> Layout:
     found = _means(results, cell, [(name, name) for name in METHODS], _off_diagonal)
-    mine = found["layerwise", "layerwise"]
-    return {f"layerwise − {other}": paired(mine, found[other, other]) for other in ("oneshot", "iterative")}
+    pairs = {f"layerwise − {other}": {"layerwise": 1.0, other: -1.0} for other in ("oneshot", "iterative")}
+    return Layout({name: of for (name, _), of in found.items()}, pairs, {})
 
 
-def alike_between(results: Results, cell: Cell) -> Comparisons:
-    """Mean same-layer CKA of one-shot and iterative less that of each with layerwise."""
+def _between(results: Results, cell: Cell) -> Layout:
     pairs = [("oneshot", "iterative"), ("oneshot", "layerwise"), ("iterative", "layerwise")]
-    found = _means(results, cell, pairs, np.diagonal)
-    return {f"against {a} and {b}": paired(found[pairs[0]], found[a, b]) for a, b in pairs[1:]}
+    arms = {f"{a} and {b}": of for (a, b), of in _means(results, cell, pairs, np.diagonal).items()}
+    alike, *others = arms
+    return Layout(arms, {f"against {other}": {alike: 1.0, other: -1.0} for other in others}, {})
 
 
 def _means(
@@ -74,7 +84,7 @@ def _off_diagonal(matrix: np.ndarray) -> np.ndarray:
     return matrix[~np.eye(len(matrix), dtype=bool)]
 
 
-def early_students(results: Results, cell: Cell) -> Comparisons:
+def _early(results: Results, cell: Cell) -> Layout:
     """`early_over_late` of each pruned teacher and its student."""
     found: dict[str, dict[int, float]] = {method: {} for method in METHODS}
     for method, seed in ((method, seed) for method in found for seed in results.grid.seeds):
@@ -82,7 +92,7 @@ def early_students(results: Results, cell: Cell) -> Comparisons:
         if matrix is not None:
             found[method][seed] = early_over_late(matrix.to_numpy())
     known = {method: {seed: gap for seed, gap in of.items() if not math.isnan(gap)} for method, of in found.items()}
-    return {f"taught by {method}": Difference(of) for method, of in known.items()}
+    return of_series({f"taught by {method}": of for method, of in known.items()})
 
 
 def early_over_late(matrix: np.ndarray) -> float:
@@ -97,14 +107,15 @@ def early_over_late(matrix: np.ndarray) -> float:
     return float(halves[0].mean() - halves[1].mean()) if all(len(part) for part in halves) else math.nan
 
 
-def falls_with_layers(results: Results, cell: Cell) -> Comparisons:
+def _falls(results: Results, cell: Cell) -> Layout:
     """`fall_over_layers` of the layerwise plan."""
-    falls = {}
+    falls: dict[int, float] = {}
     for seed in results.grid.seeds:
         history = results.history(f"prune/{cell.of(seed)}/layerwise")
         if history is not None and (fall := fall_over_layers(history)) is not None:
             falls[seed] = fall
-    return {"fall": Difference(falls)}
+    series: Mapping[str, BySeed] = {"fall": falls}
+    return of_series(series)
 
 
 def fall_over_layers(history: pd.DataFrame) -> float | None:
@@ -118,3 +129,11 @@ def fall_over_layers(history: pd.DataFrame) -> float | None:
         return None
     layers = last.index.to_numpy(dtype=float)
     return float(-np.polyfit(layers, last.to_numpy(), 1)[0] * (layers.max() - layers.min()) * 100)
+
+
+# Mean CKA of different layers inside the layerwise network less that inside the others.
+alike_inside = _family(_inside, "margin_cka")
+# Mean same-layer CKA of one-shot and iterative less that of each with layerwise.
+alike_between = _family(_between, "margin_cka")
+early_students = _family(_early, "margin_cka")
+falls_with_layers = _family(_falls, "margin")

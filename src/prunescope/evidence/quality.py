@@ -1,40 +1,30 @@
 """How well networks classify: the headline, the accuracies beside the paper's, all metrics, and those of each class."""
 
 from functools import lru_cache
-from pathlib import Path
 
 import pandas as pd
 
-from prunescope.errors import PrunescopeError
+from prunescope.evidence import endpoints
+from prunescope.evidence.paper import beside
 from prunescope.evidence.text import NOT_RUN, NOTHING, counts, mean, percent, spread, view
 from prunescope.results.grid import Cell, arms_of, cells_of, controls
 from prunescope.results.results import Results
 from prunescope.results.summary import runs
 
-PAPER = Path(__file__).with_name("paper.csv")
 NAMED = {"mel": "melanoma"}  # classes whose sensitivity and specificity stand among the metrics of the whole
 FEW = 10  # classes: with more, a table of each is no reading
 
 
-def paper_accuracies(path: Path = PAPER) -> pd.DataFrame:
-    """The paper's own accuracies (fractions); no rows where none were transcribed. Raises on a percent."""
-    paper = pd.read_csv(path)
-    wanted = ["model", "dataset", "method", "sparsity", "accuracy", "where"]
-    if list(paper.columns) != wanted:
-        raise PrunescopeError(f"{path}: found the columns {list(paper.columns)}, wanted {wanted}")
-    accuracy = pd.to_numeric(paper["accuracy"], errors="coerce")
-    if not accuracy.between(0, 1).all():
-        raise PrunescopeError(f"{path}: found an accuracy outside 0 to 1, wanted fractions; write 0.75 for 75 %")
-    return paper.assign(accuracy=accuracy, sparsity=pd.to_numeric(paper["sparsity"]).astype("float64"))
-
-
 def headline_table(results: Results) -> pd.DataFrame:
-    """Balanced accuracy, a row per cell, a column per network."""
+    """The primary endpoint in percent, a row per cell, a column per network."""
     rows = []
     for cell in cells_of(results.grid):
         arms = {name: runs(results.summary, cell, name) for name in ("dense", *results.grid.methods)}
-        row = cell.labels() | {"n": counts([len(of) for of in arms.values() if len(of)])}
-        rows.append(row | {n: percent(of["balanced_accuracy"]) if len(of) else NOT_RUN for n, of in arms.items()})
+        measure = results.grid.primary_of(cell.dataset)
+        row = (
+            cell.labels() | {"endpoint %": endpoints.title(measure)} | {"n": counts([len(of) for of in arms.values() if len(of)])}
+        )
+        rows.append(row | {n: percent(of[measure]) if len(of) else NOT_RUN for n, of in arms.items()})
     return pd.DataFrame(rows)
 
 
@@ -50,8 +40,7 @@ def accuracy_table(results: Results, paper: pd.DataFrame | None = None) -> pd.Da
         row["achieved sparsity %"] = mean(arm["achieved_sparsity"] * 100, ".1f")
         row["compression"] = mean(arm["compression_ratio"], ".2f", "×")
         if paper is not None:
-            found = runs(paper, cell, method)
-            row["paper %"] = f"{found['accuracy'].iloc[0] * 100:.1f} ({found['where'].iloc[0]})" if len(found) else NOTHING
+            row["paper %"] = beside(paper, cell, method)
         return row
 
     table = view(results.grid, results.grid.models, columns)

@@ -1,11 +1,15 @@
 """Distillation: students with their controls, and their teachers beside them."""
 
+from collections.abc import Mapping
+from functools import lru_cache
+
 import pandas as pd
 
-from prunescope.evidence.differences import between, conclusion
+from prunescope.evidence.differences import Compare, judge, layout
+from prunescope.evidence.layouts import compare
 from prunescope.evidence.text import NOT_RUN, NOTHING, mean, millions, percent, view
 from prunescope.results import predictions
-from prunescope.results.grid import DENSE, Cell, Grid, levels
+from prunescope.results.grid import DENSE, Cell, Grid, cells_of, levels
 from prunescope.results.results import Results
 from prunescope.results.summary import runs
 
@@ -14,11 +18,29 @@ def _teachers(grid: Grid, model: str) -> list[tuple[str, float]]:
     return [("alone", 0.0), (DENSE, 0.0), *((method, level) for level in levels(grid) for method in grid.methods)]
 
 
+@lru_cache(maxsize=8)
+def judged_gains(results: Results) -> Mapping[tuple[Cell, str], Compare]:
+    """By cell (of no level for the dense teacher) and teacher what being taught gains; all students are one family."""
+    found, grid = {}, results.grid
+    for cell in cells_of(grid):
+        if cell.model in grid.teachers:
+            taught = [*(("dense",) if cell.sparsity == levels(grid)[0] else ()), *grid.methods]
+            arms = [f"student-{name}" for name in ("alone", "dense", *grid.methods)]
+            found[cell] = layout(results, cell, arms, [(f"student-{name}", "student-alone") for name in taught])
+    made = {}
+    for cell, of in judge(compare(found), grid.margin).items():
+        for name, compared in of.items():
+            teacher = name.removesuffix(" − student-alone").removeprefix("student-")
+            made[cell._replace(sparsity=0.0) if teacher == "dense" else cell, teacher] = compared
+    return made
+
+
 def student_table(results: Results) -> pd.DataFrame:
     """Students with their controls beside their teachers; no rows where no model of the study teaches.
 
-    The gain is the student's balanced accuracy less that of the student alone, paired by seed.
+    The gain is the student's primary endpoint less that of the student alone, paired by seed.
     """
+    gains = judged_gains(results)
 
     def agrees(cell: Cell, method: str) -> pd.Series:
         pairs = [[results.predictions(cell, seed, name) for name in (f"student-{method}", method)] for seed in results.grid.seeds]
@@ -27,14 +49,14 @@ def student_table(results: Results) -> pd.DataFrame:
     def columns(cell: Cell, method: str) -> dict[str, str]:
         student = runs(results.summary, cell, f"student-{method}")
         teacher = runs(results.summary, cell, method)
-        gain = between(results, cell, f"student-{method}", "student-alone")
-        shown = method != "alone" and gain.n > 1
+        found = gains.get((cell, method))
+        gain = None if found is None else found.judgement
         return {
             "n": str(len(student)),
             "student accuracy %": percent(student["accuracy"]) if len(student) else NOT_RUN,
             "balanced %": percent(student["balanced_accuracy"]),
-            "gain over alone, points": NOTHING if method == "alone" else gain.text(),
-            "conclusion": conclusion(gain, "taught", "alone") if shown else NOTHING,
+            "gain over alone, points": NOTHING if gain is None else gain.estimate.text(),
+            "verdict": NOTHING if gain is None else gain.verdict,
             "agrees with teacher %": percent(agrees(cell, method)),
             "teacher accuracy %": percent(teacher["accuracy"]),
             "student params, M": millions(student["nonzero_parameters"]),

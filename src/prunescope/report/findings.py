@@ -2,18 +2,14 @@
 
 from collections.abc import Iterator
 
-from prunescope.evidence import classes, differences, facts, quality
-from prunescope.evidence.claims import RULES, Judged, cells_table, claims_table
+from prunescope.evidence import classes, differences, endpoints, facts, foretelling, paper, quality
+from prunescope.evidence.claims import Judged
 from prunescope.evidence.students import student_table
+from prunescope.evidence.verdicts import cells_table, claims_table, rules
 from prunescope.report.answer import answer, chance
 from prunescope.report.blocks import Block, Table, Text
 from prunescope.results.grid import Grid
 from prunescope.results.results import Results
-
-NO_PAPER = (
-    "The paper's own accuracies do not come with the project: rows in src/prunescope/evidence/paper.csv appear "
-    "beside ours wherever a cell is the paper's."
-)
 
 
 def verdict_blocks(results: Results, judged: Judged) -> Iterator[Block]:
@@ -23,16 +19,16 @@ def verdict_blocks(results: Results, judged: Judged) -> Iterator[Block]:
     equal = "" if facts.budgets_differ(results) else " at equal training budgets"
     yield Table(
         quality.headline_table(results),
-        f"Balanced accuracy % of the test split{equal}, {_seeds(results.grid)}. Source: metrics/summary.csv.",
-        labels=3,
+        f"The primary endpoint of each data set on the test split{equal}, {_seeds(results.grid)}. Source: metrics/summary.csv.",
+        labels=4,
     )
     if moved := chance(results):
         yield Text(moved)
 
 
-def claim_blocks(judged: Judged) -> Iterator[Block]:
-    yield Table(claims_table(judged), "The conclusions of Akhtar and Bathula, judged by this study's numbers.", labels=6)
-    yield Text(RULES)
+def claim_blocks(results: Results, judged: Judged) -> Iterator[Block]:
+    yield Table(claims_table(judged), "The conclusions of Akhtar and Bathula, judged by this study's numbers.", labels=7)
+    yield Text(rules(results.grid))
     yield Table(
         cells_table(judged),
         "The same cell by cell. Positive differences speak for the conclusion. "
@@ -40,11 +36,16 @@ def claim_blocks(judged: Judged) -> Iterator[Block]:
         labels=8,
         folded=True,
     )
+    yield Table(
+        paper.judged_table(paper.accuracies(), results.grid.margin),
+        "The paper's own 24 accuracies (Fig. 6 to 9) by the same rules. They are of one seed, so cells are the only replicates: "
+        "the mean over 8 cells, in brackets its 95 % interval. Of its other conclusions the paper prints no numbers.",
+        labels=5,
+    )
 
 
 def accuracy_blocks(results: Results) -> Iterator[Block]:
-    paper = quality.paper_accuracies()
-    table = quality.accuracy_table(results, paper)
+    table = quality.accuracy_table(results, paper.accuracies())
     budget = "Attention: not all arms trained for the same number of steps, see below."
     if not facts.budgets_differ(results):
         budget = "The dense control trained for as many steps as the pruned arms."
@@ -54,18 +55,20 @@ def accuracy_blocks(results: Results) -> Iterator[Block]:
         "(conv and linear), compression all parameters. Source: metrics/summary.csv.",
         labels=4,
     )
-    if paper.empty:
-        yield Text(NO_PAPER)
-    elif "paper %" not in table.columns:
-        yield Text("None of the paper's transcribed accuracies belongs to a cell of this study.")
+    if "paper %" not in table.columns:
+        yield Text("None of the paper's accuracies belongs to a cell of this study.")
     yield Table(
         differences.difference_table(results),
-        "Pairs of networks that share seed, base and images: mean difference over n seeds, in brackets its 95 % interval "
-        "(Student's t). Where it spans zero no difference is shown; that is not proof of equality. Shown by the images: in how "
-        "many seeds a bootstrap over test images (lesions) alone leaves zero out. Each row stands for itself: one in twenty "
-        "shows a difference by chance, which the answer at the top allows for. Sources: metrics/summary.csv, metrics/evaluate.",
-        labels=4,
+        f"Pairs of networks that share seed, base and images, on the primary endpoint ({endpoints.titles(results)}): mean "
+        "difference over n seeds, in brackets its 95 % interval over new seeds and test images. Errors are standard errors of "
+        "the mean: of seeds, pooled over the networks of the cell, and of what all seeds share of the draw of test images "
+        "(lesions; a dash where predictions are missing, and then new test images are not spoken of). p and verdict allow for "
+        "all comparisons of methods with each other, or of methods with dense (Holm). What would decide: seeds for a "
+        "probability of 80 % to show the margin, or what was seen if that is larger; in brackets what the spread, known from few "
+        "seeds, leaves possible. Sources: metrics/summary.csv, metrics/evaluate.",
+        labels=5,
     )
+    yield from _foretelling(results)
     yield Table(
         quality.metrics_table(results),
         "All metrics of the test split. AUC: mean over classes of one against the rest; Brier score from 0 to 2; ECE with "
@@ -84,9 +87,10 @@ def who_pays_blocks(results: Results) -> Iterator[Block]:
         table,
         "Change of recall (sensitivity) from the dense control to each method, in percentage points, mean over seeds; per cell "
         f"up to {classes.SHOWN} classes, those that lose most on average first. In brackets 95 % intervals over test images, "
-        "resampled by group (lesion); a dot where they leave zero out, a second one where the interval over seeds (Student's t) "
-        "does too: trained again, a network wins and loses classes that pruning has nothing to do with. With many classes some "
-        "do so by chance alone (one in twenty). Source: the predictions under metrics/evaluate.",
+        "resampled by group (lesion); a dot where they leave zero out (with many classes some do so by chance alone, one in "
+        "twenty). Two dots where the loss or gain is shown over new seeds and test images, allowing for all classes, methods and "
+        "cells (Holm): trained again, a network wins and loses classes that pruning has nothing to do with. Source: the "
+        "predictions under metrics/evaluate.",
         labels=4,
     )
     yield Table(
@@ -111,6 +115,19 @@ def who_pays_blocks(results: Results) -> Iterator[Block]:
         )
 
 
+def _foretelling(results: Results) -> Iterator[Block]:
+    table = foretelling.table(results)
+    if len(table):
+        yield Table(
+            table,
+            "Does the order of the methods right after the last pruning foretell their order at the end? Kendall's rank "
+            "correlation of accuracies (1: the same order, -1: the reverse, 0: no hint), mean over seeds and then over cells, "
+            "with the 95 % interval over cells (over seeds where there is one cell). Re-estimated: with batch-norm statistics "
+            "measured anew. Pairs: how many pairs of methods of a seed keep their order. Source: metrics/summary.csv.",
+            labels=1,
+        )
+
+
 def student_blocks(results: Results) -> Iterator[Block]:
     table = student_table(results)
     if table.empty:
@@ -118,9 +135,10 @@ def student_blocks(results: Results) -> Iterator[Block]:
         return
     yield Table(
         table,
-        "Students beside their teachers; alone: the same steps without a teacher. The gain is in balanced accuracy, paired by "
-        "seed, with its 95 % interval. A student is a dense network: it can have more nonzero parameters than its pruned "
-        "teacher and still be the one that is really faster. Source: metrics/summary.csv, metrics/evaluate.",
+        "Students beside their teachers; alone: the same steps without a teacher. The gain is in "
+        f"{endpoints.titles(results)}, paired by seed, with its 95 % interval; the verdict allows for the number of students. A "
+        "student is a dense network: it can have more nonzero parameters than its pruned teacher and still be the one that is "
+        "really faster. Source: metrics/summary.csv, metrics/evaluate.",
         labels=4,
     )
 

@@ -125,7 +125,9 @@ def _settings(folder: Path) -> dict[str, Any]:
 def _require_same_recipes(settings: Mapping[str, Any], other: Mapping[str, Any], grid: Grid, where: Path) -> None:
     pairs = {f"data.{name}": [of.get("data", {}).get(name) for of in (settings, other)] for name in grid.datasets}
     pairs |= {f"prune.{name}": [of.get("prune", {}).get(name) for of in (settings, other)] for name in grid.methods}
-    pairs |= {name: [of.get(name) for of in (settings, other)] for name in ("distill", "cka", "evaluate")}
+    pairs |= {name: [of.get(name) for of in (settings, other)] for name in ("distill", "cka")}
+    measured = ("ece_bins", "bootstrap_draws", "latency_seconds")  # the rest of this table judges what was measured
+    pairs |= {f"evaluate.{name}": [of.get("evaluate", {}).get(name) for of in (settings, other)] for name in measured}
     unlike = [key for key, (here, there) in pairs.items() if here != there]
     if unlike:
         raise PrunescopeError(

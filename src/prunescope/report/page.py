@@ -34,7 +34,7 @@ def sections(results: Results, *, provenance: Mapping[str, str], reproduce: Sequ
     similarity = [*records.similarity(results), *pictures.depth_figures(results), *pictures.heatmap_figures(results)]
     return [
         Section("Answer", list(findings.verdict_blocks(results, judged))),
-        Section("Claims", list(findings.claim_blocks(judged))),
+        Section("Claims", list(findings.claim_blocks(results, judged))),
         Section("Accuracy", [*findings.accuracy_blocks(results), *pictures.accuracy_figures(results)]),
         Section("Who pays", [*findings.who_pays_blocks(results), *pictures.confusion_figures(results)]),
         Section("Students", list(findings.student_blocks(results))),

@@ -1,7 +1,7 @@
 """Which cells and arms a study has, and what their files are called."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 BASE, DENSE, TAUGHT, NARROW = "base", "dense", "dense-taught", "narrow"
@@ -14,6 +14,9 @@ class Grid:
 
     teachers: models that teach a student · narrow: models of which a dense network of as few parameters is trained ·
     taught: models whose dense control also learns from its own base
+
+    What decides, fixed beforehand: the primary endpoint of each data set, the margin (points) below which a difference does not
+    matter, that of similarities (CKA), and the classes whose recall matters. A study kept before it had them has these.
     """
 
     name: str
@@ -25,6 +28,14 @@ class Grid:
     teachers: tuple[str, ...]
     narrow: tuple[str, ...] = ()
     taught: tuple[str, ...] = ()
+    primary: Mapping[str, str] = field(default_factory=dict)
+    margin: float = 1.0
+    margin_cka: float = 0.02
+    critical: tuple[str, ...] = ()
+
+    def primary_of(self, dataset: str) -> str:
+        """A column of summary.csv."""
+        return self.primary.get(dataset, "balanced_accuracy")
 
 
 class Cell(NamedTuple):

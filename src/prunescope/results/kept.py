@@ -60,7 +60,7 @@ def provenance(folder: Path) -> dict[str, Any]:
 def kept_grid(folder: Path) -> Grid:
     """What a kept study studied. PrunescopeError where its provenance does not say."""
     study = provenance(folder).get("study")
-    names = {of.name: of.default is MISSING for of in fields(Grid)}
+    names = {of.name: of.default is MISSING and of.default_factory is MISSING for of in fields(Grid)}
     needed = {name for name, must in names.items() if must}
     if not isinstance(study, dict) or not needed <= set(study) <= set(names):
         raise PrunescopeError(

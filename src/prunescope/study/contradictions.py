@@ -46,7 +46,7 @@ def contradictions(params: Params) -> list[str]:
     """
     problems: list[str] = []
     checks = (_check_names, _check_patterns, _check_row_names, _check_methods, _check_sources, _check_training, _check_networks)
-    for check in (*checks, _check_controls, _check_teachers, check_starts, _check_budgets):
+    for check in (*checks, _check_controls, _check_teachers, check_starts, _check_budgets, _check_endpoints):
         with suppress(Unknown):
             check(params, problems)
     return problems
@@ -61,6 +61,7 @@ def _check_names(params: Params, problems: list[str]) -> None:
         ("study.methods", lambda: study.methods, lambda: params.prune, "the rows of prune"),
         ("method", lambda: [params.method], lambda: study.methods, "study.methods"),
         ("distill.student", lambda: [distill.student], lambda: ARCHITECTURES, "torchvision's classifiers"),
+        ("evaluate.primary", lambda: params.evaluate.primary, lambda: params.data, "the rows of data"),
     )
     for key, names, rows, where in known:
         with suppress(Unknown):
@@ -198,6 +199,15 @@ def _check_budgets(params: Params, problems: list[str]) -> None:
                         f"data.{dataset}.finetune.epochs: found {recipe.finetune.epochs:g}, wanted at least {spent:g}: "
                         f"prune.{name} takes {rounds} rounds to sparsity {target}, {between:g} epochs between them"
                     )
+
+
+def _check_endpoints(params: Params, problems: list[str]) -> None:
+    """What decides must be said of every data set before it runs."""
+    for dataset, _ in recipes(params):
+        with suppress(Unknown):
+            if dataset not in params.evaluate.primary:
+                wanted = "wanted accuracy, balanced_accuracy, macro_f1 or auc: what the verdicts are to be about there"
+                problems.append(f"evaluate.primary.{dataset}: missing; {wanted}")
 
 
 def wants_networks(params: Params) -> bool:

@@ -34,9 +34,9 @@ def partial(content: Any, model: type[Table]) -> Any:
         kind, found = typing.cast(Any, field.annotation), content.get(name)
         if isinstance(kind, type) and issubclass(kind, Table):
             values[name] = partial(found, kind)
-        elif typing.get_origin(kind) is dict:
+        elif typing.get_origin(kind) is dict and isinstance(row := typing.get_args(kind)[1], type) and issubclass(row, Table):
             if isinstance(found, dict):
-                values[name] = {str(row): partial(of, typing.get_args(kind)[1]) for row, of in found.items()}
+                values[name] = {str(key): partial(of, row) for key, of in found.items()}
         elif name in content:
             with suppress(ValidationError):
                 values[name] = _field(model, name).validate_python(found)

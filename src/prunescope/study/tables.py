@@ -21,6 +21,7 @@ Rewind = Literal["none", "weights", "learning_rate"]
 Recovery = Literal["labels", "teacher"]
 Optimizer = Literal["sgd", "nesterov", "adamw"]
 RateSchedule = Literal["constant", "cosine", "step", "hold"]
+Endpoint = Literal["accuracy", "balanced_accuracy", "macro_f1", "auc"]
 IMAGE_SIZES = range(8, 1025)  # px
 LEVEL: Any = {"noun": "a fraction", "unit": "fraction", "ge": 0, "lt": 1, "tail": ": the share of weights that is removed"}
 
@@ -171,7 +172,7 @@ class Cka(Table):
 
 
 class Evaluate(Table):
-    """Test metrics and costs."""
+    """Test metrics and costs, and what decides: endpoint, margins and critical classes, fixed before the numbers are seen."""
 
     ece_bins: int = number("equal-width confidence bins of the expected calibration error", unit="count", ge=1)
     bootstrap_draws: int = number(
@@ -180,6 +181,12 @@ class Evaluate(Table):
     latency_seconds: float = number(
         "how long each batch size is timed, in turn with the unpruned network (at least 7 passes of each)", unit="s", gt=0
     )
+    primary: dict[str, Endpoint] = rows(
+        "what the verdicts are about on each data set: accuracy, balanced_accuracy, macro_f1 or auc"
+    )
+    critical: List[str] = some("classes whose recall matters most, such as mel; data sets without them are not affected")
+    margin: float = number("differences of the primary endpoint below it do not matter, points", unit="points", gt=0, le=50)
+    margin_cka: float = number("differences of mean similarity below it do not matter", unit="CKA", gt=0, le=0.5)
 
 
 class Runtime(Table):
@@ -213,7 +220,7 @@ class Params(Table):
     data: dict[str, Recipe] = rows("what each data set asks for: preparation, network, training and budgets")
     distill: Distill = some("the finished networks of some models teach a small student")
     cka: Cka = some("layer similarity")
-    evaluate: Evaluate = some("test metrics and costs")
+    evaluate: Evaluate = some("test metrics and costs, and what decides, fixed before the numbers are seen")
     runtime: Runtime = some("where it runs: only precision and compile are tracked, changing the others reruns nothing")
 
     @property
@@ -230,6 +237,10 @@ class Params(Table):
             teachers=self.distill.teachers,
             narrow=study.narrow,
             taught=study.taught,
+            primary={name: self.evaluate.primary[name] for name in study.datasets},
+            margin=self.evaluate.margin,
+            margin_cka=self.evaluate.margin_cka,
+            critical=self.evaluate.critical,
         )
 
     @property

@@ -1,0 +1,142 @@
+"""Comparisons inside cells: from arms by seeds, and the draw of test images, to estimates and their covariance over cells."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from prunescope.evidence.inference import Estimate, Floats, common, noise, noise_of_pairs
+from prunescope.evidence.overall import Overall, over_cells
+
+BySeed = Mapping[int, float]
+Key = TypeVar("Key")
+Weights = Mapping[str, float]  # of arms: {"iterative": 1, "oneshot": -1}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The arms of a cell by seed, and what is compared there.
+
+    arms: values by arm and seed, NaN or absent where one did not run · comparisons: by name the weights of arms
+    draws: by arm and seed the measure's deviations (B,) over resamples of test images, in the unit of `arms`; empty if not known
+    images: what the test images are, the same for all cells that share them · shared: arms that other layouts of the same
+    `block` have too (the dense control of several levels)
+    """
+
+    arms: Mapping[str, BySeed]
+    comparisons: Mapping[str, Weights]
+    draws: Mapping[tuple[str, int], Floats]
+    images: str = ""
+    block: str = ""
+    shared: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """One comparison of a layout. draws: (S, B) of its seeds, None where the images' part is not known."""
+
+    estimate: Estimate
+    by_seed: BySeed
+    weights: Weights
+    layout: Layout
+    draws: Floats | None
+
+    def turned(self) -> "Compared":
+        """The other way round."""
+        by_seed = {seed: -value for seed, value in self.by_seed.items()}
+        weights = {name: -weight for name, weight in self.weights.items()}
+        return Compared(self.estimate.turned(), by_seed, weights, self.layout, None if self.draws is None else -self.draws)
+
+
+def of_series(comparisons: Mapping[str, BySeed]) -> Layout:
+    """A layout of series that are compared with zero, each by itself."""
+    return Layout(comparisons, {name: {name: 1.0} for name in comparisons}, {})
+
+
+def compare(layouts: Mapping[Key, Layout]) -> dict[Key, dict[str, Compared]]:
+    """Every comparison of every cell, with the noise pooled over arms; those of one name are held together over the cells."""
+    names = list(dict.fromkeys(name for layout in layouts.values() for name in layout.comparisons))
+    found = {key: {name: _differences(layout, of) for name, of in layout.comparisons.items()} for key, layout in layouts.items()}
+    pooled = {key: noise(_table(layout)) for key, layout in layouts.items()}
+    own = np.full((len(layouts), len(names)), math.nan)
+    for row, (key, layout) in enumerate(layouts.items()):
+        for name, of in layout.comparisons.items():
+            values = list(found[key][name].values())
+            if len(values) > 1 and _balanced(of):
+                own[row, names.index(name)] = np.var(values, ddof=1) / sum(weight**2 for weight in of.values())
+    spreads = noise_of_pairs(own, np.array([variance for variance, _ in pooled.values()]))
+    result: dict[Key, dict[str, Compared]] = {}
+    for row, (key, layout) in enumerate(layouts.items()):
+        result[key] = {}
+        for name, of in layout.comparisons.items():
+            spread = spreads[row, names.index(name)] * sum(weight**2 for weight in of.values())
+            known = (float(spread), pooled[key][1]) if _balanced(of) else None
+            result[key][name] = _compared(layout, of, found[key][name], known)
+    return result
+
+
+def _balanced(weights: Weights) -> bool:
+    """Whether the weights sum to zero, so that what a seed does to all arms drops out."""
+    return abs(sum(weights.values())) < 1e-9
+
+
+def _table(layout: Layout) -> Floats:
+    seeds = sorted({seed for of in layout.arms.values() for seed in of})
+    return np.array([[of.get(seed, math.nan) for seed in seeds] for of in layout.arms.values()]).reshape(
+        len(layout.arms), len(seeds)
+    )
+
+
+def _differences(layout: Layout, weights: Weights) -> BySeed:
+    """By seed, of those that all arms of the comparison have."""
+    arms = [layout.arms.get(name, {}) for name in weights]
+    shared = [seed for seed in arms[0] if all(seed in of for of in arms)]
+    values = {seed: sum(w * of[seed] for w, of in zip(weights.values(), arms, strict=True)) for seed in shared}
+    return {seed: value for seed, value in values.items() if not math.isnan(value)}
+
+
+def _compared(layout: Layout, weights: Weights, differences: BySeed, known: tuple[float, float] | None) -> Compared:
+    n, values = len(differences), list(differences.values())
+    if known is None:
+        known = (float(np.var(values, ddof=1)), n - 1.0) if n > 1 else (math.nan, 0.0)
+    draws = None
+    if differences and all((name, seed) in layout.draws for name in weights for seed in differences):
+        draws = np.stack([sum(w * layout.draws[name, seed] for name, w in weights.items()) for seed in differences])
+    images = math.nan if draws is None else max(common(draws, draws, ~np.eye(n, dtype=bool)), 0.0)
+    estimate = Estimate(float(np.mean(values)) if n else math.nan, n, *known, images)
+    return Compared(estimate, differences, weights, layout, draws)
+
+
+def over(compared: Mapping[Key, Compared]) -> Overall | None:
+    """One comparison over the cells that measured its spread; None with fewer than two of them."""
+    found = [of for of in compared.values() if of.estimate.measured]
+    if len(found) < 2:
+        return None
+    return over_cells(np.array([of.estimate.mean for of in found]), covariance(found))
+
+
+def covariance(found: Sequence[Compared]) -> Floats:
+    """(K, K) of the estimates' errors: cells of one data set share test images, levels of one network their dense control."""
+    made = np.diag([of.estimate.error**2 for of in found])
+    for i, first in enumerate(found):
+        for j, second in enumerate(found[:i]):
+            made[i, j] = made[j, i] = _of_control(first, second) + _of_images(first, second)
+    return made if np.linalg.eigvalsh(made)[0] > 1e-6 * made.trace() / len(made) else np.diag(np.diag(made))
+
+
+def _of_control(first: Compared, second: Compared) -> float:
+    if not first.layout.block or first.layout.block != second.layout.block:
+        return 0.0
+    both = sum(first.weights.get(name, 0) * second.weights.get(name, 0) for name in first.layout.shared)
+    noises = [of.estimate.spread / sum(weight**2 for weight in of.weights.values()) for of in (first, second)]
+    return both * math.sqrt(noises[0] * noises[1]) / max(first.estimate.n, second.estimate.n)
+
+
+def _of_images(first: Compared, second: Compared) -> float:
+    if first.draws is None or second.draws is None or first.layout.images != second.layout.images:
+        return 0.0
+    apart = np.not_equal.outer(np.array(list(first.by_seed)), np.array(list(second.by_seed)))
+    shared = common(first.draws, second.draws, apart)
+    return 0.0 if math.isnan(shared) else shared

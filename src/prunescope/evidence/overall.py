@@ -1,0 +1,65 @@
+"""A comparison over the cells of a study: its mean, and how much cells differ (random effects).
+
+Each cell's difference is mean + how this cell differs + error. The errors' variances are known, the variance between cells is
+estimated so that the weighted squares are as large as their number lets expect (Paule and Mandel 1982), and the interval of the
+mean has Student's t of one cell less (Hartung and Knapp 2001, never narrower than without differences between cells).
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from prunescope.evidence.inference import LEVEL, Estimate, Floats
+
+
+@dataclass(frozen=True)
+class Overall:
+    """`estimate.n` counts cells. between: standard deviation of the cells' true differences, with its 95 % interval; next_low,
+    next_high: where with 95 % confidence the true difference lies in one more cell like these (NaN with fewer than three)."""
+
+    estimate: Estimate
+    between: float
+    between_low: float
+    between_high: float
+    next_low: float
+    next_high: float
+
+
+def over_cells(means: Floats, covariance: Floats) -> Overall:
+    """means (K,) of two cells or more, covariance (K, K) of their errors."""
+    from scipy.stats import chi2, t  # slow to import
+
+    cells = len(means)
+    tail = (1 - LEVEL) / 2
+    variance = _where_squares_are(cells - 1, means, covariance)
+    weights = np.linalg.inv(covariance + variance * np.eye(cells))
+    mean, error2 = float(weights.sum(0) @ means / weights.sum()), float(1 / weights.sum())
+    low, high = (_where_squares_are(float(chi2.isf(p, cells - 1)), means, covariance) for p in (tail, 1 - tail))
+    next_width = float(t.isf(tail, cells - 2)) * math.sqrt(variance + error2) if cells > 2 else math.nan
+    return Overall(
+        Estimate(mean, cells, spread=error2 * cells, df=cells - 1.0),
+        math.sqrt(variance),
+        math.sqrt(low),
+        math.sqrt(high),
+        mean - next_width,
+        mean + next_width,
+    )
+
+
+def _where_squares_are(wanted: float, means: Floats, covariance: Floats) -> float:
+    """The variance between cells with which the weighted squares around the mean are `wanted`; 0 where they are smaller
+    even without."""
+    from scipy.optimize import root_scalar
+
+    def squares(variance: float) -> float:
+        weights = np.linalg.inv(covariance + variance * np.eye(len(means)))
+        apart = means - weights.sum(0) @ means / weights.sum()
+        return float(apart @ weights @ apart)
+
+    if squares(0.0) <= wanted:
+        return 0.0
+    most = float(np.var(means)) * len(means) / wanted
+    while squares(most) > wanted:
+        most *= 2
+    return float(root_scalar(lambda variance: squares(variance) - wanted, bracket=(0.0, most)).root)

@@ -1,0 +1,86 @@
+"""The rules in words, and the tables of verdicts: over the study, and cell by cell."""
+
+import math
+from collections.abc import Mapping
+
+import pandas as pd
+
+from prunescope.evidence.claims import WORDS, Claim, Judged, OverStudy, over_study, overall, verdict, wanted_in, wanted_over
+from prunescope.evidence.differences import Compare
+from prunescope.evidence.text import NOTHING
+from prunescope.results.grid import Grid
+
+
+def rules(grid: Grid) -> str:
+    """How it is decided."""
+    return (
+        "How it is decided. Every conclusion is measured as differences that are positive where it is right, seed by seed. The "
+        "noise of a seed is pooled over all networks of a cell (model, data set, sparsity; two-way: network and seed), and "
+        "taken larger where the comparison itself varies more, in its cell (half way) or on average over the cells. Of "
+        "accuracies, what all seeds share of the draw of test images (resampled by lesion) is added: their intervals speak of "
+        "new seeds and test images, "
+        "those of similarities and training curves of new seeds. Brackets are 95 % intervals (Student's t) of one difference by "
+        "itself; a verdict also allows for the number of comparisons that are looked at together (Holm: fewer than one family in "
+        f"twenty has a false one). Better, worse: shown to be unlike zero. Equal within the margin ({grid.margin:g} points, of "
+        f"similarities {grid.margin_cka:g}): shown to be smaller than what matters, by two one-sided tests, though it may be "
+        "certain that it is not zero. Else there is not enough data. A conclusion holds where all comparisons are better; one "
+        "that is worse is enough against it, and one that is equal: it does not hold as a difference. Over the study the words "
+        "are about the mean over the cells that ran, each a draw from cells like these (random effects): where cells differ "
+        "much, the interval is wide. Where every cell says the same by itself, that is the verdict too. One seed decides "
+        "nothing. Each conclusion is a question of its own: of twenty that are not so, one may be called so by chance. Endpoints "
+        "and margins stand in params.yaml under evaluate. Dead layers, which have no similarity, are left out of all maps that "
+        "are compared."
+    )
+
+
+def claims_table(judged: Judged) -> pd.DataFrame:
+    """A row per claim: its verdict over the study, what it rests on, in how many cells which, and what would decide it."""
+    rows = []
+    for number, (claim, cells) in enumerate(judged.items(), 1):
+        each = [verdict(cell) for cell in cells.values()]
+        counts = [f"{each.count(word)} {word}" for word in WORDS if word in each]
+        row = {
+            "no.": str(number),
+            "verdict": overall(cells) if cells else NOTHING,
+            "conclusion of the paper": claim.text,
+            "mean over cells": over_text(claim, over_study(cells)),
+            "cells": ", ".join(counts) or "none of this study",
+            "what would decide it": wanted_over(cells) if cells else NOTHING,
+        }
+        rows.append(row | {"measured": f"{claim.measure} ({claim.unit})"})
+    return pd.DataFrame(rows)
+
+
+def over_text(claim: Claim, found: Mapping[str, OverStudy]) -> str:
+    """Each comparison's mean over the cells, how much cells differ, and where one more cell would lie."""
+    return "; ".join(f"{name}: {_over_text(claim, of)}" for name, of in found.items() if of.judgement.estimate.n) or NOTHING
+
+
+def _over_text(claim: Claim, of: OverStudy) -> str:
+    text = of.judgement.estimate.text(claim.form)
+    if of.cells is None:
+        return text
+    form = claim.form.lstrip("+")
+    differ = f", cells differ by {of.cells.between:{form}} (sd, {of.cells.between_low:{form}} to {of.cells.between_high:{form}})"
+    if math.isnan(of.cells.next_low):
+        return text + differ
+    another = f"{of.cells.next_low:{claim.form}} to {of.cells.next_high:{claim.form}}".replace("-", "−")
+    return f"{text}{differ}, one more cell: {another}"
+
+
+def cells_table(judged: Judged) -> pd.DataFrame:
+    """A row per claim and cell: the differences with their intervals, the verdict, what would decide it."""
+    rows = []
+    for number, (claim, cells) in enumerate(judged.items(), 1):
+        for cell, comparisons in cells.items():
+            row = {"no.": str(number)} | cell.labels()
+            row |= {"n": str(min((of.judgement.estimate.n for of in comparisons.values()), default=0))}
+            row |= {"differences": _differences(claim, comparisons), "verdict": verdict(comparisons)}
+            rows.append(row | {"what would decide it": wanted_in(comparisons)})
+    return pd.DataFrame(rows)
+
+
+def _differences(claim: Claim, comparisons: Mapping[str, Compare]) -> str:
+    found = {name: of for name, of in comparisons.items() if of.judgement.estimate.n}
+    texts = [f"{name}: {of.judgement.estimate.text(claim.form)} {of.verdict}" for name, of in found.items()]
+    return "; ".join(texts) or NOTHING

@@ -1,0 +1,106 @@
+"""The rules: from comparisons to the verdict of a cell, from cells to that of the study, and what would decide open ones."""
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from prunescope.evidence.claims import FAILS, HOLDS, Cells, over_study, overall, verdict, wanted_in, wanted_over
+from prunescope.evidence.differences import judge
+from prunescope.evidence.inference import EQUAL, NOT_RUN, OPEN
+from prunescope.evidence.layouts import compare, of_series
+from prunescope.results.grid import Cell
+
+UP, DOWN, UNSURE, SAME = (4.0, 4.1, 3.9), (-4.0, -4.1, -3.9), (0.0, 2.0, 4.0), (0.01, 0.0, -0.01)
+ONE, NONE = (3.0,), ()
+
+
+def cells(*of: Mapping[str, Sequence[float]]) -> Cells:
+    """Series by comparison, cell by cell, judged with a margin of 1."""
+    series = [{name: dict(enumerate(values)) for name, values in cell.items()} for cell in of]
+    found = {Cell("vgg16", "digits", number / 10): of_series(cell) for number, cell in enumerate(series)}
+    return judge(compare(found), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("comparisons", "wanted"),
+    [
+        ((UP, UP), HOLDS),
+        ((UP, UNSURE), OPEN),
+        ((UP, DOWN), FAILS),
+        ((UNSURE, DOWN), FAILS),
+        ((UP, SAME), EQUAL),
+        ((SAME, DOWN), FAILS),
+        ((ONE, ONE), OPEN),
+        ((UP, ONE), OPEN),
+        ((UP, NONE), NOT_RUN),
+        ((DOWN, NONE), FAILS),
+        ((SAME, NONE), EQUAL),
+    ],
+)
+def test_verdict_of_a_cell(comparisons, wanted):
+    [cell] = cells(dict(zip("ab", comparisons, strict=True))).values()
+    assert verdict(cell) == wanted
+    assert verdict({}) == NOT_RUN
+
+
+@pytest.mark.parametrize(
+    ("of", "wanted"),
+    [
+        ([UP], HOLDS),
+        ([UP, UP], HOLDS),
+        ([UP, NONE], HOLDS),
+        ([UP] * 4, HOLDS),
+        ([UP, UP, UP, UNSURE, UP], HOLDS),
+        ([UP, DOWN], OPEN),
+        ([UP, UP, DOWN, DOWN], OPEN),
+        ([DOWN] * 3, FAILS),
+        ([SAME, SAME, SAME], EQUAL),
+        ([SAME, NONE], EQUAL),
+        ([UNSURE, UNSURE], OPEN),
+        ([ONE, ONE], OPEN),
+        ([NONE, NONE], NOT_RUN),
+        ([], NOT_RUN),
+    ],
+)
+def test_verdict_over_all_cells(of, wanted):
+    assert overall(cells(*({"a": series} for series in of))) == wanted
+
+
+def test_generally_is_no_longer_in_every_single_cell():
+    """Effects that no cell shows by itself among six are shown by their mean; cells that contradict each other show nothing."""
+    weak = [{"a": (2.0 + at, 3.5 + at, 3.2 - at)} for at in (0.1, 0.3, -0.2, 0.4, 0.0, -0.1)]
+    found = cells(*weak)
+    assert {verdict(cell) for cell in found.values()} == {OPEN}
+    assert overall(found) == HOLDS
+    [whole] = over_study(found).values()
+    assert whole.cells is not None and whole.cells.between == 0.0, "cells differ by no more than their errors"
+    [apart] = over_study(cells(*({"a": series} for series in (UP, UP, DOWN, DOWN)))).values()
+    assert apart.cells is not None and apart.cells.between == pytest.approx(4.6, abs=0.1)
+
+
+def test_two_sure_cells_may_agree_though_they_say_little_of_others():
+    [whole] = over_study(cells({"a": UP}, {"a": tuple(value + 4 for value in UP)})).values()
+    assert whole.judgement.estimate.p > 0.05, "one degree of freedom"
+    assert whole.judgement.verdict == "better"
+
+
+def test_an_open_cell_says_what_would_decide_it():
+    for of, wanted in (
+        ({"a": ONE}, "three seeds or more"),
+        ({"a": UP}, "–"),
+        ({"a": UP, "b": (1.0, 1.0, 1.0)}, "more seeds: these differ all alike"),
+        ({"a": UNSURE}, "about 10 seeds (5 to more than 100)"),
+    ):
+        [cell] = cells(of).values()
+        assert wanted_in(cell) == wanted
+
+
+def test_an_open_conclusion_says_what_would_decide_it():
+    for of, wanted in (
+        ([UNSURE], "about 10 seeds (5 to more than 100)"),
+        ([UP, DOWN, UP, DOWN], "more than 100 cells like these (or only 56)"),
+        ([UNSURE, NONE], "about 10 seeds (5 to more than 100); running the 1 that did not"),
+        ([UP, UP, UP], "–"),
+        ([NONE], "–"),
+    ):
+        assert wanted_over(cells(*({"a": series} for series in of))) == wanted
