@@ -24,7 +24,7 @@ def recall_changes(results: Results, cell: Cell) -> pd.DataFrame:
     predictions by all networks: it says what other test images would have given, not what other seeds would have. No rows
     where a method has not run.
     """
-    ran = list(_complete_seeds(results, cell).values())
+    ran = list(complete_seeds(results, cell).values())
     if not ran:
         return pd.DataFrame()
     names, images = ("dense", *results.grid.methods), ran[0]["dense"]
@@ -50,7 +50,7 @@ def recall_changes(results: Results, cell: Cell) -> pd.DataFrame:
 def recall_by_seed(results: Results, cell: Cell) -> dict[tuple[str, str], Difference]:
     """By method and class the change of recall from dense in points, seed by seed; empty where nothing ran."""
     found: dict[tuple[str, str], dict[int, float]] = {}
-    for seed, known in _complete_seeds(results, cell).items():
+    for seed, known in complete_seeds(results, cell).items():
         dense = known["dense"]
         for method in results.grid.methods:
             changes = (known[method].right - dense.right) @ dense.member / dense.member.sum(0) * 100
@@ -60,7 +60,7 @@ def recall_by_seed(results: Results, cell: Cell) -> dict[tuple[str, str], Differ
 
 
 @lru_cache(maxsize=64)
-def _complete_seeds(results: Results, cell: Cell) -> dict[int, dict[str, Predictions]]:
+def complete_seeds(results: Results, cell: Cell) -> dict[int, dict[str, Predictions]]:
     """By seed the predictions of dense and all methods, of the seeds that have them all; of the same images in all."""
     names: tuple[str, ...] = ("dense", *results.grid.methods)
     ran: dict[int, dict[str, Predictions]] = {}
@@ -81,7 +81,7 @@ def lost_images(results: Results, cell: Cell) -> pd.DataFrame:
     predicted in the first of those. No rows where nothing was lost; no columns where a method has not run.
     """
     found: dict[str, dict[str, Any]] = {}
-    ran = _complete_seeds(results, cell)
+    ran = complete_seeds(results, cell)
     for known in ran.values():
         dense, pruned = known["dense"], {method: known[method] for method in results.grid.methods}
         lost = dense.right * np.prod([1 - of.right for of in pruned.values()], axis=0)

@@ -49,7 +49,7 @@ def prepare(
 ) -> dict[str, Any]:
     """Write the prepared store of `source` to the folder `out`, whole or not at all, and return what is to be known of it.
 
-    That is its `splits.counts`, the number of values of each further column, conversions, duplicates, and `files`: SHA-256 by name,
+    That is its `splits.counts`, how many values each further column has, conversions, duplicates, and `files`: SHA-256 by name,
     and whether they are the official ones.
 
     `image_size` in pixels; fractions are of images (see `splits.complete`), `test_fraction` None keeps the official
