@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from subgroup_fakes import images_of, planted
 
-from prunescope.evidence import subgroups
+from prunescope.evidence import subgroup_errors, subgroups
 from prunescope.evidence.subgroup_table import left_out, said, subgroup_table
 from prunescope.results.reading import Files
 from prunescope.results.results import Results
@@ -122,13 +122,13 @@ def test_numbers_by_hand():
 def test_few_that_all_changed_alike_are_judged_as_mcnemar_does():
     """Six of ten images lost and none won: 6 / √6 standard errors, where resampling alone would say 3.9."""
     change = -0.6
-    variance, _ = subgroups._error(np.array([change]), np.array([0.024]), 0.024, np.array([10]))
+    variance, _ = subgroup_errors.of_groups(np.array([change]), np.array([0.024]), 0.024, np.array([10]))
     assert change / np.sqrt(variance) == pytest.approx(-6 / np.sqrt(6))
 
 
 def test_holm_by_hand():
-    assert subgroups.holm([0.01, 0.04, 0.03, 0.005]).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert subgroups.holm([0.9, 0.8]).tolist() == [1, 1] and len(subgroups.holm([])) == 0
+    assert subgroup_errors.holm([0.01, 0.04, 0.03, 0.005]).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert subgroup_errors.holm([0.9, 0.8]).tolist() == [1, 1] and len(subgroup_errors.holm([])) == 0
 
 
 def test_studies_without_columns_say_nothing():

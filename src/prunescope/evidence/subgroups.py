@@ -5,7 +5,7 @@ new seeds too, and a correction for all comparisons that the study makes (Holm 1
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from prunescope.evidence.bands import Bools, parts
 from prunescope.evidence.classes import complete_seeds
 from prunescope.evidence.quality import NAMED
+from prunescope.evidence.subgroup_errors import Errors, churn, holm, of_groups, of_seeds, p_values
 from prunescope.resampling import Floats, resampled_sums
 from prunescope.results.grid import Cell, cells_of
 from prunescope.results.predictions import DRAWS, TAILS, Predictions
@@ -53,7 +54,8 @@ class Change:
     value: float
     low: float
     high: float
-    p: float
+    errors: Errors
+    p: float = float("nan")
 
     @property
     def tested(self) -> bool:
@@ -81,7 +83,14 @@ def changes(results: Results, cell: Cell, critical: tuple[str, ...] = tuple(NAME
         ends = np.cumsum([of.shape[1] for of in columns])[:-1]
         for part, mine in zip(some, np.split(sums, ends, axis=1), strict=True):
             found += _changes(cell, methods, ran, part, mine)
-    return tuple(found)
+    return tuple(change for measure in dict.fromkeys(of.measure for of in of_subgroups) for change in _judged(found, measure))
+
+
+def _judged(found: Sequence[Change], measure: str) -> Iterator[Change]:
+    """The changes by one measure with their p values."""
+    mine = [change for change in found if change.part.measure == measure]
+    values = p_values([change.errors for change in mine], [change.value for change in mine])
+    yield from (replace(change, p=float(p)) for change, p in zip(mine, values, strict=True))
 
 
 def findings(results: Results, critical: Critical | None = None) -> list[Change]:
@@ -95,15 +104,6 @@ def findings(results: Results, critical: Critical | None = None) -> list[Change]
 def every_change(results: Results, critical: Critical | None = None) -> list[Change]:
     wanted = critical_of(results, critical)
     return [change for cell in cells_of(results.grid) for change in changes(results, cell, wanted[cell.dataset])]
-
-
-def holm(values: Sequence[float]) -> Floats:
-    """p values (C,) corrected for their number: below a level, no more than that share of studies errs at all (Holm 1979)."""
-    order = np.argsort(values)
-    stepped = np.maximum.accumulate(np.sort(values) * np.arange(len(order), 0, -1))
-    corrected = np.empty(len(order))
-    corrected[order] = np.minimum(stepped, 1)
-    return corrected
 
 
 def _parts(images: Predictions, critical: tuple[str, ...]) -> Iterator[Part]:
@@ -134,25 +134,30 @@ def _changes(
     """By each method; sums (DRAWS, (M + 1) K): see `_columns`. NaN where no class has enough images."""
     if not part.classes:
         nan = float("nan")
-        yield from (Change(cell, method, part, nan, nan, nan, nan, nan) for method in methods)
+        yield from (Change(cell, method, part, nan, nan, nan, nan, Errors(nan, nan)) for method in methods)
         return
-    member, groups = _member(ran[0]["dense"], part), np.array([*part.classes.values()])
-    right = [[known[name].right @ member / member.sum(0) for known in ran] for name in ("dense", *methods)]
-    spread, freedom = _over_seeds(np.mean(right, axis=2))
+    dense, count = ran[0]["dense"], len(methods)
+    member, groups = _member(dense, part), np.array([*part.classes.values()])
+    right = np.array([[known[name].right @ member / member.sum(0) for known in ran] for name in ("dense", *methods)])  # (A, S, K)
+    spread, own, freedom = of_seeds(right.mean(2))
+    numbers = np.unique(dense.table["group"].to_numpy(dtype=str), return_inverse=True)[1].reshape(-1)
+    by_image = [np.array([known[name].right - known["dense"].right for known in ran]) for name in methods]  # (S, N) each
+    churns = [churn(of, member, numbers) for of in by_image]
     of_images, *of_methods = np.split(sums, len(methods) + 1, axis=1)
     for number, (method, drawn_sums) in enumerate(zip(methods, of_methods, strict=True), start=1):
         with np.errstate(invalid="ignore"):
             rates = drawn_sums / of_images  # (DRAWS, K), NaN for a class that a draw is without
             by_class, drawn = np.nanvar(rates, axis=0), np.nansum(rates, axis=1) / (~np.isnan(rates)).sum(1)
-        values = np.mean(right[number], axis=0) - np.mean(right[0], axis=0)  # (K,)
+        values = (right[number] - right[0]).mean(0)  # (K,)
         value = float(values.mean())
         low, high = np.nanquantile(drawn, TAILS)
         if high - low < 1e-12:  # all resamples alike: as wide as so many groups allow that look alike by chance, one in twenty
             bound = float((1 - 0.05 ** (1 / groups)).mean())
             low, high = (np.clip(value + side * bound, -1, 1) for side in (-1, 1))
-        error = _error(values, by_class, float(np.nanvar(drawn)), groups)
-        p = _p_value(value, error, (spread[number - 1] / len(ran), freedom)) if len(ran) > 1 else float("nan")
-        yield Change(cell, method, part, float(np.mean(right[0])), value, float(low), float(high), p)
+        of_draw = of_groups(values, by_class, float(np.nanvar(drawn)), groups)
+        beyond = float(own[number - 1]) - churns[number - 1]
+        errors = Errors(*of_draw, spread, sum(churns) / count, beyond, len(ran), freedom)
+        yield Change(cell, method, part, float(right[0].mean()), value, float(low), float(high), errors)
 
 
 def _member(images: Predictions, part: Part) -> Floats:
@@ -165,39 +170,3 @@ def _columns(methods: Sequence[str], ran: Sequence[Mapping[str, Predictions]], p
     member = _member(ran[0]["dense"], part)
     by_image = [np.mean([known[name].right - known["dense"].right for known in ran], axis=0) for name in methods]
     return np.hstack([member, *(of[:, None] * member for of in by_image)])
-
-
-def _over_seeds(table: Floats) -> tuple[Floats, float]:
-    """Variance of one seed's difference of each arm (A, S) from the first, and its degrees of freedom.
-
-    The noise that is left after a mean for each arm and seed, pooled over arms; of a noisier arm its own.
-    """
-    arms, seeds = table.shape
-    if seeds == 1:
-        return np.zeros(arms - 1), 0.0
-    left = table - table.mean(0) - table.mean(1, keepdims=True) + table.mean()
-    freedom = (arms - 1) * (seeds - 1)
-    return np.maximum((table[1:] - table[0]).var(axis=1, ddof=1), 2 * (left**2).sum() / freedom), float(freedom)
-
-
-def _error(value: Floats, by_class: Floats, variance: float, groups: Floats) -> tuple[float, float]:
-    """Variance of a mean change over classes (K,) by the draw of groups (K,) under no change, and its degrees of freedom.
-
-    Resampling measures the spread around the change itself, which is too small where few groups all changed alike; the
-    squares around zero are larger by value² / groups, which for one group an image is McNemar's test (1947).
-    """
-    around_zero = value**2 / groups
-    each = (by_class + around_zero) / len(value) ** 2
-    freedom = each.sum() ** 2 / (each**2 / np.maximum(groups - 1, 1)).sum() if each.any() else 1.0
-    return variance + float(around_zero.sum()) / len(value) ** 2, float(freedom)
-
-
-def _p_value(value: float, *errors: tuple[float, float]) -> float:
-    """Two-sided, of no change, by Student's t; errors: variances with their degrees of freedom (Satterthwaite 1946)."""
-    from scipy.special import stdtr  # slow to import
-
-    total = sum(variance for variance, _ in errors)
-    if total < 1e-18:
-        return 1.0
-    freedom = total**2 / sum(variance**2 / freedom for variance, freedom in errors)
-    return float(2 * stdtr(freedom, -abs(value) / total**0.5))

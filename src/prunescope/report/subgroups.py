@@ -11,8 +11,8 @@ RULES = (
     "Change from the dense control to each method on the images of a subgroup, mean over seeds; in brackets 95 % intervals over "
     "test images, resampled by group (lesion), for both networks together. Shown, with a dot, is what a t-test finds whose error "
     "has the draw of images (by that resampling) and that of seeds, corrected for all subgroups, measures, methods and cells "
-    f"together (Holm, {subgroups.LEVEL * 100:.0f} %). Never named are subgroups of fewer than {subgroups.LEAST_GROUPS} groups, nor "
-    f"the recall of a class with fewer than {subgroups.LEAST_CRITICAL} there. Balanced accuracy is over the classes with "
+    f"together (Holm, {subgroups.LEVEL * 100:.0f} %). Never named are subgroups of fewer than {subgroups.LEAST_GROUPS} groups, "
+    f"nor the recall of a class with fewer than {subgroups.LEAST_CRITICAL} there. Balanced accuracy is over the classes with "
     f"{subgroups.LEAST_OF_CLASS} groups or more in the subgroup. Ages are in bands from {bands.AGES[0]} and {bands.AGES[1]} "
     f"years, numbers of more than {bands.FEW_NUMBERS} values in thirds of the images."
 )
