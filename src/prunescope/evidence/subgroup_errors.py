@@ -70,8 +70,8 @@ def churn(changes: Floats, member: Floats, groups: NDArray[np.intp]) -> float:
 def p_values(errors: Sequence[Errors], values: Sequence[float]) -> Floats:
     """Two-sided, of no change, for changes by one measure in one cell; NaN for one seed, which does not say what another does.
 
-    Student's t with degrees of freedom by Satterthwaite (1946). What seeds move beyond churn is at least the mean over all these changes,
-    as few seeds often show less of it than there is.
+    Student's t with degrees of freedom by Satterthwaite (1946). What seeds move beyond churn is at least the mean over all these
+    changes, as few seeds often show less of it than there is.
     """
     from scipy.special import stdtr  # slow to import
 
