@@ -10,6 +10,7 @@ from prunescope.evaluation.costs import LAYER_COLUMNS, costs, layer_rows
 from prunescope.evaluation.latency import latency
 from prunescope.evaluation.metrics import CLASS_COLUMNS, Predictions, class_rows, decide, metrics, require_finite
 from prunescope.evaluation.packing import pack
+from prunescope.evaluation.predicted import predictions_table
 from prunescope.files import write_csv, write_json
 from prunescope.networks import checkpoint
 from prunescope.networks.architectures import build
@@ -54,11 +55,7 @@ def recipe() -> None:
         write_json(args.metrics / f"{arm}.json", record | costs(network, finished.masks, store.image_size) | sizes)
         write_csv(args.metrics / f"{arm}-classes.csv", CLASS_COLUMNS, class_rows(found, store.classes, draws=draws))
         write_csv(args.metrics / f"{arm}-layers.csv", LAYER_COLUMNS, layer_rows(network, store.image_size))
-        classes = (*store.classes, "undecided")  # decide gives -1 for a tie
-        decisions = zip(labels.tolist(), decide(logits).tolist(), strict=True)
-        named = zip(store.names[store.indices("test")], found.groups, decisions, strict=True)
-        rows = ((name, group, classes[actual], classes[predicted]) for name, group, (actual, predicted) in named)
-        write_csv(args.metrics / f"{arm}-predictions.csv", ("name", "group", "actual", "predicted"), rows)
+        write_csv(args.metrics / f"{arm}-predictions.csv", *predictions_table(store, decide(logits).tolist()))
         timed = latency(network, unpruned, store.image_size, device=device, seconds=params.evaluate.latency_seconds)
         write_json(args.metrics / f"{arm}-latency.json", timed | runtime.environment(device, torch.float32))
         print(f"{arm}: accuracy {record['accuracy']:.4f}, balanced {record['balanced_accuracy']:.4f}", flush=True)

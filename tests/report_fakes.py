@@ -39,6 +39,7 @@ def make_study(**changes: Any) -> Grid:
         "seeds": (0,),
         "sparsities": (0.8,),
         "teachers": ("vgg16",),
+        "critical": ("mel",),
     }
     return Grid(**(study | changes))
 

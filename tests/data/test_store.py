@@ -45,7 +45,7 @@ def test_what_is_written_is_read(tmp_path):
     assert found.splits.dtype == np.uint8 and found.splits.tolist() == given["splits"].tolist()
     assert found.names.tolist() == given["names"] and found.groups.tolist() == given["groups"]
     assert (found.classes, found.image_size) == (("cat", "dog"), 4)
-    assert found.provenance == given["provenance"]
+    assert found.provenance == given["provenance"] and found.columns == {}
     rows = {split: found.indices(split) for split in store.SPLITS}
     assert {split: row.tolist() for split, row in rows.items()} == {
         "train": [0, 1, 2, 3, 4, 5],
@@ -55,6 +55,18 @@ def test_what_is_written_is_read(tmp_path):
     assert rows["val"].dtype == np.int64
     with pytest.raises(PrunescopeError, match="found split 'valid', wanted one of train, val, test"):
         found.indices("valid")
+
+
+def test_further_columns_are_kept_under_any_name(tmp_path):
+    """Also those called like a column of the index, or with all that CSV needs quotes for."""
+    given = {"age, in years": [f"{row}\n" for row in range(12)], "name": ["", '"'] * 6, "group": ["ä"] * 12}
+    store.write(tmp_path / "a", **parts(columns=given))
+    found = store.read(tmp_path / "a")
+    assert {name: cells.tolist() for name, cells in found.columns.items()} == given
+    assert found.names.tolist() == parts()["names"] and found.groups.tolist() == parts()["groups"]
+    store.write(tmp_path / "without", **parts())
+    others = [{name: data for name, data in content(tmp_path / of).items() if name != "index.csv"} for of in ("a", "without")]
+    assert others[0] == others[1], "what training reads stays the same"
 
 
 def test_same_input_same_bytes_however_it_is_filled(tmp_path):

@@ -15,7 +15,16 @@ def ham(columns: int = 7) -> tuple[dict[str, bytes], str]:
         for _ in range(3 if lesion % 4 == 0 else 1):
             name = f"ISIC_{len(images):07}"
             images[name + ".jpg"] = encoded(picture(len(images), (40, 32)), "JPEG")
-            row = [f"HAM_{lesion:03}", name, "nv" if lesion < 16 else "mel", "histo", "", "male", "back", "vidir"]
+            row = [
+                f"HAM_{lesion:03}",
+                name,
+                "nv" if lesion < 16 else "mel",
+                "histo",
+                "" if lesion == 5 else f"{lesion}.0",
+                "male",
+                "back",
+                "vidir",
+            ]
             lines.append(",".join(row[:columns]))
     return images, "\n".join([lines[0], *reversed(lines[1:])]) + "\n"
 

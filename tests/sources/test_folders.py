@@ -54,9 +54,24 @@ def test_folder_zip_links_and_table_give_the_same_store(tmp_path):
         run("folder", tmp_path / f"{number}", path=str(tmp_path / way))
     (tmp_path / "mine" / "table.csv").unlink()
     run("folder", tmp_path / "folder", path=str(tmp_path / "mine"))
+    index = tmp_path / "4" / "index.csv"
+    assert set(store.read(tmp_path / "4").columns["age"]) == {"any"}
+    index.write_text(index.read_text().replace("group,age", "group").replace(",any\n", "\n"))
     assert all(content(tmp_path / f"{number}") == content(tmp_path / "folder") for number in range(len(ways)))
     files = store.read(tmp_path / "4").provenance["files"]
     assert [(file["name"], file.get("files")) for file in files] == [("table.csv", None), ("images of the table", 24)]
+
+
+def test_further_columns_of_a_table_are_kept(tmp_path):
+    write_tree(tmp_path / "mine", class_tree())
+    table, names = tmp_path / "mine" / "table.csv", list(class_tree())
+    rows = "".join(f'{name},{name[:4]},p{n},{n},,"two\nlines\u200b"\n' for n, name in enumerate(names))
+    table.write_text("file,label,group,age,,Name of clinic\n" + rows, encoding="utf-8")
+    found = run("folder", tmp_path / "out", path=str(table))
+    read = store.read(tmp_path / "out")
+    assert found["columns"] == {"age": 24, "Name of clinic": 1} and list(read.columns) == ["age", "Name of clinic"]
+    assert [f"p{age}" for age in read.columns["age"]] == read.groups.tolist()
+    assert set(read.columns["Name of clinic"]) == {"two lines"}
 
 
 def test_groups_and_splits_of_a_table_are_honoured(tmp_path, capsys):

@@ -22,7 +22,7 @@ def small(monkeypatch):
 def test_all_forms_of_ham_give_the_same_images_and_no_lesion_leaks(tmp_path):
     images, table = ham()
     write_ham(tmp_path / "zips" / "ham10000", images, table)
-    write_ham(tmp_path / "bare", images, "\ufeff" + ham(columns=8)[1])
+    write_ham(tmp_path / "bare", images, "\ufeff" + ham(columns=8)[1].replace(".0,male", ",male"))
     twice = {f"{part}/{name}": data for part in ("HAM10000_images_part_1", "ham10000_images_part_1") for name, data in
              images.items()}  # fmt: skip
     write_tree(tmp_path / "files" / "ham10000", twice | {"HAM10000_metadata.csv": table.encode()})
@@ -36,6 +36,10 @@ def test_all_forms_of_ham_give_the_same_images_and_no_lesion_leaks(tmp_path):
     assert kept[0] == kept[1] == kept[2]
     read = store.read(tmp_path / "out-zips")
     assert read.classes == ("mel", "nv") and read.names.tolist() == sorted(name[:-4] for name in images)
+    assert {name: cells[[0, 3, 9]].tolist() for name, cells in read.columns.items()} == {
+        "age": ["0", "1", "unknown"], "sex": ["male"] * 3, "localization": ["back"] * 3,
+    }  # fmt: skip
+    assert read.groups[9] == "HAM_005" and found["columns"] == {"age": 24, "sex": 1, "localization": 1}
     assert [read.groups[0], read.groups[2], read.groups[3]] == ["HAM_000", "HAM_000", "HAM_001"]
     # 40 x 32 to 32 x 32: the centre is cut out and not resized
     first = Image.open(io.BytesIO(images["ISIC_0000000.jpg"])).convert("RGB").crop((4, 0, 36, 32))
@@ -73,6 +77,8 @@ def test_the_test_set_of_isic_2018_in_all_its_forms(tmp_path):
     test = read.indices("test")
     assert read.names[test].tolist() == sorted(file[:-4] for file in images)
     assert read.groups[test][0] == "HAMTEST_0000000"
+    ages = read.columns["age"]
+    assert set(ages[test]) == {"unknown"} and "3" in np.delete(ages, test), "the test set's table has no persons, HAM10000's has"
     files = store.read(tmp_path / "out-files").provenance["files"]
     assert [(file["name"], file.get("files")) for file in files] == [
         ("HAM10000_images_part_1.zip", None), ("HAM10000_images_part_2.zip", None), ("HAM10000_metadata.csv", None),

@@ -29,12 +29,25 @@ def own(folder: Path, *, classes: int, images: int, test_fraction: float) -> dic
     return content
 
 
-@pytest.mark.parametrize(("classes", "images", "test_fraction"), [(2, 4, 0.5), (3, 4, 0.5)])
-def test_the_least_data_gives_a_report(tmp_path, classes, images, test_fraction):
-    """docs/own-images.md says so. Of three classes four probe images would be three, one of each, which CKA cannot take."""
-    assert run_study(tmp_path, own(tmp_path, classes=classes, images=images, test_fraction=test_fraction)) == 21
+@pytest.mark.parametrize(("classes", "images", "test_fraction", "table"), [(2, 4, 0.5, False), (3, 4, 0.5, True)])
+def test_the_least_data_gives_a_report(tmp_path, classes, images, test_fraction, table):
+    """docs/own-images.md says so. Of three classes four probe images would be three, one of each, which CKA cannot take.
+
+    What a table says of the images reaches the report by the predictions alone.
+    """
+    content = own(tmp_path, classes=classes, images=images, test_fraction=test_fraction)
+    if table:
+        files = sorted(path.relative_to(tmp_path / "images") for path in (tmp_path / "images").rglob("*.png"))
+        rows = [f"{file},{file.parent},{'ab'[number % 2]},Mrs {number}\n" for number, file in enumerate(files)]
+        (tmp_path / "images" / "table.csv").write_text("".join(["file,label,camera,name\n", *rows]), encoding="utf-8")
+        content["data"]["own"]["prepare"]["path"] = "images/table.csv"
+    assert run_study(tmp_path, content) == 21
     page = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
     assert "layerwise" in page and "not run" not in page
+    assert ("## Who pays, by subgroup" in page) == ("| camera: a |" in page) == ("name of own (12 values)" in page) == table
+    for path in (tmp_path / "metrics" / "evaluate").rglob("*-predictions.csv"):
+        assert path.read_text(encoding="utf-8").startswith("name,group,actual,predicted" + (",camera\n" if table else "\n"))
+        assert "Mrs" not in path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("classes", "images", "found"), [(2, 3, 2), (3, 3, 3), (2, 7, 2)])

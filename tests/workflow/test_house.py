@@ -50,7 +50,7 @@ def test_the_lock_of_the_shipped_study_is_small():
 
 def test_modules_lie_in_rooms():
     beside = {name.removeprefix("src/prunescope/") for name in PYTHON if re.fullmatch(r"src/prunescope/[^/]+\.py", name)}
-    wanted = {"__init__", "__main__", "errors", "files", "resampling", "runtime", "seeds"}
+    wanted = {"__init__", "__main__", "columns", "errors", "files", "resampling", "runtime", "seeds"}
     assert beside == {f"{name}.py" for name in wanted}
 
 

@@ -1,14 +1,14 @@
 """The prepared store: one folder of plain arrays per dataset, the only thing training reads of it.
 
 images.npy (N, size, size, 3) uint8 · labels.npy (N,) int64 · splits.npy (N,) uint8, indices into SPLITS · index.csv
-(name and group per row) · store.json (format, source, image_size, classes, mean, std, provenance). The same input gives
-the same bytes: nothing in it says when, where or by how many workers it was written.
+(name, group and whatever else is known of each image) · store.json (format, source, image_size, classes, mean, std,
+provenance). The same input gives the same bytes: nothing in it says when, where or by how many workers it was written.
 """
 
 import csv
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from prunescope.errors import PrunescopeError
 from prunescope.files import write_csv, write_json
 
 FORMAT = "prunescope store 1"
+INDEX = ["name", "group"]  # the first columns of index.csv
 BLOCK = 8 << 20  # bytes of images looked at in one go, which bounds the memory that statistics take
 Put = Callable[[int, np.ndarray], None]  # takes the number of the first row and a block of images
 
@@ -31,7 +32,8 @@ class Store:
     """A prepared dataset in memory; `images` stays on disk until rows of it are read.
 
     images (N, image_size, image_size, 3) uint8, labels (N,) int64 indices into `classes`, splits (N,) uint8 indices
-    into SPLITS, groups and names (N,) strings; mean and std (red, green, blue) of the train split as fractions of 255.
+    into SPLITS, groups and names (N,) strings, as are further `columns` (age, sex, site), which nothing is trained on; mean and
+    std (red, green, blue) of the train split as fractions of 255.
     """
 
     images: np.ndarray
@@ -44,6 +46,7 @@ class Store:
     std: tuple[float, float, float]
     image_size: int
     provenance: dict[str, Any]
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def indices(self, split: str) -> np.ndarray:
         """Return the ascending positions (n,) int64 of the images of `split`: train, val or test."""
@@ -64,6 +67,7 @@ def write(
     source: str,
     image_size: int,
     provenance: dict[str, Any],
+    columns: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
     """Write a store as `folder`, whole or not at all; a folder of that name is replaced.
 
@@ -98,7 +102,9 @@ def write(
         mean, std = channel_statistics(pixels, train)
         np.save(temporary / "labels.npy", np.asarray(labels, dtype=np.int64))
         np.save(temporary / "splits.npy", np.asarray(splits, dtype=np.uint8))
-        write_csv(temporary / "index.csv", ["name", "group"], zip(names, groups, strict=True))
+        further = columns or {}
+        rows = zip(names, groups, *further.values(), strict=True)
+        write_csv(temporary / "index.csv", [*INDEX, *further], rows)
         about = {"format": FORMAT, "source": source, "image_size": image_size, "classes": list(classes)}
         write_json(temporary / "store.json", about | {"mean": mean, "std": std, "provenance": provenance})
 
@@ -117,7 +123,9 @@ def read(folder: Path) -> Store:
         labels, splits = (np.load(folder / name, allow_pickle=False) for name in ("labels.npy", "splits.npy"))
         with (folder / "index.csv").open(newline="", encoding="utf-8") as file:
             header, *rows = csv.reader(file)
-        names, groups = (np.array([row[column] for row in rows], dtype=np.str_) for column in (0, 1))
+        if any(len(row) != len(header) for row in rows):
+            raise ValueError("rows of index.csv are of different lengths")
+        names, groups, *further = (np.array([row[place] for row in rows], dtype=np.str_) for place in range(len(header)))
         classes, size = tuple(about["classes"]), about["image_size"]
         mean, std = _three(about["mean"]), _three(about["std"])
         provenance = about["provenance"]
@@ -125,13 +133,14 @@ def read(folder: Path) -> Store:
         raise PrunescopeError(
             f"{folder} is not a whole prepared store ({type(error).__name__}: {error}). Prepare the data again."
         ) from error
-    if images.dtype != np.uint8 or images.shape[1:] != (size, size, 3) or header != ["name", "group"]:
+    if images.dtype != np.uint8 or images.shape[1:] != (size, size, 3) or header[:2] != INDEX:
         raise PrunescopeError(
             f"{folder}: found images {images.shape} {images.dtype} and index columns {header}, wanted "
-            f"(N, {size}, {size}, 3) uint8 and name, group. Prepare the data again."
+            f"(N, {size}, {size}, 3) uint8 and name, group first. Prepare the data again."
         )
     _check(images.shape, labels, splits, names, groups, classes, place=folder)
-    return Store(images, labels, splits, groups, names, classes, mean, std, size, provenance)
+    columns = dict(zip(header[2:], further, strict=True))
+    return Store(images, labels, splits, groups, names, classes, mean, std, size, provenance, columns)
 
 
 def channel_statistics(path: Path, rows: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:

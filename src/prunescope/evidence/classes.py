@@ -28,7 +28,7 @@ def recall_changes(results: Results, cell: Cell) -> pd.DataFrame:
     predictions by all networks: it says what other test images would have given, not what other seeds would have. No rows
     where a method has not run.
     """
-    ran = list(_complete_seeds(results, cell).values())
+    ran = list(complete_seeds(results, cell).values())
     if not ran:
         return pd.DataFrame()
     names, images = ("dense", *results.grid.methods), ran[0]["dense"]
@@ -58,7 +58,7 @@ def judged_recall(results: Results) -> Mapping[tuple[Cell, str, str], Judgement]
     """
     found: dict[tuple[Cell, str, str], Estimate] = {}
     for cell in cells_of(results.grid):
-        ran = _complete_seeds(results, cell)
+        ran = complete_seeds(results, cell)
         groups = _groups(next(iter(ran.values()))["dense"]) if ran else {}
         layouts = dict(_recalls(ran, results.grid.methods, groups)) if ran else {}
         for name, comparisons in compare(layouts).items():
@@ -103,7 +103,7 @@ def _moved(of: Predictions, number: int) -> Floats:
 
 
 @lru_cache(maxsize=64)
-def _complete_seeds(results: Results, cell: Cell) -> dict[int, dict[str, Predictions]]:
+def complete_seeds(results: Results, cell: Cell) -> dict[int, dict[str, Predictions]]:
     """By seed the predictions of dense and all methods, of the seeds that have them all; of the same images in all."""
     names: tuple[str, ...] = ("dense", *results.grid.methods)
     ran: dict[int, dict[str, Predictions]] = {}
@@ -124,7 +124,7 @@ def lost_images(results: Results, cell: Cell) -> pd.DataFrame:
     predicted in the first of those. No rows where nothing was lost; no columns where a method has not run.
     """
     found: dict[str, dict[str, Any]] = {}
-    ran = _complete_seeds(results, cell)
+    ran = complete_seeds(results, cell)
     for known in ran.values():
         dense, pruned = known["dense"], {method: known[method] for method in results.grid.methods}
         lost = dense.right * np.prod([1 - of.right for of in pruned.values()], axis=0)

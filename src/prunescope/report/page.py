@@ -5,7 +5,7 @@ from pathlib import Path
 
 from prunescope.evidence.claims import judge
 from prunescope.files import write_bytes, write_text
-from prunescope.report import findings, pictures, records
+from prunescope.report import findings, pictures, records, subgroups
 from prunescope.report.blocks import Commands, Picture, Section, to_html, to_markdown
 from prunescope.results.results import Results
 
@@ -32,11 +32,12 @@ def sections(results: Results, *, provenance: Mapping[str, str], reproduce: Sequ
     """The report's content in its order."""
     judged = judge(results)
     similarity = [*records.similarity(results), *pictures.depth_figures(results), *pictures.heatmap_figures(results)]
-    return [
+    found = [
         Section("Answer", list(findings.verdict_blocks(results, judged))),
         Section("Claims", list(findings.claim_blocks(results, judged))),
         Section("Accuracy", [*findings.accuracy_blocks(results), *pictures.accuracy_figures(results)]),
         Section("Who pays", [*findings.who_pays_blocks(results), *pictures.confusion_figures(results)]),
+        Section("Who pays, by subgroup", list(subgroups.blocks(results))),
         Section("Students", list(findings.student_blocks(results))),
         Section("Layer similarity", similarity),
         Section("Budgets and costs", list(records.budgets(results))),
@@ -44,3 +45,4 @@ def sections(results: Results, *, provenance: Mapping[str, str], reproduce: Sequ
         Section("Provenance", list(records.provenance(results, provenance))),
         Section("How to reproduce", [Commands(reproduce)]),
     ]
+    return [section for section in found if section.blocks]

@@ -17,10 +17,18 @@ TAILS = (0.025, 0.975)  # between these quantiles of the draws lies the 95 % int
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """A network's predictions: `table` has `COLUMNS`, one row per test image; `source` names it in errors."""
+    """A network's predictions: `table` has `COLUMNS`, one row per test image; `source` names it in errors.
+
+    What else the table has is known of the images themselves (age, sex, site): all networks that saw them have the same.
+    """
 
     table: pd.DataFrame
     source: str
+
+    @property
+    def columns(self) -> list[str]:
+        """Of what is known of the images; none in studies that were kept before predictions had it."""
+        return [name for name in self.table.columns if name not in COLUMNS]
 
     @cached_property
     def classes(self) -> list[str]:

@@ -4,6 +4,7 @@ import sys
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
+from prunescope.columns import plain
 from prunescope.data.splits import SPLITS
 from prunescope.errors import PrunescopeError
 from prunescope.sources.archives import is_clutter, members
@@ -64,7 +65,7 @@ def class_folders(path: Path, place: Place, *, name: str, suffix: bool) -> Listi
 
 
 def table(path: Path) -> Listing:
-    """List the images of a CSV with the columns file (relative to the table), label and, if wanted, group and split."""
+    """List the images of a CSV with the columns file (relative to the table), label and, if wanted, group, split and others."""
     found = read_table(str(path), path.read_bytes(), required=["file", "label"], optional=["group", "split"], key="file")
     rows, present = sorted(found, key=_file), found[0].cells
     _check_columns(path, list(present))
@@ -93,6 +94,7 @@ def table(path: Path) -> Listing:
         places=[f"{_file(row)} ({row.place})" for row in rows],
         groups=[row.cells["group"] for row in rows] if "group" in present else None,
         given=[SPLITS.index(row.cells["split"]) for row in rows] if "split" in present else None,
+        columns={name: [plain(row.cells[name]) for row in rows] for name in present if name.strip() and name not in COLUMNS},
     )
 
 

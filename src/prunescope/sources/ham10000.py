@@ -10,7 +10,16 @@ from prunescope.errors import PrunescopeError
 from prunescope.sources.archives import members
 from prunescope.sources.checksums import Official, record
 from prunescope.sources.fetch import fetch_all
-from prunescope.sources.isic import TEST_SET, Photograph, check_counterparts, photographs, read_challenge, read_diagnoses
+from prunescope.sources.isic import (
+    PERSON,
+    TEST_SET,
+    Diagnosis,
+    Photograph,
+    check_counterparts,
+    photographs,
+    read_challenge,
+    read_diagnoses,
+)
 from prunescope.sources.listing import Listing, Place, checked_mirror, mention_lacking
 
 DATAVERSE = "https://dataverse.harvard.edu/api/access/datafile"  # doi:10.7910/DVN/DBW86T
@@ -34,7 +43,7 @@ HINT = f"Without a network, put {', '.join(OFFICIAL)} into a folder ham10000 and
 class _Part:
     """Images with their lesions and diagnoses, and the files that they are from."""
 
-    diagnoses: dict[str, tuple[str, str]]
+    diagnoses: dict[str, Diagnosis]
     images: dict[str, Photograph]
     files: list[dict[str, Any]]
 
@@ -54,17 +63,18 @@ def find(place: Place) -> Listing:
         raise PrunescopeError(f"found {len(both)} images in HAM10000 and in ISIC 2018's test set, the first is {both[0]}.")
     diagnoses, images = train.diagnoses | test.diagnoses, train.images | test.images
     names = sorted(diagnoses)
-    classes = sorted({diagnosis for _, diagnosis in diagnoses.values()})
+    classes = sorted({diagnosis.name for diagnosis in diagnoses.values()})
     return Listing(
         names=names,
-        labels=[classes.index(diagnoses[name][1]) for name in names],
+        labels=[classes.index(diagnoses[name].name) for name in names],
         classes=classes,
         files=[*train.files, *test.files],
         read=lambda row: images[names[row]].read(),
         loose=["JPEG files" if images[name].loose else None for name in names],
         places=[images[name].place for name in names],
-        groups=[diagnoses[name][0] for name in names],
+        groups=[diagnoses[name].lesion for name in names],
         given=[SPLITS.index("test" if name in test.diagnoses else "train") for name in names] if test.diagnoses else None,
+        columns={column: [diagnoses[name].person[place] for name in names] for place, column in enumerate(PERSON)},
     )
 
 

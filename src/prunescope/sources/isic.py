@@ -4,17 +4,28 @@ import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
+from prunescope.columns import UNKNOWN, known, numbers, plain
 from prunescope.errors import PrunescopeError
 from prunescope.sources.archives import members
 from prunescope.sources.tables import read_table
 
 CLASSES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
 TEST_SET = "ISIC2018_Task3_Test"  # how the names of its files begin
+PERSON = ("age", "sex", "localization")  # columns about the person: kept, and unknown where a copy of the table lacks them
 
 
-def read_diagnoses(place: str, content: bytes) -> dict[str, tuple[str, str]]:
-    """Return image id -> (lesion id, diagnosis) of HAM10000's kind of table, whose other columns differ between copies.
+class Diagnosis(NamedTuple):
+    """What a table says of an image; `person` has the values of `PERSON`."""
+
+    lesion: str
+    name: str
+    person: tuple[str, ...]
+
+
+def read_diagnoses(place: str, content: bytes) -> dict[str, Diagnosis]:
+    """Return the diagnoses by image id of HAM10000's kind of table, whose columns beyond those of `PERSON` differ between copies.
 
     Its cells are divided by commas, or by tabulators as Dataverse re-exports them.
     """
@@ -30,11 +41,20 @@ def read_diagnoses(place: str, content: bytes) -> dict[str, tuple[str, str]]:
                 f"{row.place}: found lesion {row.cells['lesion_id']} with dx {row.cells['dx']} after {first}, wanted "
                 "one diagnosis."
             )
-    return {row.cells["image_id"]: (row.cells["lesion_id"], row.cells["dx"]) for row in rows}
+    return {of["image_id"]: Diagnosis(of["lesion_id"], of["dx"], _person(of)) for of in (row.cells for row in rows)}
 
 
-def read_challenge(place: str, content: bytes) -> dict[str, tuple[str, str]]:
-    """Return the same of a challenge's table: a column per diagnosis, 1 in the right one. Lesions are not known: each its own."""
+def _person(cells: Mapping[str, str]) -> tuple[str, ...]:
+    """The values of `PERSON`, written in one way: copies of the table have an age as 80 or as 80.0."""
+    values = known(plain(cells.get(name, "")) for name in PERSON).tolist()
+    return tuple(value if (as_number := numbers([value])) is None else f"{as_number[0]:g}" for value in values)
+
+
+def read_challenge(place: str, content: bytes) -> dict[str, Diagnosis]:
+    """Return the same of a challenge's table: a column per diagnosis, 1 in the right one.
+
+    Neither lesions nor persons are known: each image is its own lesion.
+    """
     rows = read_table(place, content, required=["image", *(name.upper() for name in CLASSES)], key="image")
     found = {}
     for row in rows:
@@ -42,7 +62,7 @@ def read_challenge(place: str, content: bytes) -> dict[str, tuple[str, str]]:
         chosen = [name for name, value in values.items() if value in ("1", "1.0")]
         if len(chosen) != 1 or any(value not in ("0", "0.0", "1", "1.0") for value in values.values()):
             raise PrunescopeError(f"{row.place}: found {', '.join(values.values())}, wanted 1 in one column and 0 in the others.")
-        found[row.cells["image"]] = (row.cells["image"], chosen[0])
+        found[row.cells["image"]] = Diagnosis(row.cells["image"], chosen[0], (UNKNOWN,) * len(PERSON))
     return found
 
 

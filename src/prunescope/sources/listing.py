@@ -4,7 +4,7 @@ import contextlib
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ class Listing:
     places: list[str] | None = None  # how errors name the image, where its name is not enough
     groups: list[str] | None = None  # None: each image is its own
     given: list[int] | None = None  # split codes where the source has splits
+    columns: dict[str, list[str]] = field(default_factory=dict)  # what else its table says of each image
 
 
 def checked_mirror(place: Place) -> Path | None:

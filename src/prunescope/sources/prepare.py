@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from prunescope.columns import known
 from prunescope.data import store
 from prunescope.data.splits import complete, counts
 from prunescope.errors import PrunescopeError
@@ -48,7 +49,8 @@ def prepare(
 ) -> dict[str, Any]:
     """Write the prepared store of `source` to the folder `out`, whole or not at all, and return what is to be known of it.
 
-    That is its `splits.counts`, conversions, duplicates, and `files`: SHA-256 by name, and whether they are the official ones.
+    That is its `splits.counts`, how many values each further column has, conversions, duplicates, and `files`: SHA-256 by name,
+    and whether they are the official ones.
 
     `image_size` in pixels; fractions are of images (see `splits.complete`), `test_fraction` None keeps the official
     test split. Files are looked up in `mirror`, else downloaded into `cache`; `path` is what source "folder" reads.
@@ -68,6 +70,7 @@ def prepare(
         given = None if listing.given is None else np.array(listing.given, dtype=np.uint8)
         codes = complete(labels, groups, given, **shares, seed=split_seed, classes=listing.classes)
         metrics = counts(labels, groups, codes, listing.classes)
+        metrics["columns"] = {name: len(set(known(cells).tolist())) for name, cells in listing.columns.items()}
 
         def images(put: store.Put) -> dict[str, Any]:
             """Decode into the store; what was decoded goes into the metrics, and the files' provenance is returned."""
@@ -91,6 +94,7 @@ def prepare(
             classes=listing.classes,
             source=source,
             image_size=image_size,
+            columns=listing.columns,
             provenance={
                 "licence": about.licence,
                 "citation": about.citation,
