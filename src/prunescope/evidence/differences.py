@@ -15,15 +15,15 @@ import pandas as pd
 
 from prunescope.evidence import endpoints
 from prunescope.evidence.inference import OPEN, Judgement, judge_all
-from prunescope.evidence.layouts import Compared, Key, Layout, compare, of_series
+from prunescope.evidence.layouts import Compared, Key, Layout, Weights, compare, of_series
 from prunescope.evidence.seeds import what_would_decide
 from prunescope.evidence.text import NOTHING
-from prunescope.results.grid import Cell, cells_of
+from prunescope.results.grid import BASE, DENSE, TAUGHT, Cell, cells_of
 from prunescope.results.predictions import same_images
 from prunescope.results.results import Results
 
 Name = TypeVar("Name")
-CONTROLS = ("dense", "student-alone", "student-dense")  # the same networks in the cells of all levels
+CONTROLS = (BASE, DENSE, TAUGHT, "student-alone", "student-dense")  # the same networks in the cells of all levels
 Pair = tuple[str, str]  # what, less what
 
 
@@ -53,7 +53,12 @@ def named(pair: Pair) -> str:
     return f"{pair[0]} − {pair[1]}"
 
 
-def layout(results: Results, cell: Cell, arms: Sequence[str], compared: Sequence[Pair]) -> Layout:
+def weights_of(compared: Sequence[Pair]) -> dict[str, Weights]:
+    """Pairs as weights of arms, by name."""
+    return {named(pair): {pair[0]: 1.0, pair[1]: -1.0} for pair in compared}
+
+
+def layout(results: Results, cell: Cell, arms: Sequence[str], compared: Mapping[str, Weights]) -> Layout:
     """The primary endpoint of a cell's networks by seed."""
     measure = results.grid.primary_of(cell.dataset)
     values = {name: endpoints.by_seed(results, cell, name) for name in arms}
@@ -64,15 +69,14 @@ def layout(results: Results, cell: Cell, arms: Sequence[str], compared: Sequence
             draws[name, seed] = moved
             first = first or known
             same_images(known, first)
-    weights = {named(pair): {pair[0]: 1.0, pair[1]: -1.0} for pair in compared}
-    return Layout(values, weights, draws, cell.dataset, f"{cell.model} on {cell.dataset}", CONTROLS)
+    return Layout(values, compared, draws, cell.dataset, f"{cell.model} on {cell.dataset}", CONTROLS)
 
 
 @lru_cache(maxsize=8)
 def judged(results: Results) -> Mapping[Cell, Mapping[Pair, Compare]]:
     """Every pair of every cell, judged in its family."""
     every, arms = list(pairs(results.grid.methods)), ("dense", *results.grid.methods)
-    found = compare({cell: layout(results, cell, arms, every) for cell in cells_of(results.grid)})
+    found = compare({cell: layout(results, cell, arms, weights_of(every)) for cell in cells_of(results.grid)})
     made: dict[Cell, dict[Pair, Compare]] = {cell: {} for cell in found}
     for family in ([pair for pair in every if "dense" in pair], [pair for pair in every if "dense" not in pair]):
         among = {cell: {pair: of[named(pair)] for pair in family} for cell, of in found.items()}

@@ -24,7 +24,9 @@ def headline_table(results: Results) -> pd.DataFrame:
         row = (
             cell.labels() | {"endpoint %": endpoints.title(measure)} | {"n": counts([len(of) for of in arms.values() if len(of)])}
         )
-        rows.append(row | {n: percent(of[measure]) if len(of) else NOT_RUN for n, of in arms.items()})
+        row |= {n: percent(of[measure]) if len(of) else NOT_RUN for n, of in arms.items()}
+        kept = {n: mean(of["nonzero_macs"] / of["macs"] * 100, ".0f") for n, of in arms.items() if n != "dense" and len(of)}
+        rows.append(row | {"MACs left %": ", ".join(f"{n} {share}" for n, share in kept.items())})
     return pd.DataFrame(rows)
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 from prunescope.evidence.text import NOT_RUN, mean, millions, spread, view
 from prunescope.results.grid import Cell, arms_of
 from prunescope.results.results import Results
-from prunescope.results.summary import runs
+from prunescope.results.summary import RATES, runs
 
 
 def storage_table(results: Results) -> pd.DataFrame:
@@ -85,6 +85,7 @@ def budget_table(results: Results) -> pd.DataFrame:
             "n": str(len(arm)),
             "steps": mean(arm["steps"]) if len(arm) else NOT_RUN,
             "epochs": mean(arm["epochs"], ".2f"),
+            "rate after last pruning %": mean(arm[RATES] * 100, ".0f"),
             "seconds": spread(arm["seconds"], ".1f"),
             "images per second": mean(arm["images_per_second"]),
         }

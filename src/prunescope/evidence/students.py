@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import pandas as pd
 
-from prunescope.evidence.differences import Compare, judge, layout
+from prunescope.evidence.differences import Compare, judge, layout, weights_of
 from prunescope.evidence.layouts import compare
 from prunescope.evidence.text import NOT_RUN, NOTHING, mean, millions, percent, view
 from prunescope.results import predictions
@@ -26,7 +26,7 @@ def judged_gains(results: Results) -> Mapping[tuple[Cell, str], Compare]:
         if cell.model in grid.teachers:
             taught = [*(("dense",) if cell.sparsity == levels(grid)[0] else ()), *grid.methods]
             arms = [f"student-{name}" for name in ("alone", "dense", *grid.methods)]
-            found[cell] = layout(results, cell, arms, [(f"student-{name}", "student-alone") for name in taught])
+            found[cell] = layout(results, cell, arms, weights_of([(f"student-{name}", "student-alone") for name in taught]))
     made = {}
     for cell, of in judge(compare(found), grid.margin).items():
         for name, compared in of.items():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from prunescope.evidence.claims import judge
 from prunescope.files import write_bytes, write_text
-from prunescope.report import findings, pictures, records, subgroups
+from prunescope.report import causes, findings, pictures, records, subgroups
 from prunescope.report.blocks import Commands, Picture, Section, to_html, to_markdown
 from prunescope.results.results import Results
 
@@ -36,6 +36,7 @@ def sections(results: Results, *, provenance: Mapping[str, str], reproduce: Sequ
         Section("Answer", list(findings.verdict_blocks(results, judged))),
         Section("Claims", list(findings.claim_blocks(results, judged))),
         Section("Accuracy", [*findings.accuracy_blocks(results), *pictures.accuracy_figures(results)]),
+        Section("Causes and controls", list(causes.blocks(results))),
         Section("Who pays", [*findings.who_pays_blocks(results), *pictures.confusion_figures(results)]),
         Section("Who pays, by subgroup", list(subgroups.blocks(results))),
         Section("Students", list(findings.student_blocks(results))),

@@ -25,7 +25,8 @@ def budgets(results: Results) -> Iterator[Block]:
         yield Text(f"Attention: the arms of {', '.join(mixed)} started from different base checkpoints.")
     yield Table(
         storage.budget_table(results),
-        "Training after the base checkpoint, prune and finetune stages together. Source: metrics/summary.csv.",
+        "Training after the base checkpoint, prune and finetune stages together; of the budget's summed learning rate, the share "
+        "that came after the last pruning. Source: metrics/summary.csv.",
         labels=4,
     )
     yield Text(" ".join(filter(None, (STORAGE, storage.macs_without_weights(results), storage.measured_speed(results)))))
