@@ -49,7 +49,7 @@ def headline() -> str:
 
 def verdicts() -> str:
     """The paper's conclusions judged by the kept study."""
-    return _markdown(claims_table(judged())[["conclusion of the paper", "verdict", "cells"]], labels=3)
+    return _markdown(claims_table(judged())[["conclusion of the paper", "verdict"]], labels=2)
 
 
 def short() -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from prunescope.evidence import endpoints
 from prunescope.evidence.claims import FAILS, HOLDS, Judged, overall
-from prunescope.evidence.classes import FEWEST, judged_recall
+from prunescope.evidence.classes import judged_recall
 from prunescope.evidence.differences import Compare, Pair, judged
 from prunescope.evidence.facts import budgets_differ
 from prunescope.evidence.inference import BETTER, EQUAL, NOT_RUN, OPEN, WORSE
@@ -86,7 +86,7 @@ def _seen(cells: list[Contest], results: Results) -> str:
     over = "new seeds and test images" if images else "new seeds"
     counted = (
         f"of {len(every)} differences between methods {len(shown)} are shown, {equal} equal within the margin, {unsure} open "
-        f"(over {over}, allowing for their number)"
+        f"(not enough data); over {over}, allowing for their number"
     )
     if not shown:
         return (
@@ -116,10 +116,11 @@ def _meaning(results: Results, judged: Judged, cells: list[Contest]) -> str:
     counts = {kind: verdicts.count(kind) for kind in (HOLDS, FAILS, EQUAL, OPEN, NOT_RUN)}
     missing = f" ({counts[NOT_RUN]} not run)" if counts[NOT_RUN] else ""
     about = "" if len(verdicts) == len(judged) else " that this study is about"
-    not_so = f"{counts[FAILS] + counts[EQUAL]} do not ({counts[EQUAL]} of them as the difference is within the margin)"
+    equal = f" ({counts[EQUAL]} equal within the margin)" if counts[EQUAL] else ""
+    no = counts[FAILS] + counts[EQUAL]
     return (
-        f"Of the paper's {len(verdicts)} conclusions{about} {counts[HOLDS]} hold here, {not_so}, and of {counts[OPEN]} there is "
-        f"not enough data{missing}{_who_pays(results, cells)}."
+        f"Of the paper's {len(verdicts)} conclusions{about} {counts[HOLDS]} hold here, {no} do not{equal}, {counts[OPEN]} are "
+        f"open{missing}{_who_pays(results, cells)}."
     )
 
 
@@ -130,7 +131,7 @@ def _who_pays(results: Results, cells: list[Contest]) -> str:
     looked = {key: of for key, of in found.items() if key[0] in ours and of.estimate.n}
     if not looked:
         return ""
-    among = f"of {len(looked):,} looked at, over seeds and images; classes of fewer than {FEWEST} groups left out"
+    among = f"of {len(looked):,} looked at, over seeds and images"
     lost = {key: of for key, of in looked.items() if of.verdict == WORSE}
     if not lost:
         return f"; no class is shown to lose recall ({among})"

@@ -89,8 +89,8 @@ def who_pays_blocks(results: Results) -> Iterator[Block]:
         f"up to {classes.SHOWN} classes, those that lose most on average first. In brackets 95 % intervals over test images, "
         "resampled by group (lesion); a dot where they leave zero out (with many classes some do so by chance alone, one in "
         "twenty). Two dots where the loss or gain is shown over new seeds and test images, allowing for all classes, methods and "
-        "cells (Holm): trained again, a network wins and loses classes that pruning has nothing to do with. Source: the "
-        "predictions under metrics/evaluate.",
+        f"cells (Holm; classes of fewer than {classes.FEWEST} groups are not judged): trained again, a network wins and loses "
+        "classes that pruning has nothing to do with. Source: the predictions under metrics/evaluate.",
         labels=4,
     )
     yield Table(

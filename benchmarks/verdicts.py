@@ -1,0 +1,120 @@
+"""How often verdicts say what is not so, and how often they find what is: simulated, by the page's rule and others.
+
+    python benchmarks/verdicts.py
+
+Cells of dense and three methods; what is compared are the methods, in all cells one family at 5 %. Prints Markdown.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from prunescope.evidence.inference import noise_of_pairs
+
+Floats = NDArray[np.float64]
+PAIRS = ((1, 2), (1, 3), (2, 3))  # of dense, oneshot, layerwise, iterative
+STUDIES = 10_000
+ARMS = {
+    "all arms alike": (1, 1, 1, 1),
+    "one method twice as noisy": (1, 1, 1, 2),
+    "one method three times": (1, 1, 1, 3),
+    "the control twice": (2, 1, 1, 1),
+    "one method half as noisy": (1, 1, 1, 0.5),
+}
+RULES = ("t of each pair, Bonferroni", "pooled", "moderated over cells", "largest of three, own in full", "the page's")
+
+
+def errors(values: Floats) -> tuple[Floats, Floats, float]:
+    """Of values (B, cells, arms, seeds): pooled noise (B, cells), each pair's own half variance (B, cells, pairs), freedom."""
+    *_, arms, seeds = values.shape
+    left = values - values.mean(-1, keepdims=True) - values.mean(-2, keepdims=True) + values.mean((-1, -2), keepdims=True)
+    freedom = (arms - 1) * (seeds - 1)
+    own = np.stack([(values[..., a, :] - values[..., b, :]).var(-1, ddof=1) / 2 for a, b in PAIRS], axis=-1)
+    return (left**2).sum((-1, -2)) / freedom, own, freedom
+
+
+def moderated(pooled: Floats, freedom: float) -> tuple[Floats, Floats]:
+    """Variances (B, cells) shrunk to each other, with their degrees of freedom (Smyth 2004)."""
+    from scipy.special import digamma, polygamma
+
+    cells = pooled.shape[1]
+    if cells == 1:
+        return pooled, np.full(pooled.shape, freedom)
+    logs = np.log(pooled) - digamma(freedom / 2) + np.log(freedom / 2)
+    spread = logs.var(1, ddof=1) - polygamma(1, freedom / 2)
+    differ, half = spread > 0, np.full(len(spread), 1e6)
+    for _ in range(60):  # Newton's inverse of the trigamma function
+        now = polygamma(1, half[differ])
+        half[differ] = np.maximum(half[differ] + now * (1 - now / spread[differ]) / polygamma(2, half[differ]), 1e-3)
+        half[differ] = np.where(half[differ] > 1e5, 0.5 + 1 / spread[differ], half[differ])
+    prior = np.where(differ, 2 * half, np.inf)[:, None]
+    level = np.where(differ, np.exp(logs.mean(1) + digamma(half) - np.log(half)), pooled.mean(1))[:, None]
+    known = np.where(np.isfinite(prior), prior, 0)
+    after = np.where(np.isfinite(prior), (known * level + freedom * pooled) / (known + freedom), level)
+    return after, np.broadcast_to(np.minimum(prior + freedom, cells * freedom), pooled.shape)
+
+
+def found(values: Floats, rule: str) -> NDArray[np.bool_]:
+    """Whether each comparison (B, cells x pairs) is called unlike zero."""
+    pooled, own, freedom = errors(values)
+    means = values.mean(-1)
+    differences = np.stack([means[..., a] - means[..., b] for a, b in PAIRS], axis=-1)
+    df = np.full(own.shape, float(freedom))
+    if rule == RULES[0]:
+        variance, df = own, np.full(own.shape, values.shape[-1] - 1.0)
+    elif rule == RULES[2]:
+        shrunk, freed = moderated(pooled, freedom)
+        variance, df = np.repeat(shrunk[..., None], 3, -1), np.repeat(freed[..., None], 3, -1)
+    elif rule == RULES[3]:
+        relative = own / pooled[..., None]
+        variance = pooled[..., None] * np.maximum(np.maximum(1, relative.mean(1, keepdims=True)), relative)
+    elif rule == RULES[4]:
+        variance = np.stack([noise_of_pairs(*study) for study in zip(own, pooled, strict=True)])
+    else:
+        variance = np.repeat(pooled[..., None], 3, -1)
+    p = 2 * stats.t.sf(np.abs(differences) / np.sqrt(2 * variance / values.shape[-1]), df).reshape(len(values), -1)
+    if rule == RULES[0]:
+        return p < 0.05 / p.shape[1]
+    order = np.argsort(p, axis=1)
+    steps = np.maximum.accumulate(np.take_along_axis(p, order, 1) * np.arange(p.shape[1], 0, -1), axis=1)
+    adjusted = np.empty_like(p)
+    np.put_along_axis(adjusted, order, steps, 1)
+    return adjusted < 0.05
+
+
+def studies(seed: int, cells: int, seeds: int, arms: tuple[float, ...], noisier: float = 1.0) -> Floats:
+    """Nothing but noise; half of the cells `noisier` than the others."""
+    values = np.random.default_rng(seed).normal(size=(STUDIES, cells, 4, seeds)) * np.array(arms)[:, None]
+    values[:, cells // 2 :] *= noisier
+    return values
+
+
+def main() -> None:
+    print(f"| studies of noise alone | cells | seeds | {' | '.join(RULES)} |\n| :-- | --: | --: |{' --: |' * len(RULES)}")
+
+    def row(name: str, values: Floats, which: slice = slice(None)) -> None:
+        rates = [found(values, rule)[:, which].any(1).mean() * 100 for rule in RULES]
+        print(f"| {name} | {values.shape[1]} | {values.shape[3]} | {' | '.join(f'{rate:.1f}' for rate in rates)} |", flush=True)
+
+    for name, arms in ARMS.items():
+        row(name, studies(0, 6, 3, arms))
+    different = studies(1, 6, 3, (1, 1, 1, 1))
+    for cell in range(6):
+        different[:, cell, 1 + cell % 3] *= 2
+    row("another method twice in each cell", different)
+    row("half of the cells 1.5 times as noisy", studies(2, 6, 3, (1, 1, 1, 1), 1.5))
+    row("half of the cells three times", studies(3, 6, 3, (1, 1, 1, 1), 3.0))
+    for cells, seeds in ((1, 3), (2, 3), (6, 2), (6, 5)):
+        row("one method twice as noisy", studies(4, cells, seeds, (1, 1, 1, 2)))
+    print(f"\n| an effect of 3 deviations is found | cells | seeds | {' | '.join(RULES)} |")
+    print(f"| :-- | --: | --: |{' --: |' * len(RULES)}")
+    for cells, seeds in ((1, 3), (2, 3), (6, 3), (6, 5)):
+        values = studies(5, cells, seeds, (1, 1, 1, 1))
+        values[:, 0, 1] += 3 * math.sqrt(2)
+        row("oneshot of one cell", values, slice(0, 1))
+
+
+if __name__ == "__main__":
+    main()
