@@ -127,6 +127,25 @@ def test_few_that_all_changed_alike_are_judged_as_mcnemar_does():
     assert change / np.sqrt(variance) == pytest.approx(-6 / np.sqrt(6))
 
 
+def test_what_seeds_move_is_at_least_what_it_is_on_average():
+    """Two changes with the same error by images; seeds happen to agree about the first and not about the second."""
+    quiet, moved = (
+        subgroup_errors.Errors(groups=1e-4, groups_freedom=500, spread=of, churn=1e-4, own=0.0, seeds=3, seeds_freedom=6)
+        for of in (1e-4, 31e-4)
+    )
+    alone, _ = subgroup_errors.p_values([quiet, quiet], [0.03, 0.03])
+    beside, other = subgroup_errors.p_values([quiet, moved], [0.03, 0.03])
+    assert alone == pytest.approx(0.0028, abs=2e-4), "t of 3 with 500 degrees of freedom: the seeds say churn alone"
+    assert 0.1 < beside < other < 0.5, "half of the 30e-4 that the other moves beyond churn, over three seeds"
+
+
+def test_all_images_are_shown_and_never_among_the_subgroups():
+    results = planted(images_of(500), {"layerwise": lambda of: 0.5 * np.ones(len(of))})
+    assert named(results) and not [name for _, _, name, _, _ in named(results) if name == subgroups.EVERY]
+    shown = row(subgroup_table(results), subgroup="all images", measure="balanced accuracy")
+    assert shown["images"] == "500" and not shown["layerwise, points"].endswith("•")
+
+
 def test_holm_by_hand():
     assert subgroup_errors.holm([0.01, 0.04, 0.03, 0.005]).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert subgroup_errors.holm([0.9, 0.8]).tolist() == [1, 1] and len(subgroup_errors.holm([])) == 0
