@@ -1,0 +1,103 @@
+"""Schedule and levels as two factors, controls, and prune potential, on planted numbers."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from prunescope.evidence import contrasts, potential
+from prunescope.results.grid import controls as arms_of_model
+from prunescope.results.reading import Files
+from prunescope.results.results import Results
+from prunescope.results.summary import COLUMNS
+from report_fakes import make_study
+
+SIX = ("oneshot", "layerwise", "iterative", "oneshot-uniform", "layerwise-global", "iterative-uniform")
+SEEDS = (0, 1, 2, 3)
+
+
+def planted(accuracy: dict[str, float], *, levels: tuple[float, ...] = (0.8,), noise: float = 0.001, **study) -> Results:
+    """Networks of these accuracies at every level (minus a slope of 0.2 from 0.8 on), with noise by seed and network."""
+    generator, rows = np.random.default_rng(1), []
+    grid = make_study(models=("vgg16",), seeds=SEEDS, sparsities=levels, primary={"digits": "accuracy"}, **study)
+    for method, level in arms_of_model(grid, "vgg16"):
+        for seed in SEEDS:
+            value = accuracy.get(method, 0.9) - 0.2 * max(level - 0.8, 0) * (method != "dense") + generator.normal(0, noise)
+            kept = {"macs": 100.0, "nonzero_macs": 20.0 if method.endswith("uniform") else 48.0}
+            key = {"dataset": "digits", "model": "vgg16", "kind": "any", "method": method, "sparsity": level, "seed": seed}
+            rows.append(key | {"accuracy": value, "balanced_accuracy": value} | kept)
+    return Results(grid, Files(Path("nowhere")), pd.DataFrame(rows, columns=list(COLUMNS)))
+
+
+def effect(results: Results, of, name: str) -> tuple[float, str]:
+    [found] = contrasts.judged(results, of).values()
+    return found[name].judgement.estimate.mean, found[name].verdict
+
+
+def test_levels_and_schedules_are_told_apart():
+    """Uniform levels cost four points, whatever the schedule; layerwise two more, whatever the levels."""
+    cost = {name: 0.04 * (name in ("layerwise", "oneshot-uniform", "iterative-uniform")) for name in SIX}
+    cost["layerwise"] += 0.02
+    cost["layerwise-global"] += 0.02
+    results = planted({name: 0.9 - of for name, of in cost.items()}, methods=SIX)
+    mean, verdict = effect(results, contrasts.factorial, "levels: uniform − global")
+    assert mean == pytest.approx(-4, abs=0.15) and verdict == "worse"
+    mean, verdict = effect(results, contrasts.factorial, "schedule: layerwise − oneshot")
+    assert mean == pytest.approx(-2, abs=0.15) and verdict == "worse"
+    mean, verdict = effect(results, contrasts.factorial, "schedule: iterative − oneshot")
+    assert mean == pytest.approx(0, abs=0.15) and verdict == "equal within the margin"
+    table = contrasts.levels_table(results)
+    assert table["uniform: MACs left %"].tolist() == ["20.0", "48.0", "20.0"], "layerwise is the uniform one of its schedule"
+    assert len(contrasts.table(results, contrasts.factorial)) == 7
+
+
+def test_one_schedule_in_both_forms_is_no_factorial():
+    assert contrasts.table(planted({}, methods=("oneshot", "oneshot-uniform")), contrasts.factorial).empty
+
+
+def test_controls_say_whether_pruning_was_needed():
+    methods = ("oneshot", "random", "oneshot-taught")
+    values = {
+        "base": 0.88,
+        "dense": 0.9,
+        "dense-taught": 0.92,
+        "oneshot": 0.89,
+        "oneshot-taught": 0.91,
+        "narrow": 0.87,
+        "random": 0.5,
+    }
+    results = planted(values, methods=methods, narrow=("vgg16",), taught=("vgg16",))
+    wanted = {
+        "dense − base": 2, "dense-taught − dense": 2, "oneshot − narrow": 2, "oneshot − random": 39,
+        "oneshot-taught − oneshot": 2, "oneshot-taught − dense-taught": -1, "random − narrow": -37, "oneshot-taught − narrow": 4,
+    }  # fmt: skip
+    [found] = contrasts.judged(results, contrasts.controls).values()
+    assert {name: round(of.judgement.estimate.mean) for name, of in found.items()} == wanted
+    assert found["dense − base"].verdict == "better" and found["random − narrow"].verdict == "worse"
+
+
+def test_controls_that_did_not_run_have_no_row():
+    results = planted({}, methods=("oneshot",), narrow=("vgg16",))
+    summary = results.summary[results.summary["method"] != "narrow"]
+    assert contrasts.table(Results(results.grid, results.files, summary), contrasts.controls)["effect"].tolist() == [
+        "dense − base"
+    ]
+
+
+def test_prune_potential_is_the_last_level_without_a_loss_that_matters():
+    """One-shot loses 1.5 points at 0.9, iterative as much at 0.98; the margin is one."""
+    results = planted(
+        {"oneshot": 0.905, "iterative": 0.92, "dense": 0.9, "layerwise": 0.88},
+        levels=(0.8, 0.5, 0.9, 0.98), methods=("oneshot", "layerwise", "iterative"),
+    )  # fmt: skip
+    table = potential.table(results).set_index("method")
+    assert table["no loss shown up to"].to_dict() == {"oneshot": "80 %", "layerwise": "–", "iterative": "90 %"}
+    assert table["shown to be without loss up to"].to_dict() == {"oneshot": "80 %", "layerwise": "–", "iterative": "90 %"}
+    noisy = planted({"oneshot": 0.895, "dense": 0.9}, levels=(0.8, 0.9), methods=("oneshot",), noise=0.03)
+    [row] = potential.table(noisy).to_dict("records")
+    assert (row["no loss shown up to"], row["shown to be without loss up to"]) == ("90 %", "–"), "few seeds show little"
+
+
+def test_one_level_has_no_potential():
+    assert potential.table(planted({}, methods=("oneshot",))).empty
