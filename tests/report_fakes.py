@@ -115,7 +115,7 @@ def write_history(path: Path, rows: list[tuple[int, str, float, float, int]]) ->
         for number, (step, event, accuracy, sparsity, layers) in enumerate(rows):
             writer.writerow([step, step / 10, number, event, "val", 1 - accuracy, accuracy, 0.01, sparsity, layers])
             if event == "trained":
-                writer.writerow([step, step / 10, number, event, "train", 0.01, 0.5, 0.01, sparsity, layers])
+                writer.writerow([step, step / 10, number, event, "train", 0.01, accuracy - 0.02, 0.01, sparsity, layers])
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -123,15 +123,17 @@ def write_json(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content))
 
 
-def write_matrix(folder: Path, a: str, b: str, rows: list[str], columns: list[str], *, dead: int | None = None) -> None:
-    """Similarity falls with distance in depth; layer `dead` of `a` is undefined (empty cells)."""
+def write_matrix(
+    folder: Path, a: str, b: str, rows: list[str], columns: list[str], *, dead: int | None = None, less: float = 0.05
+) -> None:
+    """Similarity falls with distance in depth and is `less` between networks; layer `dead` of `a` is undefined (empty cells)."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{a}--{b}.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["", *columns])
         for i, name in enumerate(rows):
             far = [abs(i / len(rows) - j / len(columns)) for j in range(len(columns))]
-            cells = ["" if i == dead else math.exp(-3 * gap) - (0.0 if a == b else 0.05) for gap in far]
+            cells = ["" if i == dead else math.exp(-3 * gap) - (0.0 if a == b else less) for gap in far]
             writer.writerow([name, *cells])
 
 
@@ -160,8 +162,9 @@ def plant(metrics: Path, study: Grid, layers: dict[str, int] | None = None, *, c
 def plant_dense(metrics: Path, study: Grid, model: str, dataset: str, seed: int) -> None:
     cell = f"{model}-{dataset}-{seed}"
     end = accuracy_of(model, "dense", seed)
-    write_evaluate(metrics / "evaluate" / cell / "dense.json", end, 0.0)
-    write_training(metrics / "finetune" / cell / "dense.json", STEPS)
+    for name, stage, accuracy in (("base", f"pretrain/{cell}", end - 0.01), ("dense", f"finetune/{cell}/dense", end)):
+        write_evaluate(metrics / "evaluate" / cell / f"{name}.json", accuracy, 0.0)
+        write_training(metrics / f"{stage}.json", STEPS)
     rows = [
         (0, "start", end - 0.01, 0.0, 0),
         *((10 * i, "trained", end - 0.002 * (4 - i), 0.0, 0) for i in range(1, 5)),
@@ -208,7 +211,8 @@ def plant_cka(metrics: Path, study: Grid, model: str, cell: str, layers: dict[st
             write_matrix(folder, a, b, names, names, dead=2 if a == "layerwise" else None)
     if model in study.teachers:
         for method in study.methods:
-            write_matrix(folder, f"student-{method}", method, layer_names("vgg11", layers.get("vgg11", 4)), names)
+            for student, less in ((f"student-{method}", 0.05), ("student-alone", 0.15)):
+                write_matrix(folder, student, method, layer_names("vgg11", layers.get("vgg11", 4)), names, less=less)
     inside = {network: interval(0.5 + 0.01 * place) for place, network in enumerate(networks)}
     pairs = [*combinations(networks, 2), ("dense", "untrained")]
     diagonal = {f"{a}--{b}": interval(0.9 - 0.1 * place) for place, (a, b) in enumerate(pairs)}

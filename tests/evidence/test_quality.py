@@ -20,7 +20,7 @@ def test_headline_has_a_column_per_network(tree):
     (metrics / "evaluate/densenet169-digits-0.8-0/iterative.json").unlink()
     (metrics / "evaluate/densenet169-digits-0.8-1/iterative.json").unlink()
     table = quality.headline_table(opened(metrics, study))
-    assert list(table.columns) == ["model", "data", "sparsity %", "endpoint %", "n", "dense", *study.methods]
+    assert list(table.columns) == ["model", "data", "sparsity %", "endpoint %", "n", "dense", *study.methods, "MACs left %"]
     found = row(table, model="vgg16")
     assert found["dense"] == "96.8 ± 0.3"  # 0.970 and 0.966
     assert row(table, model="densenet169")["iterative"] == "not run"

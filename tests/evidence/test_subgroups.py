@@ -146,11 +146,6 @@ def test_all_images_are_shown_and_never_among_the_subgroups():
     assert shown["images"] == "500" and not shown["layerwise, points"].endswith("•")
 
 
-def test_holm_by_hand():
-    assert subgroup_errors.holm([0.01, 0.04, 0.03, 0.005]).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert subgroup_errors.holm([0.9, 0.8]).tolist() == [1, 1] and len(subgroup_errors.holm([])) == 0
-
-
 def test_studies_without_columns_say_nothing():
     images = images_of(60)[["name", "group", "actual"]]
     results = planted(images)

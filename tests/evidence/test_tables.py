@@ -15,7 +15,7 @@ from report_fakes import STEPS, accuracy_of, opened, row
 def test_accuracy_table_gives_mean_sample_std_and_n(tree):
     metrics, study = tree(seeds=(0, 1, 2), sparsities=(0.8, 0.5))
     table = quality.accuracy_table(opened(metrics, study))
-    assert len(table) == 2 * (1 + 3 * 2)
+    assert len(table) == 2 * (2 + 3 * 2), "base, dense, and each method at both levels"
     values = [100 * accuracy_of("vgg16", "layerwise", seed) for seed in study.seeds]
     found = row(table, model="vgg16", method="layerwise", **{"sparsity_%": "80.0"})
     assert found["accuracy %"] == f"{statistics.mean(values):.1f} ± {statistics.stdev(values):.1f}" == "93.7 ± 0.4"
@@ -45,7 +45,7 @@ def test_one_seed_has_no_error_bar_and_missing_cells_say_so(tree):
 def test_budget_table_shows_equal_budgets(tree):
     metrics, study = tree()
     table = storage.budget_table(opened(metrics, study))
-    assert len(table) == 8
+    assert len(table) == 2 * 5
     assert set(table["steps"]) == {str(STEPS)}
     assert set(table["epochs"]) == {"4.00"}
 

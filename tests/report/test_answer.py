@@ -73,7 +73,7 @@ def test_several_seeds_name_the_largest_shown_difference(tmp_path):
     # 7.4, 7.3 and 7.1 points less than iterative: the pair's own variance is twice the pooled one, and its error 0.088
     assert "Most it matters for densenet169 on digits at 80 %, where iterative is +7.3 [+7.1, +7.5] points" in seen
     assert "from layerwise; the best method lies −0.6 points" in seen
-    assert "conclusions 1 hold here, 1 do not (1 equal within the margin), 5 are open." in meaning
+    assert "conclusions 2 hold here, 1 do not (1 equal within the margin), 4 are open." in meaning
     balanced(results, "vgg16", "iterative", (0.80, 0.797, 0.79))
     seen, meaning = says(results)
     assert "where oneshot is +" in seen

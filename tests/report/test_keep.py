@@ -49,7 +49,7 @@ def test_seeds_of_two_machines_join(tmp_path):
     assert keep([second], tmp_path / "results") == kept
     assert load(kept / "params.yaml").study.seeds == (0, 1)
     summary = pd.read_csv(kept / "summary.csv")
-    assert dict(summary["seed"].value_counts()) == {0: 9, 1: 9}
+    assert dict(summary["seed"].value_counts()) == {0: 10, 1: 10}
     assert "n seeds" in (kept / "report.md").read_text(encoding="utf-8")
     assert not (kept / "report.html").exists()
     with tarfile.open(kept / "metrics.tar.xz") as tar:

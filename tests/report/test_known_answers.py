@@ -27,7 +27,7 @@ def planted(folder: Path, lost: dict[str, float], *, noise: float = 0.004, harme
     summary = results.summary
     actual = np.array(list(CLASSES * (IMAGES // len(CLASSES))))
     for number, of in summary[summary["kind"] != "student"].iterrows():
-        level = "" if of["method"] == "dense" else f"{of['sparsity']}-"
+        level = "" if of["method"] in ("base", "dense") else f"{of['sparsity']}-"
         order = np.random.default_rng(int(of["seed"])).permutation(IMAGES)  # networks of a seed lose the same images first
         right = order >= IMAGES * (0.1 + lost.get(of["method"], 0.0) + noise * generator.normal())
         if harmed and of["method"] == "layerwise":
@@ -51,6 +51,7 @@ def verdict(text: str, number: int) -> str:
 
 def pairs(text: str) -> list[str]:
     """The verdicts of the table of differences."""
+    text = text.split("## Causes and controls")[0]
     return re.findall(
         r"(?m)^\| \w+ \| digits \| [\d.]+ \| \w+ − \w+ \| .*? \| (better|worse|equal within the margin|not enough data) \|", text
     )
@@ -72,7 +73,7 @@ def test_nothing_differs(tmp_path):
 def test_layerwise_is_worse(tmp_path):
     text = planted(tmp_path, {"layerwise": 0.05})
     assert "The way of pruning matters in 4 of 4 cells" in text and "from layerwise" in text
-    assert [verdict(text, number) for number in (2, 5)] == ["holds", "does not hold"]
+    assert verdict(text, 2) == "holds"
     assert verdict(text, 1) in ("equal within the margin", "not enough data"), "iterative is no better than one-shot"
     assert pairs(text).count("worse") == 8 and pairs(text).count("better") == 4, "than dense and one-shot; iterative than it"
 

@@ -14,6 +14,7 @@ from dvc.cli.parser import get_main_parser
 import update_readme
 from graph import ROOT, items, outs, read_yaml, stages
 from pages import COMMANDS, MENTIONED, PAGES, PROGRAMS, anchors, blocks, prose, runs
+from prunescope.training.rates import HELD
 
 README = PAGES["README.md"]
 PARAMS = read_yaml(ROOT / "params.yaml")
@@ -24,8 +25,8 @@ NAMED = r"\b[a-z]+(?:-[a-z]+)?@\w[\w.-]*"  # a stage by its full name
 def test_commands_are_all_known():
     """Each kind of command is tried by a test here, in test_readme_commands.py or test_readme_data.py; a new one needs a test."""
     assert {command.split()[0] for _, command in COMMANDS} == {*PROGRAMS, ".", "export"}
-    assert len(COMMANDS) == 44
-    assert len(MENTIONED) == 46
+    assert len(COMMANDS) == 47
+    assert len(MENTIONED) == 47
     assert {page for page, _ in COMMANDS} == {"README.md"} | {
         f"docs/{name}.md" for name in ("studies", "own-images", "data", "methods", "machines", "results", "internals")
     }
@@ -68,7 +69,7 @@ def test_checks_of_the_pages_find_no_problem(words):
 
 def test_dvc_understands_its_commands():
     parser, calls = get_main_parser(), runs("dvc")
-    assert len(calls) == 33
+    assert len(calls) == 37
     for words in calls:
         parser.parse_args(words)
 
@@ -162,7 +163,16 @@ def test_numbers_in_sentences_are_those_of_the_settings():
         recipe = kept["data"][name]
         assert (recipe["network"]["width"], recipe["network"]["init"]) == (0.25, "random")
         assert recipe["pretrain"]["epochs"] <= 10
-    assert "ImageNet weights, 200 epochs" in PAGES["docs/studies.md"]
+    paper = "prunes ImageNet's weights and then trains 200 epochs on the target, at a constant rate, without weight decay or augm"
+    studies = PAGES["docs/studies.md"].replace("\n", " ")
+    assert paper in studies and "first pruning follows 20 epochs" in studies
+    for name in ("cifar100-paper", "ham10000-paper"):
+        recipe = PARAMS["data"][name]
+        assert recipe["pretrain"]["epochs"] == 0 and recipe["finetune"]["schedule"] == "constant"
+        assert recipe["finetune"]["epochs"] == 200 and recipe["epochs_per_round"] == 20
+        training = recipe["training"]
+        assert (training["weight_decay"], training["crop_padding"], training["flip"]) == (0, 0, "none")
+    assert "for 70 % of the budget" in PAGES["docs/methods.md"] and HELD == 0.7
     for name in ("cifar100", "ham10000"):
         recipe = PARAMS["data"][name]
         assert (recipe["network"]["init"], recipe["network"]["width"]) == ("imagenet", 1.0)

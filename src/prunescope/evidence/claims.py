@@ -17,7 +17,7 @@ from prunescope.evidence.measures import (
     beats,
     early_students,
     falls_with_layers,
-    pruned_over_dense,
+    trains_better,
 )
 from prunescope.evidence.overall import Overall
 from prunescope.evidence.seeds import what_would_decide
@@ -74,15 +74,15 @@ CLAIMS = (
     ),
     Claim(
         "A pruned VGG16 trains better than the unpruned one.",
-        f"{PRIMARY} of each method less that of the dense control after as many steps",
+        "training accuracy, mean over all steps of the budget, of each method less that of dense from the same base",
         "points",
         "+.1f",
-        pruned_over_dense,
+        trains_better,
         only_vgg16=True,
     ),
     Claim(
         "The student's early layers resemble the teacher's.",
-        f"{SIMILARITY} of student and teacher at equal relative depth, first half of the layers less the second",
+        f"{SIMILARITY} with the teacher at equal relative depth, first half of the layers: taught student less untaught",
         "CKA",
         "+.3f",
         early_students,
@@ -90,7 +90,7 @@ CLAIMS = (
     ),
     Claim(
         "Accuracy falls as more layers are pruned.",
-        "validation accuracy lost from the first pruned layer to the last, layerwise, after each recovery (line of best fit)",
+        "validation accuracy lost from no pruned layer to all, layerwise less dense at equal steps (line of best fit)",
         "points",
         "+.1f",
         falls_with_layers,

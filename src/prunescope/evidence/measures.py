@@ -5,16 +5,20 @@ Each function takes (results, cell) and gives differences that are positive wher
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
+from prunescope.evidence import trends
 from prunescope.evidence.differences import Compare, between, judge
-from prunescope.evidence.layouts import BySeed, Layout, compare, of_series
+from prunescope.evidence.layouts import Layout, compare, of_series
 from prunescope.results.grid import Cell
 from prunescope.results.results import Results
 
 METHODS = ("oneshot", "layerwise", "iterative")  # the paper's: others of a study do not judge its conclusions
+EQUAL_LEVELS = ("oneshot-uniform", "layerwise", "iterative-uniform")
+LINEAR = ("classifier", "fc", "head", "heads")  # modules of torchvision's classifiers whose layers are linear
 Measure = Callable[[Results, Sequence[Cell]], Mapping[Cell, Mapping[str, Compare]]]
 
 
@@ -33,10 +37,6 @@ def _of_pairs(pairs: Sequence[tuple[str, str]]) -> Measure:
     return measure
 
 
-# Of the paper's methods, after as many steps as the control.
-pruned_over_dense = _of_pairs([(method, "dense") for method in METHODS])
-
-
 def _family(layout: Callable[[Results, Cell], Layout], margin: str) -> Measure:
     """A conclusion whose comparisons, in all cells, are a family of their own; margin: that attribute of the grid."""
 
@@ -52,8 +52,9 @@ def _inside(results: Results, cell: Cell) -> Layout:
     return Layout({name: of for (name, _), of in found.items()}, pairs, {})
 
 
-def _between(results: Results, cell: Cell) -> Layout:
-    pairs = [("oneshot", "iterative"), ("oneshot", "layerwise"), ("iterative", "layerwise")]
+def _between(results: Results, cell: Cell, names: Sequence[str] = METHODS) -> Layout:
+    oneshot, layerwise, iterative = names
+    pairs = [(oneshot, iterative), (oneshot, layerwise), (iterative, layerwise)]
     arms = {f"{a} and {b}": of for (a, b), of in _means(results, cell, pairs, np.diagonal).items()}
     alike, *others = arms
     return Layout(arms, {f"against {other}": {alike: 1.0, other: -1.0} for other in others}, {})
@@ -85,55 +86,64 @@ def _off_diagonal(matrix: np.ndarray) -> np.ndarray:
 
 
 def _early(results: Results, cell: Cell) -> Layout:
-    """`early_over_late` of each pruned teacher and its student."""
-    found: dict[str, dict[int, float]] = {method: {} for method in METHODS}
-    for method, seed in ((method, seed) for method in found for seed in results.grid.seeds):
-        matrix = results.similarity_map(cell, seed, f"student-{method}", method)
-        if matrix is not None:
-            found[method][seed] = early_over_late(matrix.to_numpy())
-    known = {method: {seed: gap for seed, gap in of.items() if not math.isnan(gap)} for method, of in found.items()}
-    return of_series({f"taught by {method}": of for method, of in known.items()})
+    """By pruned teacher, how much more alike to it its own student is than one that nobody taught, in the early layers."""
+    return of_series({f"taught by {method}": taught_less_alone(results, cell, method)[0] for method in METHODS})
 
 
-def early_over_late(matrix: np.ndarray) -> float:
-    """Mean similarity of student (rows) and teacher (columns) at equal relative depth: first half of the rows less the second.
-
-    A middle row belongs to neither half; undefined cells are left out.
-    """
-    rows, columns = matrix.shape
-    places = np.rint(np.arange(rows) * (columns - 1) / max(rows - 1, 1)).astype(int)
-    same, half = matrix[np.arange(rows), places], rows // 2
-    halves = [part[~np.isnan(part)] for part in (same[:half], same[rows - half :])]
-    return float(halves[0].mean() - halves[1].mean()) if all(len(part) for part in halves) else math.nan
-
-
-def _falls(results: Results, cell: Cell) -> Layout:
-    """`fall_over_layers` of the layerwise plan."""
-    falls: dict[int, float] = {}
+def taught_less_alone(results: Results, cell: Cell, method: str) -> tuple[dict[int, float], dict[int, float]]:
+    """(early, late) by seed: similarity of the taught student to its teacher, less that of the student alone to the same one."""
+    early, late = {}, {}
     for seed in results.grid.seeds:
-        history = results.history(f"prune/{cell.of(seed)}/layerwise")
-        if history is not None and (fall := fall_over_layers(history)) is not None:
-            falls[seed] = fall
-    series: Mapping[str, BySeed] = {"fall": falls}
+        maps = [results.similarity_map(cell, seed, student, method) for student in (f"student-{method}", "student-alone")]
+        if maps[0] is not None and maps[1] is not None:
+            gaps = [taught - alone for taught, alone in zip(halves(maps[0]), halves(maps[1]), strict=True)]
+            for found, gap in zip((early, late), gaps, strict=True):
+                found |= {} if math.isnan(gap) else {seed: gap}
+    return early, late
+
+
+def halves(matrix: pd.DataFrame) -> tuple[float, float]:
+    """Mean similarity of student (rows) and teacher (columns) in the first and in the second half of the student's layers.
+
+    Each row meets the layer of its own kind at the nearest relative depth: convolutions convolutions, linear layers of
+    the classifier such ones. A middle row belongs to neither half; undefined cells are left out.
+    """
+    linear = [[name.split(".")[0] in LINEAR for name in names] for names in (matrix.index, matrix.columns)]
+    same = np.full(len(matrix), math.nan)
+    for kind in (False, True):
+        rows, columns = (np.flatnonzero(np.array(of) == kind) for of in linear)
+        if len(rows) and len(columns):
+            places = columns[np.rint(np.arange(len(rows)) * (len(columns) - 1) / max(len(rows) - 1, 1)).astype(int)]
+            same[rows] = matrix.to_numpy()[rows, places]
+    half = len(same) // 2
+    parts = [part[~np.isnan(part)] for part in (same[:half], same[len(same) - half :])]
+    early, late = (float(part.mean()) if len(part) else math.nan for part in parts)
+    return early, late
+
+
+def _by_seed(results: Results, of: Callable[[int], float | None]) -> dict[int, float]:
+    values = {seed: of(seed) for seed in results.grid.seeds}
+    return {seed: value for seed, value in values.items() if value is not None}
+
+
+def _trains(results: Results, cell: Cell) -> Layout:
+    series = {
+        f"{method} − dense": _by_seed(results, lambda seed, of=method: trends.trains_better(results, cell, seed, of))
+        for method in METHODS
+    }
     return of_series(series)
 
 
-def fall_over_layers(history: pd.DataFrame) -> float | None:
-    """Points of validation accuracy that the least-squares line through all rounds loses from the first layer to the last.
-
-    Measured after each round's recovery; None where fewer than three rounds recovered.
-    """
-    rows = history[(history["event"] == "trained") & (history["layers_pruned"] > 0)]
-    last = rows.groupby("layers_pruned")["accuracy"].last()
-    if len(last) < 3:
-        return None
-    layers = last.index.to_numpy(dtype=float)
-    return float(-np.polyfit(layers, last.to_numpy(), 1)[0] * (layers.max() - layers.min()) * 100)
+def _falls(results: Results, cell: Cell) -> Layout:
+    return of_series({"loss": _by_seed(results, lambda seed: trends.lost_over_layers(results, cell, seed))})
 
 
 # Mean CKA of different layers inside the layerwise network less that inside the others.
 alike_inside = _family(_inside, "margin_cka")
 # Mean same-layer CKA of one-shot and iterative less that of each with layerwise.
 alike_between = _family(_between, "margin_cka")
+# The same of three networks whose layers all have the same level: what is left when levels do not differ.
+alike_at_equal_levels = _family(partial(_between, names=EQUAL_LEVELS), "margin_cka")
 early_students = _family(_early, "margin_cka")
+trains_better = _family(_trains, "margin")
 falls_with_layers = _family(_falls, "margin")

@@ -7,11 +7,12 @@ import pandas as pd
 from prunescope.evidence import endpoints
 from prunescope.evidence.paper import beside
 from prunescope.evidence.text import NOT_RUN, NOTHING, counts, mean, percent, spread, view
-from prunescope.results.grid import Cell, arms_of, cells_of, controls
+from prunescope.results.grid import Cell, arms_of, cells_of, controls, unpruned
 from prunescope.results.results import Results
 from prunescope.results.summary import runs
 
 NAMED = {"mel": "melanoma"}  # classes whose sensitivity and specificity stand among the metrics of the whole
+AFTER = {"right after pruning %": "accuracy_after_pruning", "re-estimated %": "accuracy_after_reestimation"}
 FEW = 10  # classes: with more, a table of each is no reading
 
 
@@ -37,8 +38,8 @@ def accuracy_table(results: Results, paper: pd.DataFrame | None = None) -> pd.Da
         arm = runs(results.summary, cell, method)
         row = {"n": str(len(arm)), "accuracy %": percent(arm["accuracy"]) if len(arm) else NOT_RUN}
         row["balanced accuracy %"] = percent(arm["balanced_accuracy"])
-        row["right after pruning %"] = percent(arm["accuracy_after_pruning"])
-        row["re-estimated %"] = percent(arm["accuracy_after_reestimation"])
+        for title, column in AFTER.items():
+            row[title] = NOTHING if unpruned(method) else percent(arm[column])
         row["achieved sparsity %"] = mean(arm["achieved_sparsity"] * 100, ".1f")
         row["compression"] = mean(arm["compression_ratio"], ".2f", "×")
         if paper is not None:

@@ -89,12 +89,3 @@ def p_values(errors: Sequence[Errors], values: Sequence[float]) -> Floats:
             freedom = total**2 / (of.groups**2 / of.groups_freedom + moved**2 / of.seeds_freedom)
             found.append(float(2 * stdtr(freedom, -abs(value) / total**0.5)))
     return np.array(found)
-
-
-def holm(values: Sequence[float]) -> Floats:
-    """p values (C,) corrected for their number: below a level, no more than that share of studies errs at all (Holm 1979)."""
-    order = np.argsort(values)
-    stepped = np.maximum.accumulate(np.sort(values) * np.arange(len(order), 0, -1))
-    corrected = np.empty(len(order))
-    corrected[order] = np.minimum(stepped, 1)
-    return corrected

@@ -12,7 +12,8 @@ import numpy as np
 
 from prunescope.evidence.bands import Bools, parts
 from prunescope.evidence.classes import complete_seeds
-from prunescope.evidence.subgroup_errors import Errors, churn, holm, of_groups, of_seeds, p_values
+from prunescope.evidence.inference import holm
+from prunescope.evidence.subgroup_errors import Errors, churn, of_groups, of_seeds, p_values
 from prunescope.resampling import Floats, resampled_sums
 from prunescope.results.grid import Cell, cells_of
 from prunescope.results.predictions import DRAWS, TAILS, Predictions

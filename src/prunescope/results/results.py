@@ -49,12 +49,15 @@ class Results:
 
     def history(self, stage: str) -> pd.DataFrame | None:
         """The validation rows of a training stage's history, in the order they were written."""
+        return self._rows(stage, "val")
 
-        def read() -> pd.DataFrame | None:
-            rows = self.files.table(f"{stage}.csv", HISTORY)
-            return None if rows is None else rows[rows["split"] == "val"].reset_index(drop=True)
+    def trained(self, stage: str) -> pd.DataFrame | None:
+        """The training rows of the same: means over the steps since the row before."""
+        return self._rows(stage, "train")
 
-        return self._once(("history", stage), read)
+    def _rows(self, stage: str, split: str) -> pd.DataFrame | None:
+        every = self._once(("history", stage), lambda: self.files.table(f"{stage}.csv", HISTORY))
+        return None if every is None else every[every["split"] == split].reset_index(drop=True)
 
     def curves(self, cell: Cell) -> list[tuple[str, int, pd.DataFrame]]:
         """(method, seed, validation rows over the whole budget) of every run of a cell and of its dense control."""
