@@ -5,7 +5,7 @@ from pathlib import Path
 
 from prunescope.evidence.claims import judge
 from prunescope.files import write_bytes, write_text
-from prunescope.report import findings, pictures, records
+from prunescope.report import findings, pictures, records, sensitivity
 from prunescope.report.blocks import Commands, Picture, Section, to_html, to_markdown
 from prunescope.results.results import Results
 
@@ -31,6 +31,7 @@ def write(results: Results, out: Path, *, provenance: Mapping[str, str], reprodu
 def sections(results: Results, *, provenance: Mapping[str, str], reproduce: Sequence[str]) -> list[Section]:
     """The report's content in its order."""
     judged = judge(results)
+    layers = list(sensitivity.layer_blocks(results))
     similarity = [*records.similarity(results), *pictures.depth_figures(results), *pictures.heatmap_figures(results)]
     return [
         Section("Answer", list(findings.verdict_blocks(results, judged))),
@@ -38,6 +39,7 @@ def sections(results: Results, *, provenance: Mapping[str, str], reproduce: Sequ
         Section("Accuracy", [*findings.accuracy_blocks(results), *pictures.accuracy_figures(results)]),
         Section("Who pays", [*findings.who_pays_blocks(results), *pictures.confusion_figures(results)]),
         Section("Students", list(findings.student_blocks(results))),
+        *([Section("Layer sensitivity", layers)] if layers else []),
         Section("Layer similarity", similarity),
         Section("Budgets and costs", list(records.budgets(results))),
         Section("Data", list(records.data(results))),

@@ -13,7 +13,7 @@ class Grid:
     """A study: every combination is an arm.
 
     teachers: models that teach a student · narrow: models of which a dense network of as few parameters is trained ·
-    taught: models whose dense control also learns from its own base
+    taught: models whose dense control also learns from its own base · sensitivity: models whose layers are tried one by one
     """
 
     name: str
@@ -25,6 +25,7 @@ class Grid:
     teachers: tuple[str, ...]
     narrow: tuple[str, ...] = ()
     taught: tuple[str, ...] = ()
+    sensitivity: tuple[str, ...] = ()
 
 
 class Cell(NamedTuple):

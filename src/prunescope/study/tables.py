@@ -170,6 +170,14 @@ class Cka(Table):
     )
 
 
+class Sensitivity(Table):
+    """Layer sensitivity: the dense base with one layer pruned at a time, in forward passes alone."""
+
+    models: List[str] = some("models of the study whose layers are tried one by one; [] for none")
+    levels: Distinct[Annotated[float, number("", **LEVEL)]] = some("shares that are removed of the one layer's weights")
+    images: int = number("validation images at most, evenly spread over the split", unit="images", ge=1)
+
+
 class Evaluate(Table):
     """Test metrics and costs."""
 
@@ -213,6 +221,7 @@ class Params(Table):
     data: dict[str, Recipe] = rows("what each data set asks for: preparation, network, training and budgets")
     distill: Distill = some("the finished networks of some models teach a small student")
     cka: Cka = some("layer similarity")
+    sensitivity: Sensitivity = some("what pruning one layer alone costs")
     evaluate: Evaluate = some("test metrics and costs")
     runtime: Runtime = some("where it runs: only precision and compile are tracked, changing the others reruns nothing")
 
@@ -230,6 +239,7 @@ class Params(Table):
             teachers=self.distill.teachers,
             narrow=study.narrow,
             taught=study.taught,
+            sensitivity=self.sensitivity.models,
         )
 
     @property
