@@ -114,15 +114,6 @@ def test_layerwise_prunes_layer_after_layer(study):
     assert pruned["sparsity"].is_monotonic_increasing
 
 
-def test_sensitivity_measures_as_recovery_does(study):
-    """The first layer alone at the level is the layerwise plan's first round."""
-    folder, _ = study
-    rows = pd.read_csv(folder / "metrics/prune/vgg11_bn-digits-0.8-0/layerwise.csv")
-    tried = pd.read_csv(folder / "metrics/sensitivity/vgg11_bn-digits-0.csv")
-    assert len(tried) == 1 + 11 * 2 and tried["layer"].isna().tolist() == [True] + [False] * 22
-    assert tried.loc[1, ["level", "accuracy"]].tolist() == [0.8, rows[rows["event"] == "reestimated"]["accuracy"].iloc[0]]
-
-
 def test_report_names_every_arm(study):
     folder, _ = study
     page = (folder / "report" / "report.html").read_text(encoding="utf-8")

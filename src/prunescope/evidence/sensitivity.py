@@ -92,5 +92,6 @@ def sensitivity_table(results: Results) -> pd.DataFrame:
             size = int(mine["weights"].iloc[0])
             row = {"model": of.model, "data": of.dataset, "rank": f"{place} of {len(ranked)}", "layer": layer}
             row |= {"weights": f"{size:,}", "of all %": f"{100 * size / total:.1f}"}
-            rows.append(row | {f"lost at {level * 100:g} %": spread(part["lost"]) for level, part in mine.groupby("level")})
+            levels = {f"lost at {level * 100:g} %": mine.loc[mine["level"] == level, "lost"] for level in of.lost().columns}
+            rows.append(row | {name: spread(lost) for name, lost in levels.items()})
     return pd.DataFrame(rows)

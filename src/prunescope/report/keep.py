@@ -126,6 +126,9 @@ def _require_same_recipes(settings: Mapping[str, Any], other: Mapping[str, Any],
     pairs = {f"data.{name}": [of.get("data", {}).get(name) for of in (settings, other)] for name in grid.datasets}
     pairs |= {f"prune.{name}": [of.get("prune", {}).get(name) for of in (settings, other)] for name in grid.methods}
     pairs |= {name: [of.get(name) for of in (settings, other)] for name in ("distill", "cka", "evaluate")}
+    asked = [table for of in (settings, other) if (table := of.get("sensitivity", {})).get("models")]
+    if len(asked) == 2:  # a seed may have been run without it, or before there was such a table
+        pairs["sensitivity"] = [table | {"models": None} for table in asked]
     unlike = [key for key, (here, there) in pairs.items() if here != there]
     if unlike:
         raise PrunescopeError(
