@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from prunescope.evidence.sensitivity import SHOWN, most_sensitive, sensitivity_table, tried_layers
 from prunescope.figures import look
+from prunescope.figures.heatmaps import palette
 from prunescope.figures.sensitivity import layer_map
 from prunescope.report.blocks import Block, Picture, Table, Text
 from prunescope.results.results import Results
@@ -21,7 +22,7 @@ def layer_blocks(results: Results) -> Iterator[Block]:
         note = f"validation accuracy, batch norm re-estimated, nothing trained · n = {of.images:,} images · {n}"
         yield Picture(
             f"sensitivity-{of.model}-{of.dataset}.png",
-            look.png(layer_map(of.lost(), f"{where}: accuracy lost with one layer pruned, all others dense", note)),
+            look.png(layer_map(of.lost(), f"{where}: accuracy lost with one layer pruned, all others dense", note), palette()),
             f"Heat map of layer sensitivity, {where}: layers from input (left) to output, a line a level. Dark loses much.",
             f"{where}: points of validation accuracy that the dense base loses when the smallest weights of one layer go, {n}; "
             f"one of {of.images:,} images is {100 / of.images:.1f} points. What several layers cost together it does not say. "
