@@ -12,7 +12,7 @@ from prunescope.networks.architectures import Architecture, unfilled
 from prunescope.networks.masks import prunable
 from prunescope.study.architectures import ARCHITECTURES
 from prunescope.study.guards import refusal
-from prunescope.study.tables import IMAGE_SIZES
+from prunescope.study.recipes import IMAGE_SIZES
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "architectures.md"
 HEAD = """# Architectures

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from graph import OUTPUTS, ROOT
+from graph import GIVEN_FOLDERS, OUTPUTS, ROOT
 
 FAKE = """
 import hashlib, json, os, sys
@@ -77,8 +77,9 @@ class Clone:
         (self.folder / "stages").mkdir()
         (self.folder / "weights").mkdir()
         shutil.copy(ROOT / "weights" / "README.md", self.folder / "weights")
-        (self.folder / "metrics" / "distill").mkdir(parents=True)  # in git, so that a study without teachers finds it
-        (self.folder / "metrics" / "distill" / ".gitkeep").touch()
+        for name in GIVEN_FOLDERS:
+            (self.folder / name).mkdir(parents=True)
+            (self.folder / name / ".gitkeep").touch()
         for script in OUTPUTS:
             fake = textwrap.dedent(FAKE).format(outputs=OUTPUTS, log=str(self.log))
             (self.folder / "stages" / f"{script}.py").write_text(fake)
@@ -96,7 +97,7 @@ class Clone:
         self.run("git", "init", "-q")
         self.run("dvc", "init", "-q")
         shutil.copy(ROOT / ".dvc" / "config", self.folder / ".dvc" / "config")
-        self.run("git", "add", "-f", "metrics/distill/.gitkeep")
+        self.run("git", "add", "-f", *(f"{name}/.gitkeep" for name in GIVEN_FOLDERS))
         self.commit()
 
     def environment(self) -> dict[str, str]:

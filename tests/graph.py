@@ -10,7 +10,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 GIVEN = ("src/", "stages/", "weights")  # what stages depend on and none makes
-OUTPUTS = {  # arguments of a stage script that name what it writes; every other path argument is an input
+GIVEN_FOLDERS = ("metrics/distill", "metrics/sensitivity")  # in git, so that a study without teachers or sensitivity finds them
+OUTPUTS = {  # arguments of a stage script that name what it writes, others are inputs; in the graph's order
     "download": ("store", "metrics"),
     "weights": ("start",),
     "pretrain": ("checkpoint", "metrics", "history"),
@@ -19,6 +20,7 @@ OUTPUTS = {  # arguments of a stage script that name what it writes; every other
     "distill": ("checkpoint", "metrics", "history"),
     "evaluate": ("metrics",),
     "cka": ("metrics", "maps"),
+    "sensitivity": ("metrics",),
     "selected": ("selected", "summary", "curves"),
     "report": ("report",),
 }

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from graph import ROOT, items, outs, read_yaml
+from graph import OUTPUTS, ROOT, items, outs, read_yaml
 
-ORDER = ("download", "weights", "pretrain", "prune", "finetune", "distill", "evaluate", "cka", "selected", "report")
+ORDER = tuple(OUTPUTS)  # in the order of the graph
 
 
 def tiny_params() -> dict[str, Any]:
@@ -31,6 +31,7 @@ def tiny_params() -> dict[str, Any]:
     content["study"]["other_methods"] = ["random", "lottery", "erk-cubic"]
     content["distill"] |= {"teachers": ["vgg11_bn"], "student": "vgg11_bn"}
     content["cka"] |= {"probe_images": 40, "batch_size": 20}
+    content["sensitivity"] |= {"models": ["vgg11_bn"], "levels": [0.8, 0.95]}
     content["evaluate"] |= {"bootstrap_draws": 50, "latency_seconds": 0.01}
     recipe = content["data"]["digits"]
     recipe["network"]["width"] = 0.0625

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from prunescope.errors import PrunescopeError
 from prunescope.networks.architectures import Architecture, build, fitted, skeleton
-from prunescope.study.tables import Network
+from prunescope.study.recipes import Network
 
 SMALL = {"vgg16_bn": 0.05, "vgg11": 0.05, "densenet169": 0.1, "resnet18": 1.0}
 

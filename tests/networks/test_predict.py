@@ -34,6 +34,15 @@ def test_predictions_are_in_the_stores_order_and_do_not_depend_on_batches(make_s
     assert not one.requires_grad
 
 
+def test_at_most_so_many_images_evenly_spread(make_store, make_network) -> None:
+    store, network = make_store(val=9), make_network()
+    logits, labels = predict(network, store, "val", device=CPU)
+    for most, places in ((3, [0, 3, 6]), (4, [0, 2, 4, 6]), (9, list(range(9))), (50, list(range(9)))):
+        some, theirs = predict(network, store, "val", device=CPU, most=most)
+        torch.testing.assert_close(some, logits[places])
+        assert theirs.tolist() == labels[places].tolist()
+
+
 def test_evaluation_mode_is_used(make_store) -> None:
     network = nn.Sequential(nn.Flatten(), nn.Dropout(0.9), nn.Linear(192, 3))
     first, _ = predict(network, make_store(), "test", device=CPU)

@@ -4,6 +4,8 @@ import re
 import shutil
 import subprocess
 import tarfile
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -89,6 +91,29 @@ def test_a_folder_without_a_finished_seed_or_without_git_is_refused(tmp_path):
     with pytest.raises(PrunescopeError, match=r"first: wanted the git repository in which the study ran, but fatal: not a git"):
         keep([folder], tmp_path / "results")
     assert not (tmp_path / "results").exists()
+
+
+def test_layer_sensitivity_is_kept_with_its_seeds(tmp_path):
+    folders = [repository(tmp_path / name, seed) for seed, name in enumerate(("first", "second"))]
+    for seed, folder in enumerate(folders):
+        path = folder / "params.yaml"
+        path.write_text(path.read_text(encoding="utf-8").replace("  models: []", "  models: [vgg16]"), encoding="utf-8")
+        rows = ",0.0,90,0.0,0.9,0.3,50\n" + "".join(f"{seed}.{n},0.5,10,0.5,0.{n},0.3,50\n" for n in range(1, 9))
+        (folder / "metrics/sensitivity").mkdir()
+        head = "layer,level,weights,achieved,accuracy,loss,images\n"
+        (folder / "metrics/sensitivity" / f"vgg16-digits-{seed}.csv").write_text(head + rows)
+    kept = keep([folders[0]], tmp_path / "results")
+    assert "## Layer sensitivity" in (kept / "report.md").read_text(encoding="utf-8")
+    for level, refused in (("0.95", False), ("0.96", True)):
+        path.write_text(path.read_text(encoding="utf-8").replace("  - 0.95", f"  - {level}"), encoding="utf-8")
+        with pytest.raises(PrunescopeError, match="second: found other values of sensitivity in") if refused else nullcontext():
+            keep(folders, tmp_path / "results")
+    found = kept_results(kept)
+    assert found.grid.sensitivity == ("vgg16",)
+    for seed in (0, 1):
+        table = found.layer_sensitivity("vgg16", "digits", seed)
+        assert table is not None and table["layer"].tolist() == ["", *(f"{seed}.{n}" for n in range(1, 9))]
+    assert replace(found, grid=replace(found.grid, sensitivity=())).layer_sensitivity("vgg16", "digits", 0) is None
 
 
 @pytest.mark.parametrize(("seeds", "wanted"), [

@@ -25,7 +25,7 @@ class Spy:
 
     def __getattr__(self, name: str) -> Any:
         if name == "grid":  # computed from what the report stages declare
-            self._seen.update(("study", "sparsity", "compare_sparsities", "distill.teachers"))
+            self._seen.update(("study", "sparsity", "compare_sparsities", "distill.teachers", "sensitivity.models"))
         elif name == "sparsities":
             self._seen.update(("sparsity", "compare_sparsities"))
         elif name == "teaching":
@@ -64,5 +64,5 @@ def study(tmp_path_factory) -> tuple[Path, dict[str, set[str]]]:
         reads[name] = set()
         patch.setattr(module, "load", lambda: _Dotted(params.load(), "", reads[name]))
 
-    assert run_study(folder, content, before=spy) == len(reads) == 33
+    assert run_study(folder, content, before=spy) == len(reads) == 34
     return folder, reads

@@ -6,6 +6,7 @@ import shlex
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 import yaml
@@ -59,3 +60,12 @@ def test_layer_by_layer_reaches_the_levels_of_the_kernel_and_its_own(pruned):
         != pruned(scope="layer")
         == pruned(plan="oneshot", scope="layer")
     )
+
+
+def test_sensitivity_measures_as_recovery_does(study):
+    """The first layer alone at the level is the layerwise plan's first round."""
+    folder, _ = study
+    rows = pd.read_csv(folder / "metrics/prune/vgg11_bn-digits-0.8-0/layerwise.csv")
+    tried = pd.read_csv(folder / "metrics/sensitivity/vgg11_bn-digits-0.csv")
+    assert len(tried) == 1 + 11 * 2 and tried["layer"].isna().tolist() == [True] + [False] * 22
+    assert tried["level"][1] == 0.8 and tried["accuracy"][1] == rows[rows["event"] == "reestimated"]["accuracy"].iloc[0]

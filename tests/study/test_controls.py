@@ -13,6 +13,10 @@ from prunescope.study.params import load
 @pytest.mark.parametrize(("changes", "said"), [
     ({"study__narrow": ["vgg13"]}, "study.narrow: found vgg13, wanted some of study.models"),
     ({"study__taught": ["vgg13"]}, "study.taught: found vgg13, wanted some of study.models"),
+    ({"sensitivity__models": ["vgg13"]}, "sensitivity.models: found vgg13, wanted some of study.models: vgg16_bn, densenet169"),
+    ({"sensitivity__levels": [0.5, 0.5]}, "sensitivity.levels: found [0.5, 0.5], wanted at least one, none twice"),
+    ({"sensitivity__levels": [0.5, 1.0]}, "sensitivity.levels[1]: found 1.0, wanted a fraction in [0, 1)"),
+    ({"sensitivity__images": 0}, "sensitivity.images: found 0, wanted a whole number of at least 1"),
     ({"study__models": ["resnet18"], "study__narrow": ["resnet18"], "distill__teachers": []}, "study.narrow: found resnet18, wa"),
     ({"prune__layerwise__recovery": "teacher"}, "prune.layerwise.recovery: found 'teacher', wanted 'labels'"),
     ({"prune__narrow": CONTENT["prune"]["random"]}, "prune.narrow: found a name that the metrics and tables use"),

@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from prunescope.errors import PrunescopeError
-from prunescope.study import params, tables
+from prunescope.study import params, recipes, tables
 from prunescope.study.params import load
 
 SHIPPED = Path(__file__).parents[2] / "params.yaml"
@@ -242,9 +242,9 @@ def test_names_are_those_of_the_registries() -> None:
     assert tuple(SCORES) == get_args(tables.Score)
     assert tuple(SCOPES) == get_args(tables.Scope)
     assert tuple(REWINDS) == get_args(tables.Rewind)
-    assert tuple(SCHEDULES) == get_args(tables.RateSchedule)
+    assert tuple(SCHEDULES) == get_args(recipes.RateSchedule)
     assert tuple(SPARSITY_SCHEDULES) == get_args(tables.SparsitySchedule)
-    assert tuple(OPTIMIZERS) == get_args(tables.Optimizer)
+    assert tuple(OPTIMIZERS) == get_args(recipes.Optimizer)
     assert tuple(PLANS) == get_args(tables.Plan)
-    assert tuple(SOURCES) == tuple(OFFICIAL_TEST) == get_args(tables.Source)
+    assert tuple(SOURCES) == tuple(OFFICIAL_TEST) == get_args(recipes.Source)
     assert set(PAPER_METHODS) <= set(PLANS)

@@ -63,6 +63,8 @@ def comments(path: Path) -> int:
      ["    pretrain: {epochs: 7, learning_rate: 0.03, schedule: cosine}"]),
     ("data.own.prepare.path=my-images", ["      path: own-images"], ["      path: my-images"]),
     ("data.own.prepare.test_fraction=official", ["      test_fraction: 0.2"], ["      test_fraction: official"]),
+    ("sensitivity.models=[vgg16_bn]", ["  models: []"], ["  models:", "  - vgg16_bn"]),
+    ("sensitivity.levels=[0.5,0.99]", ["  - 0.8", "  - 0.9", "  - 0.95"], ["  - 0.99"]),
     ("cka.pool=true", ["  pool: false"], ["  pool: true"]),
     ("cka.bandwidth=0.5", ["  bandwidth: linear"], ["  bandwidth: 0.5"]),
     ("runtime.processes=2", ["  processes: auto"], ["  processes: 2"]),
@@ -76,9 +78,11 @@ def test_one_key_changes_and_nothing_else(tmp_path, override, gone, come):
 def test_a_list_there_and_back_loses_no_comment(tmp_path):
     """An empty list beside a comment would make the next table's first line no YAML: `cka: probe_images: 512`."""
     there = ("study.seeds=[0,1]", "study.methods=[oneshot]", "study.other_methods=[random]", "distill.teachers=[]")
+    asked = ("sensitivity.models=[vgg16_bn]", "sensitivity.levels=[0.9]")
     back = ("study.seeds=[0]", "study.methods=[oneshot,layerwise,iterative]", "study.other_methods=[]")
-    here = set_params(tmp_path, *there, "prune.oneshot.exclude=[a,b]", "prune.lottery.exclude=[c]")
+    here = set_params(tmp_path, *there, *asked, "prune.oneshot.exclude=[a,b]", "prune.lottery.exclude=[c]")
     assert load_plain(here)["distill"]["teachers"] == []
+    apply(here, "sensitivity.models=[]", "sensitivity.levels=[0.5,0.8,0.9,0.95]")
     apply(here, *back, "distill.teachers=[vgg16_bn]", "prune.oneshot.exclude=[]", "prune.lottery.exclude=[]")
     assert here.read_text(encoding="utf-8") == SHIPPED.read_text(encoding="utf-8")
 

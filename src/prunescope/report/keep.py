@@ -128,6 +128,9 @@ def _require_same_recipes(settings: Mapping[str, Any], other: Mapping[str, Any],
     pairs |= {name: [of.get(name) for of in (settings, other)] for name in ("distill", "cka")}
     measured = ("ece_bins", "bootstrap_draws", "latency_seconds")  # the rest of this table judges what was measured
     pairs |= {f"evaluate.{name}": [of.get("evaluate", {}).get(name) for of in (settings, other)] for name in measured}
+    asked = [table for of in (settings, other) if (table := of.get("sensitivity", {})).get("models")]
+    if len(asked) == 2:  # a seed may have been run without it, or before there was such a table
+        pairs["sensitivity"] = [table | {"models": None} for table in asked]
     unlike = [key for key, (here, there) in pairs.items() if here != there]
     if unlike:
         raise PrunescopeError(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from prunescope.evidence.claims import judge
 from prunescope.files import write_bytes, write_text
-from prunescope.report import causes, findings, pictures, records, subgroups
+from prunescope.report import causes, findings, pictures, records, sensitivity, subgroups
 from prunescope.report.blocks import Commands, Picture, Section, to_html, to_markdown
 from prunescope.results.results import Results
 
@@ -40,6 +40,7 @@ def sections(results: Results, *, provenance: Mapping[str, str], reproduce: Sequ
         Section("Who pays", [*findings.who_pays_blocks(results), *pictures.confusion_figures(results)]),
         Section("Who pays, by subgroup", list(subgroups.blocks(results))),
         Section("Students", list(findings.student_blocks(results))),
+        Section("Layer sensitivity", list(sensitivity.layer_blocks(results))),
         Section("Layer similarity", similarity),
         Section("Budgets and costs", list(records.budgets(results))),
         Section("Data", list(records.data(results))),

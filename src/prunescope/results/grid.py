@@ -13,7 +13,7 @@ class Grid:
     """A study: every combination is an arm.
 
     teachers: models that teach a student · narrow: models of which a dense network of as few parameters is trained ·
-    taught: models whose dense control also learns from its own base
+    taught: models whose dense control also learns from its own base · sensitivity: models whose layers are tried one by one
 
     What decides, fixed beforehand: the primary endpoint of each data set, the margin (points) below which a difference does not
     matter, that of similarities (CKA), and the classes whose recall matters. A study kept before it had them has these.
@@ -28,6 +28,7 @@ class Grid:
     teachers: tuple[str, ...]
     narrow: tuple[str, ...] = ()
     taught: tuple[str, ...] = ()
+    sensitivity: tuple[str, ...] = ()
     primary: Mapping[str, str] = field(default_factory=dict)
     margin: float = 1.0
     margin_cka: float = 0.02

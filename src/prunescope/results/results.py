@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from prunescope.results.curves import joined
-from prunescope.results.grid import Arm, Cell, Grid, unpruned
+from prunescope.results.grid import Arm, Cell, Grid, dense_cell, unpruned
 from prunescope.results.kept import archived, kept_grid
 from prunescope.results.maps import kept_seeds, matrix_of, seeds_apart
 from prunescope.results.predictions import COLUMNS, Predictions
@@ -19,6 +19,7 @@ from prunescope.results.summary import read_summary, summarise
 
 HISTORY = {"step", "event", "split", "accuracy", "layers_pruned"}
 CLASSES = {"class", "images", "sensitivity", "specificity", "auc"}
+LAYERS = {"layer", "level", "weights", "accuracy", "loss", "images"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +114,14 @@ class Results:
             return self.files.table(f"cka/{cell.of(seed)}/depth.csv", {"pair", "cka"}, dtype={"layer": str})
 
         return self._once(("depth", cell, seed), read)
+
+    def layer_sensitivity(self, model: str, dataset: str, seed: int) -> pd.DataFrame | None:
+        """Validation accuracy of a dense base with one layer pruned, a row per layer and level; the first is its own."""
+        if model not in self.grid.sensitivity:  # what an earlier run left is of an earlier base
+            return None
+        name = f"sensitivity/{dense_cell(model, dataset, seed)}.csv"
+        settings = {"dtype": {"layer": str}, "keep_default_na": False, "na_values": {"loss": ""}}
+        return self._once(("layers", name), lambda: self.files.table(name, LAYERS, **settings))
 
     def dense_seeds(self, cell: Cell, first: int, second: int) -> np.ndarray | None:
         """Same-layer similarity (L,) of the dense networks of two seeds; their kernels are too large to be kept in memory."""

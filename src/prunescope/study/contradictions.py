@@ -161,12 +161,13 @@ def _check_networks(params: Params, problems: list[str]) -> None:
 
 
 def _check_controls(params: Params, problems: list[str]) -> None:
-    """Models whose further controls are asked for but that the study has not, or that have no width."""
+    """Models whose further controls or sensitivity are asked for but that the study has not, or that have no width."""
     study = params.study
-    for key, names in (("narrow", study.narrow), ("taught", study.taught)):
+    asked = {"study.narrow": study.narrow, "study.taught": study.taught, "sensitivity.models": params.sensitivity.models}
+    for key, names in asked.items():
         missing = [name for name in names if name not in study.models]
         if missing:
-            problems.append(f"study.{key}: found {', '.join(missing)}, wanted some of study.models: {', '.join(study.models)}")
+            problems.append(f"{key}: found {', '.join(missing)}, wanted some of study.models: {', '.join(study.models)}")
     wide = [name for name in study.narrow if name in study.models and not name.startswith(WITH_WIDTH)]
     if wide:
         problems.append(f"study.narrow: found {', '.join(wide)}, wanted VGG or DenseNet: other architectures have no width here")

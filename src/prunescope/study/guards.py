@@ -15,7 +15,7 @@ from prunescope.pruning.plans import plan_of
 from prunescope.similarity.features import capture, has_rows, home, layer_names
 from prunescope.study.contradictions import LAYER_SETS, PAPER_METHODS
 from prunescope.study.params import Params
-from prunescope.study.tables import IMAGE_SIZES
+from prunescope.study.recipes import IMAGE_SIZES
 
 
 def require_study_fits(params: Params, dataset: str, *, steps: Callable[[float], int]) -> None:

@@ -17,7 +17,8 @@ from prunescope.study.contradictions import contradictions
 from prunescope.study.overrides import overridden
 from prunescope.study.partial import partial
 from prunescope.study.problems import problems_of
-from prunescope.study.tables import Budget, Method, Params, Recipe
+from prunescope.study.recipes import Budget, Recipe
+from prunescope.study.tables import Method, Params
 
 __all__ = ["Budget", "Grid", "Method", "Params", "Recipe", "load", "teachers_left"]
 

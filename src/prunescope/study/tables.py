@@ -10,8 +10,8 @@ from pydantic import Field
 
 from prunescope.results.grid import Grid
 from prunescope.study.fields import Distinct, Four, List, NoneAs, Table, number, rows, some
+from prunescope.study.recipes import Recipe
 
-Source = Literal["digits", "cifar100", "ham10000", "folder"]
 Plan = Literal["oneshot", "iterative", "layerwise"]
 Score = Literal["magnitude", "random", "gradient_times_weight"]
 Scope = Literal["global", "layer", "erk"]
@@ -19,10 +19,7 @@ SparsitySchedule = Literal["linear", "geometric", "cubic", "delayed"]
 Order = Literal["forward", "backward"]
 Rewind = Literal["none", "weights", "learning_rate"]
 Recovery = Literal["labels", "teacher"]
-Optimizer = Literal["sgd", "nesterov", "adamw"]
-RateSchedule = Literal["constant", "cosine", "step", "hold"]
 Endpoint = Literal["accuracy", "balanced_accuracy", "macro_f1", "auc"]
-IMAGE_SIZES = range(8, 1025)  # px
 LEVEL: Any = {"noun": "a fraction", "unit": "fraction", "ge": 0, "lt": 1, "tail": ": the share of weights that is removed"}
 
 
@@ -73,76 +70,6 @@ class Method(Table):
     )
 
 
-class Prepare(Table):
-    """How a prepared store is made."""
-
-    source: Source = some("digits, cifar100, ham10000 or folder")
-    path: Annotated[str | None, NoneAs("none")] = some(
-        "for source folder: class folders, a zip of them, or a .csv of file,label[,group][,split]; else none", noun="a path"
-    )
-    image_size: int = number(
-        "side of the square images, px", noun="a whole number of pixels", unit="px", ge=IMAGE_SIZES[0], le=IMAGE_SIZES[-1]
-    )
-    val_fraction: float = number(
-        "share of the images for validation; of those for training, where the source has a test split",
-        noun="a fraction", unit="fraction", gt=0, le=0.5,
-    )  # fmt: skip
-    test_fraction: Annotated[float | None, NoneAs("official")] = number(
-        "share of all images for the test; official = the source's own test split (ham10000: ISIC 2018's)",
-        noun="a fraction", unit="fraction", gt=0, le=0.5,
-    )  # fmt: skip
-    split_seed: int = number("of the division into splits; the same for all seeds of the study", ge=0)
-
-
-class Network(Table):
-    """How an architecture is fitted to the data."""
-
-    width: float = number("factor on all channels; other than 1: VGG and DenseNet alone", noun="a factor", gt=0, le=4)
-    stem: Literal["imagenet", "cifar"] = some(
-        "imagenet = as published; cifar = 3x3, stride 1, no pooling (for small images; 15 times DenseNet169's MACs)"
-    )
-    head: Literal["torchvision", "compact"] = some("VGG's classifier: torchvision = on 7x7 positions; compact = on one")
-    init: str = some("random, imagenet (torchvision's weights), or the name of a file in weights/")
-
-
-class Training(Table):
-    """What all training of a dataset shares."""
-
-    batch_size: int = number("images a step", unit="images", ge=2)
-    optimizer: Optimizer = some("sgd, nesterov or adamw")
-    momentum: float = number("of sgd and nesterov; adamw's first beta", ge=0, lt=1)
-    weight_decay: float = number("L2 factor on all parameters", ge=0)
-    clip_norm: float = number("largest norm of the whole gradient; 0 = not clipped", ge=0)
-    label_smoothing: float = number("probability spread over all classes", unit="fraction", ge=0, lt=1)
-    imbalance: Literal["none", "class_weights", "balanced_sampling"] = some(
-        "none, class_weights (in the loss) or balanced_sampling (rare classes more often)"
-    )
-    crop_padding: int = number("px of mirrored border for random crops; 0 = none", unit="px", ge=0)
-    flip: Literal["none", "horizontal", "both"] = some("random mirroring: none, horizontal or both")
-
-
-class Budget(Table):
-    """One training budget."""
-
-    epochs: float = number("passes over the train split; fractions allowed", unit="epochs", ge=0)
-    learning_rate: float = number("at its highest", gt=0)
-    schedule: RateSchedule = some(
-        "of the learning rate over the whole budget: constant, cosine, step, or hold = constant for 70 %, then on a line to 0"
-    )
-
-
-class Recipe(Table):
-    """What a dataset asks for."""
-
-    prepare: Prepare = some("images, sizes and splits")
-    network: Network = some("how the architectures are fitted")
-    training: Training = some("what all training shares")
-    pretrain: Budget = some("of the dense base network")
-    finetune: Budget = some("the whole budget after the base, recovery included")
-    distill: Budget = some("of the student")
-    epochs_per_round: float = number("of iterative methods, between rounds", unit="epochs", ge=0)
-
-
 class Distill(Table):
     """Knowledge distillation: the finished networks of these models teach a small student."""
 
@@ -169,6 +96,14 @@ class Cka(Table):
     bandwidth: Annotated[float | None, NoneAs("linear")] = number(
         "linear for linear kernels, or of Gaussian ones as a fraction of the median distance", gt=0
     )
+
+
+class Sensitivity(Table):
+    """Layer sensitivity: the dense base with one layer pruned at a time, in forward passes alone."""
+
+    models: List[str] = some("models of the study whose layers are tried one by one; [] for none")
+    levels: Distinct[Annotated[float, number("", **LEVEL)]] = some("shares that are removed of the one layer's weights")
+    images: int = number("validation images at most, evenly spread over the split", unit="images", ge=1)
 
 
 class Evaluate(Table):
@@ -220,6 +155,7 @@ class Params(Table):
     data: dict[str, Recipe] = rows("what each data set asks for: preparation, network, training and budgets")
     distill: Distill = some("the finished networks of some models teach a small student")
     cka: Cka = some("layer similarity")
+    sensitivity: Sensitivity = some("what pruning one layer alone costs")
     evaluate: Evaluate = some("test metrics and costs, and what decides, fixed before the numbers are seen")
     runtime: Runtime = some("where it runs: only precision and compile are tracked, changing the others reruns nothing")
 
@@ -237,6 +173,7 @@ class Params(Table):
             teachers=self.distill.teachers,
             narrow=study.narrow,
             taught=study.taught,
+            sensitivity=self.sensitivity.models,
             primary={name: self.evaluate.primary[name] for name in study.datasets},
             margin=self.evaluate.margin,
             margin_cka=self.evaluate.margin_cka,

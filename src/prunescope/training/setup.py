@@ -97,12 +97,14 @@ class Setup:
         return round(epochs * self.batches.steps_per_epoch)
 
 
-def open_training(args: Namespace, settings: Any, *, stream: str, run_on: Any) -> Setup:
+def open_training(args: Namespace, settings: Any, *, stream: str, run_on: Any, alone: bool = False) -> Setup:
     """Read the prepared store, put its train split on the device and choose the loss.
 
     args: the stage's arguments, with store and seed · settings: a recipe's `training` · run_on: params.runtime
+    alone: one process, whatever params.runtime says: of what does not train
     """
-    parallel.launch(run_on.processes, run_on.device)
+    if not alone:
+        parallel.launch(run_on.processes, run_on.device)
     device = parallel.join(runtime.device(run_on.device))
     runtime.prepare(run_on.threads, device)
     store = stores.read(args.store)
