@@ -25,7 +25,7 @@ def test_commands_are_all_known():
     """Each kind of command is tried by a test here, in test_readme_commands.py or test_readme_data.py; a new one needs a test."""
     assert {command.split()[0] for _, command in COMMANDS} == {*PROGRAMS, ".", "export"}
     assert len(COMMANDS) == 45
-    assert len(MENTIONED) == 42
+    assert len(MENTIONED) == 46
     assert {page for page, _ in COMMANDS} == {"README.md"} | {
         f"docs/{name}.md" for name in ("studies", "own-images", "data", "methods", "machines", "results", "internals")
     }
@@ -68,7 +68,7 @@ def test_checks_of_the_pages_find_no_problem(words):
 
 def test_dvc_understands_its_commands():
     parser, calls = get_main_parser(), runs("dvc")
-    assert len(calls) == 33
+    assert len(calls) == 35
     for words in calls:
         parser.parse_args(words)
 
@@ -85,7 +85,7 @@ def test_keys_exist():
     """Of params.yaml: those that commands set, and those named in a sentence."""
     text = "\n".join([*(command for _, command in COMMANDS), *map(prose, PAGES)])
     keys = set(re.findall(r"-S \"?([\w.]+)=", text)) | set(
-        re.findall(r"`((?:study|data|runtime|prune|distill)\.[a-z_.]+)`", text)
+        re.findall(r"`((?:study|data|runtime|prune|distill|sensitivity)\.[a-z_.]+)`", text)
     )
     assert len(keys) > 12
     for key in keys:
