@@ -86,7 +86,7 @@ def test_keys_exist():
     """Of params.yaml: those that commands set, and those named in a sentence."""
     text = "\n".join([*(command for _, command in COMMANDS), *map(prose, PAGES)])
     keys = set(re.findall(r"-S \"?([\w.]+)=", text)) | set(
-        re.findall(r"`((?:study|data|runtime|prune|distill)\.[a-z_.]+)`", text)
+        re.findall(r"`((?:study|data|runtime|prune|distill|sensitivity)\.[a-z_.]+)`", text)
     )
     assert len(keys) > 12
     for key in keys:
