@@ -10,7 +10,7 @@ from prunescope.study.stage import arguments, main
 def recipe() -> None:
     args = arguments(__doc__, "metrics", "selected", "summary", "curves")
     params = load()
-    results = read(args.metrics, params.grid)
+    results = read(args.metrics, params.cells)
     summary.save(results.summary, args.summary)
     curves.save(curves.table(results.grid, results.curves), args.curves)
     write_json(args.selected, summary.selected(results.summary, params.method, params.sparsity))

@@ -5,6 +5,7 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from prunescope.data import store
 from prunescope.evaluation.predicted import COLUMNS, predictions_table
@@ -33,7 +34,7 @@ def made(folder: Path, **columns: list[str]) -> store.Store:
 
 def table(found: store.Store, folder: Path) -> list[dict[str, str]]:
     decisions = [0, -1] * ((IMAGES - 8) // 2)
-    write_csv(folder / "found.csv", *predictions_table(found, decisions))
+    write_csv(folder / "found.csv", *predictions_table(found, decisions, {}))
     return list(csv.DictReader(io.StringIO((folder / "found.csv").read_text(encoding="utf-8"))))
 
 
@@ -59,3 +60,13 @@ def test_columns_that_make_subgroups_travel_and_remarks_stay(tmp_path):
     )
     assert list(rows[0]) == [*COLUMNS, "age", "sex"]
     assert [row["age"] for row in rows] == numbered[8:] and rows[1]["sex"] == "m" and rows[1]["predicted"] == "undecided"
+
+
+def test_scores_stand_before_columns_of_the_store_and_make_no_subgroups(tmp_path):
+    found = made(tmp_path / "a", sex=["f", "m"] * (IMAGES // 2), score_dog=["0", "1"] * (IMAGES // 2))
+    scores = {"auc_share": ["1e-3"] * (IMAGES - 8), "score_dog": ["0.5"] * (IMAGES - 8)}
+    header, rows = predictions_table(found, [0] * (IMAGES - 8), scores)
+    assert header == [*COLUMNS, "auc_share", "score_dog", "sex"]
+    assert next(rows)[4:6] == ("1e-3", "0.5")
+    read = predictions.Predictions(pd.DataFrame(columns=header), "a test")
+    assert read.columns == ["sex"]

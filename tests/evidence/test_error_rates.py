@@ -36,9 +36,9 @@ def noise(seed: int, arms: tuple[float, ...] = (1, 1, 1, 1)) -> np.ndarray:
 
 @pytest.mark.parametrize("arms", [(1, 1, 1, 1), (1, 1, 1, 2), (2, 1, 1, 1), (1, 1, 1, 0.5)])
 def test_fewer_than_one_study_in_twenty_calls_something_better_that_is_not(arms):
-    """At most 5 %, with one arm twice as noisy too; 50 and 21 leave room for the chance of 1,000 studies (three deviations)."""
+    """At most 5 %, with one arm twice as noisy too; 60 leaves room for the chance of 1,000 studies."""
     wrong = sum(any(word in (BETTER, WORSE) for word in verdicts(study)) for study in noise(0, arms))
-    assert wrong <= 50 + 21
+    assert wrong <= 60
     print(arms, wrong / STUDIES)
 
 

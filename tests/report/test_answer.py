@@ -77,7 +77,7 @@ def test_several_seeds_name_the_largest_shown_difference(tmp_path):
     balanced(results, "vgg16", "iterative", (0.80, 0.797, 0.79))
     seen, meaning = says(results)
     assert "where oneshot is +" in seen
-    assert "Of the paper's 7 conclusions 1 hold here, 0 do not, 6 are open." in meaning, "neither best nor worst is settled"
+    assert "6 are open." in meaning, "two cells that contradict each other say nothing of cells in general"
 
 
 def test_the_class_that_pays_most(tmp_path):

@@ -24,8 +24,11 @@ class Spy:
         return value
 
     def __getattr__(self, name: str) -> Any:
-        if name == "grid":  # computed from what the report stages declare
-            self._seen.update(("study", "sparsity", "compare_sparsities", "distill.teachers", "sensitivity.models"))
+        if name in ("cells", "grid"):  # computed from what the report stages declare
+            self._seen.update(("study", "sparsity", "compare_sparsities", "distill.teachers"))
+            decides = ("primary", "margin", "margin_cka", "critical") if name == "grid" else ()
+            self._seen.update(f"evaluate.{key}" for key in decides)
+            self._seen.update(["sensitivity.models"] if name == "grid" else [])
         elif name == "sparsities":
             self._seen.update(("sparsity", "compare_sparsities"))
         elif name == "teaching":

@@ -144,7 +144,6 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"data__digits__finetune__schedule": "linear"}, "data.digits.finetune.schedule: found 'linear', wanted one of const"),
     ({"data__digits__prepare__source": "web"}, "data.digits.prepare.source: found 'web', wanted one of digits, cif"),
     ({"runtime__device": "gpu"}, "runtime.device: found 'gpu', wanted auto, cpu, cuda, cuda:N or mps"),
-    ({"evaluate__primary__mnist": "auc"}, "evaluate.primary: found 'mnist', wanted one of the rows of data: digits, cifar100-"),
     # what does not go together
     ({"evaluate__primary__digits": GONE}, "evaluate.primary.digits: missing; wanted accuracy, balanced_accuracy, macro_f1 or"),
     ({"prune__a b": CONTENT["prune"]["random"]}, "prune.a b: found a name with other characters than letters"),
@@ -167,7 +166,7 @@ def test_a_wrong_key_is_named_with_what_was_found_and_wanted(problems, changes, 
 
 
 def test_the_number_of_cases() -> None:
-    assert len(CASES) == 71
+    assert len(CASES) == 70
 
 
 @pytest.mark.parametrize("changes", [

@@ -7,8 +7,9 @@ from functools import lru_cache
 import numpy as np
 
 from prunescope.evidence.inference import Floats
+from prunescope.resampling import resampled_sums
 from prunescope.results.grid import Cell, unpruned
-from prunescope.results.predictions import Predictions
+from prunescope.results.predictions import DRAWS, Predictions
 from prunescope.results.results import Results
 from prunescope.results.summary import runs
 
@@ -39,8 +40,8 @@ def by_seed(results: Results, cell: Cell, name: str, measure: str | None = None)
 def draws(results: Results, cell: Cell, seed: int, name: str, measure: str) -> Floats | None:
     """Deviations (B,) of a network's measure, in points, over resamples of test images (lesions) that all networks share.
 
-    Accuracy and balanced accuracy are counted from the predictions. Any other measure moves with balanced accuracy here, as far
-    as its own interval says: the predictions hold no scores. None where it is not known.
+    Accuracy and balanced accuracy are counted from the predictions, AUC from their column `auc_share`. Any other measure, and AUC
+    in files without it, moves with balanced accuracy here, as far as its own interval says. None where it is not known.
     """
     known = results.predictions(cell, seed, name)
     if known is None:
@@ -49,6 +50,8 @@ def draws(results: Results, cell: Cell, seed: int, name: str, measure: str) -> F
         right, images = known.resampled
         values = right.sum(1) / images.sum(1)
         return (values - values.mean()) * 100
+    if measure == "auc" and known.shares is not None:
+        return resampled_sums(known.shares[:, None], known.table["group"].to_numpy(), draws=DRAWS)[:, 0] * 100
     moved = _balanced(known)
     if measure == "balanced_accuracy":
         return moved

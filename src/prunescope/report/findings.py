@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from prunescope.evidence import classes, differences, endpoints, facts, foretelling, paper, quality
 from prunescope.evidence.claims import Judged
+from prunescope.evidence.critical import critical_table
 from prunescope.evidence.students import student_table
 from prunescope.evidence.verdicts import cells_table, claims_table, rules
 from prunescope.report.answer import answer, chance
@@ -93,6 +94,7 @@ def who_pays_blocks(results: Results) -> Iterator[Block]:
         "classes that pruning has nothing to do with. Source: the predictions under metrics/evaluate.",
         labels=4,
     )
+    yield from _critical(results)
     yield Table(
         classes.lost_table(results),
         "Images that the dense control gets right and every pruned network of the same seed gets wrong. `prunescope gallery` "
@@ -125,6 +127,19 @@ def _foretelling(results: Results) -> Iterator[Block]:
             "with the 95 % interval over cells (over seeds where there is one cell). Re-estimated: with batch-norm statistics "
             "measured anew. Pairs: how many pairs of methods of a seed keep their order. Source: metrics/summary.csv.",
             labels=1,
+        )
+
+
+def _critical(results: Results) -> Iterator[Block]:
+    table = critical_table(results)
+    if len(table):
+        yield Table(
+            table,
+            "Critical classes (evaluate.critical): sensitivity as decided, and with the threshold moved to the dense control's "
+            "specificity of the same seed, since an operating point can shift; the change from the control there, with its 95 % "
+            "interval over new seeds and images of the class (the threshold as it is), and a verdict among all rows. Source: the "
+            "scores in the predictions under metrics/evaluate.",
+            labels=5,
         )
 
 

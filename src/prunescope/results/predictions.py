@@ -11,6 +11,7 @@ from prunescope.errors import PrunescopeError
 from prunescope.resampling import Floats, resampled_sums
 
 COLUMNS = ["name", "group", "actual", "predicted"]
+SHARE, SCORE = "auc_share", "score_"  # columns of a network's outputs, the second with a class (evaluation/scores.py)
 DRAWS = 2000
 TAILS = (0.025, 0.975)  # between these quantiles of the draws lies the 95 % interval
 
@@ -28,7 +29,7 @@ class Predictions:
     @property
     def columns(self) -> list[str]:
         """Of what is known of the images; none in studies that were kept before predictions had it."""
-        return [name for name in self.table.columns if name not in COLUMNS]
+        return [name for name in self.table.columns if name not in (*COLUMNS, SHARE) and not name.startswith(SCORE)]
 
     @cached_property
     def classes(self) -> list[str]:
@@ -38,6 +39,20 @@ class Predictions:
     def right(self) -> Floats:
         """(N,) 1 for an image that was classified rightly, else 0."""
         return np.asarray(self.table["actual"] == self.table["predicted"], dtype=float)
+
+    @property
+    def shares(self) -> Floats | None:
+        """(N,) what each image has to do with the mean AUC (`evaluation/scores.py`); None where the file does not say."""
+        return self._column(SHARE)
+
+    def scores(self, name: str) -> Floats | None:
+        """(N,) the probability of a class that is critical; None where it is not kept."""
+        return self._column(f"{SCORE}{name}")
+
+    def _column(self, name: str) -> Floats | None:
+        if name not in self.table.columns or (self.table[name] == "").any():
+            return None
+        return self.table[name].to_numpy(dtype=float)
 
     @cached_property
     def _numbers(self) -> NDArray[np.intp]:

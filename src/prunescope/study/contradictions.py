@@ -61,7 +61,6 @@ def _check_names(params: Params, problems: list[str]) -> None:
         ("study.methods", lambda: study.methods, lambda: params.prune, "the rows of prune"),
         ("method", lambda: [params.method], lambda: study.methods, "study.methods"),
         ("distill.student", lambda: [distill.student], lambda: ARCHITECTURES, "torchvision's classifiers"),
-        ("evaluate.primary", lambda: params.evaluate.primary, lambda: params.data, "the rows of data"),
     )
     for key, names, rows, where in known:
         with suppress(Unknown):

@@ -4,6 +4,7 @@ There are no defaults: what runs stands in params.yaml. The names that registrie
 imports no torch; a test holds them equal. docs/params.md, params.schema.json and the comments in params.yaml are held to this.
 """
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -161,24 +162,22 @@ class Params(Table):
 
     @property
     def grid(self) -> Grid:
-        """The study as the report reads it."""
-        study = self.study
-        return Grid(
-            name=study.name,
-            models=study.models,
-            datasets=study.datasets,
-            methods=study.methods,
-            seeds=study.seeds,
-            sparsities=self.sparsities,
-            teachers=self.distill.teachers,
-            narrow=study.narrow,
-            taught=study.taught,
-            sensitivity=self.sensitivity.models,
-            primary={name: self.evaluate.primary[name] for name in study.datasets},
-            margin=self.evaluate.margin,
-            margin_cka=self.evaluate.margin_cka,
-            critical=self.evaluate.critical,
-        )
+        """The study as the report reads it, with what decides and whose layers were tried."""
+        of = self.evaluate
+        decides = {
+            "sensitivity": self.sensitivity.models,
+            "margin": of.margin,
+            "margin_cka": of.margin_cka,
+            "critical": of.critical,
+        }
+        return replace(self.cells, primary={name: of.primary[name] for name in self.study.datasets}, **decides)
+
+    @property
+    def cells(self) -> Grid:
+        """The study without what decides."""
+        study, levels = self.study, self.sparsities
+        names = {name: getattr(study, name) for name in ("name", "models", "datasets", "methods", "seeds", "narrow", "taught")}
+        return Grid(**names, sparsities=levels, teachers=self.distill.teachers)
 
     @property
     def sparsities(self) -> tuple[float, ...]:
