@@ -29,7 +29,8 @@ CELL = ("--dataset", "digits", "--seed", "0", "--store", "store")
 def params(init: str) -> dict[str, Any]:
     """A study of the digits of one network of full width, without a step of training."""
     content = tiny_params()
-    content["study"] |= {"models": [TINY]}
+    content["study"] |= {"models": [TINY], "narrow": [], "taught": []}
+    content["sensitivity"]["models"] = []
     content["distill"] |= {"teachers": [TINY], "student": TINY}
     content["prune"]["random"]["exclude"] = []
     recipe = content["data"]["digits"]
