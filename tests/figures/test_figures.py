@@ -10,6 +10,7 @@ from PIL import Image
 
 from prunescope.errors import PrunescopeError
 from prunescope.figures import bars, curves, depth, heatmaps, look
+from prunescope.results.curves import table
 from report_fakes import CELL, accuracy_of, opened
 
 
@@ -63,6 +64,31 @@ def test_layers_pruned_shows_recovery_and_damage(tree):
     marks = np.asarray(figure.axes[0].lines[0].get_ydata())
     assert len(marks) == 6
     assert (marks < heights).all()
+    lines = {str(line.get_label()): line for line in figure.axes[0].lines}
+    assert set(lines) == {"right after pruning", "dense at the same step", "before pruning"}
+    ends = np.mean([accuracy_of("vgg16", "dense", seed) for seed in (0, 1)]) * 100
+    steps = np.arange(6) * 4  # 24 steps of recovery for six layers; dense rises by 0.2 points in ten steps
+    expected = np.interp(steps, [0, 10, 20, 30], ends + np.array([-1, -0.6, -0.4, -0.2]))
+    assert np.asarray(lines["dense at the same step"].get_ydata()) == pytest.approx(expected)
+
+
+def test_both_states_of_batch_norm_are_drawn(tree):
+    metrics, study = tree(models=("vgg16",))
+    path = metrics / "prune/vgg16-digits-0.8-0/layerwise.csv"
+    rows = pd.read_csv(path)
+    again = rows[rows["event"] == "pruned"].assign(event="reestimated", accuracy=0.9)
+    pd.concat([rows, again]).sort_values(["round", "step"], kind="stable").to_csv(path, index=False)
+    results = opened(metrics, study)
+    figure = bars.layers_pruned(results, "vgg16", "digits")
+    assert figure is not None
+    [drawn] = [line for line in figure.axes[0].lines if line.get_label() == "re-estimated"]
+    assert np.asarray(drawn.get_ydata()).tolist() == [90.0] * 6
+    joined = {name: rows for name, _, rows in results.curves(CELL)}["layerwise"]
+    assert len(table(study, results.curves).query("method == 'layerwise'")) == len(joined) - 6, "curves are of what trains on"
+    results.summary.loc[results.summary["method"] == "layerwise", "accuracy_after_reestimation"] = 0.8
+    axis = bars.accuracy_bars(results).axes[0]
+    [mark] = [line for line in axis.lines if line.get_marker() == "^" and np.isfinite(np.asarray(line.get_ydata())).all()]
+    assert np.asarray(mark.get_ydata()).tolist() == [80.0]
 
 
 def test_no_history_no_figure(tmp_path, tree):

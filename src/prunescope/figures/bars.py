@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -37,6 +38,7 @@ def accuracy_bars(results: Results) -> Figure:
         keys = [_patch(colours(grid.methods)[method], label(method)) for method in bars]
         keys.append(Line2D([], [], color="black", marker="D", markerfacecolor="white", linestyle="", label="balanced accuracy"))
         keys.append(Line2D([], [], color="black", marker="_", markersize=12, linestyle="", label="right after pruning"))
+        keys.append(Line2D([], [], color="black", marker="^", markerfacecolor="white", linestyle="", label="re-estimated"))
         figure.legend(handles=keys, loc="outside lower center", ncols=3, frameon=False)
     return figure
 
@@ -54,10 +56,12 @@ def _bar(axis: Axes, place: float, arm: pd.DataFrame, colour: str, turn: int) ->
     axis.bar(place, accuracy.mean(), width=0.86, color=colour, yerr=error, capsize=4)
     _low(axis, place, f"{accuracy.mean():.1f}", rotation=turn, color="white", weight="bold")
     balanced, pruned = arm["balanced_accuracy"].mean() * 100, arm["accuracy_after_pruning"].mean() * 100
+    again = arm["accuracy_after_reestimation"].mean() * 100
     axis.plot(place + 0.25, balanced, marker="D", markersize=5, color="black", markerfacecolor="white")
     if arm["kind"].iloc[0] == "pruned":
         axis.plot(place, pruned, marker="_", markersize=16, markeredgewidth=2.5, color="white")
         axis.plot(place, pruned, marker="_", markersize=15, markeredgewidth=1.2, color="black")
+        axis.plot(place - 0.25, again, marker="^", markersize=5, color="black", markerfacecolor="white")
 
 
 def _low(axis: Axes, place: float, text: str, **look: Any) -> None:
@@ -66,7 +70,8 @@ def _low(axis: Axes, place: float, text: str, **look: Any) -> None:
 
 
 def layers_pruned(results: Results, model: str, dataset: str, method: str = "layerwise") -> Figure | None:
-    """Validation accuracy by number of layers pruned: bars after recovery, marks right after each round's pruning.
+    """Validation accuracy by number of layers pruned: bars after recovery, marks right after each round's pruning with the old
+    and with re-estimated batch-norm statistics, a line for the dense control at the same steps.
 
     A panel per sparsity, means over seeds; the last bar is the end of the budget. None where the prune stage did not run.
     """
@@ -88,6 +93,10 @@ def layers_pruned(results: Results, model: str, dataset: str, method: str = "lay
             axis.bar(bars.index, bars, width, color=colours(results.grid.methods)[method], label="after recovery")
             size = 5 if len(shown["pruned"]) <= 40 else 2
             axis.plot(shown["pruned"].index, shown["pruned"], "kv", markersize=size, label="right after pruning")
+            if len(again := _by_layers(rows[rows["event"] == "reestimated"])):
+                axis.plot(again.index, again, "k^", markersize=size, markerfacecolor="white", label="re-estimated")
+            control = _at_steps(rows[rows["event"] == "pruned"], results.curves(Cell(model, dataset, level)))
+            axis.plot(control.index, control, color=DENSE, label="dense at the same step")
             start = rows[(rows["event"] == "start") & (rows["layers_pruned"] == 0)]["accuracy"].mean() * 100
             if not math.isnan(start):
                 axis.axhline(start, color=DENSE, linestyle="--", label="before pruning")
@@ -99,6 +108,15 @@ def layers_pruned(results: Results, model: str, dataset: str, method: str = "lay
             axis.set_ylabel("validation accuracy, %")
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     return figure
+
+
+def _at_steps(rows: pd.DataFrame, curves: list[tuple[str, int, pd.DataFrame]]) -> pd.Series:
+    """The dense control's accuracy (percent), mean over seeds, where so many layers are pruned; empty where it did not run."""
+    dense = pd.concat([of[["step", "accuracy"]] for name, _, of in curves if name == "dense"] or [pd.DataFrame(columns=["step"])])
+    if dense.empty:
+        return pd.Series(dtype=float)
+    mean, steps = dense.groupby("step")["accuracy"].mean() * 100, rows.groupby("layers_pruned")["step"].mean()
+    return pd.Series(np.interp(steps, mean.index, mean), index=steps.index)
 
 
 def _by_layers(rows: pd.DataFrame) -> pd.Series:

@@ -53,13 +53,8 @@ def _dash(method: str) -> Literal["-", "--"]:
 
 def _draw(axis: Axes, line: pd.DataFrame, method: str, colour: str) -> None:
     width = 2.2 if method == "dense" else 1.6
-    axis.plot(
-        line["step"],
-        line["accuracy"] * 100,
-        color=colour,
-        linewidth=width,
-        linestyle=_dash(method),
-    )
+    trained = line[line["event"] != "reestimated"]  # a second measurement of the same network, with other statistics
+    axis.plot(trained["step"], trained["accuracy"] * 100, color=colour, linewidth=width, linestyle=_dash(method))
     pruned = line[line["event"] == "pruned"]
     axis.plot(pruned["step"], pruned["accuracy"] * 100, "v", color=colour, markersize=6 if len(pruned) < 20 else 2.5)
     axis.grid(axis="y", color="#e5e5e5", linewidth=0.8)

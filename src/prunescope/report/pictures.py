@@ -23,7 +23,7 @@ def accuracy_figures(results: Results) -> Iterator[Block]:
         "Bars of test accuracy per method beside the dense control, one panel per model and data set; the table above "
         "has the numbers.",
         f"Test accuracy{' at equal budgets' if equal else ''}. {n} Diamonds: balanced accuracy; strokes: right after the last "
-        "pruning, before any training that follows it.",
+        "pruning, before any training that follows it; triangles: the same with re-estimated batch-norm statistics.",
     )
     for dataset in results.grid.datasets:
         for model in results.grid.models:
@@ -39,7 +39,8 @@ def accuracy_figures(results: Results) -> Iterator[Block]:
                 f"layers-{model}-{dataset}.png",
                 bars.layers_pruned(results, model, dataset),
                 f"Bars of validation accuracy by number of layers pruned one after another, {where}.",
-                f"{where}: layer after layer. Bars: after that layer's recovery; triangles: right after its pruning.",
+                f"{where}: layer after layer. Bars: after that layer's recovery; triangles: right after its pruning, "
+                "hollow ones with re-estimated batch-norm statistics; line: the dense control at the same step.",
             )
 
 
