@@ -6,7 +6,7 @@ from prunescope.evidence import contrasts, potential
 from prunescope.report.blocks import Block, Table, Text
 from prunescope.results.results import Results
 
-JUDGED = "points of the primary endpoint, in brackets 95 % intervals; p and verdict allow for all rows of this table (Holm)"
+JUDGED = "Points of the primary endpoint, in brackets 95 % intervals; p and verdict allow for all rows of this table (Holm)"
 
 
 def blocks(results: Results) -> Iterator[Block]:
@@ -37,7 +37,7 @@ def _factors(results: Results) -> Iterator[Block]:
         "Schedules by levels: the primary endpoint, and the multiply-accumulates that are left. Source: metrics/summary.csv.",
         labels=4,
     )
-    yield Table(found, f"Effects of each, averaged over the other: {JUDGED}. Source: metrics/summary.csv.", labels=4)
+    yield Table(found, f"Effects of each, averaged over the other. {JUDGED}. Source: metrics/summary.csv.", labels=4)
 
 
 def _potential(results: Results) -> Iterator[Block]:
