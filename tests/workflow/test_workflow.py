@@ -14,7 +14,7 @@ def test_what_runs_again_after_a_number(tmp_path):
     iterative = {"prune-iterative": 1, "finetune": 1, "distill": 1, "evaluate": 1, "cka": 1} | LAST
     assert clone.edit(r"^    plan: iterative((?:.*\n){5})    step: 0.1", r"    plan: iterative\1    step: 0.2") == iterative
 
-    tried = {"sensitivity": 1, "selected": 1, "report": 1}
+    tried = {"sensitivity": 1, "report": 1}
     assert clone.edit(r"^sensitivity:\n  models: \[\]", "sensitivity:\n  models: [vgg16_bn]") == tried, "nothing is trained"
     assert clone.edit(r"^  models: \[vgg16_bn\]", "  models: []") == {"report": 1}, (
         "the files lie there; the page is without them"
