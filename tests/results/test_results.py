@@ -42,7 +42,7 @@ def test_the_page_reads_every_file_once(tree, tmp_path):
 def test_what_nobody_asks_for_is_not_read(tree):
     metrics, study = tree()
     COUNTS.clear()
-    assert len(Results(study, Counted(metrics)).summary) == 13
+    assert len(Results(study, Counted(metrics)).summary) == 15
     assert {name.rpartition(".")[2] for name in COUNTS} == {"json"}
 
 
@@ -55,7 +55,7 @@ def test_an_archive_gives_the_same_as_the_folder(tree, tmp_path):
     found = Results(study, archived(tmp_path / "kept"))
     assert found.files.content == content
     shutil.rmtree(tmp_path / "kept")
-    assert len(found.summary) == 26, "the archive is in memory"
+    assert len(found.summary) == 30, "the archive is in memory"
     assert found.files.path("a.json").endswith("metrics.tar.xz/a.json")
 
 

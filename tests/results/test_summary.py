@@ -17,7 +17,7 @@ def test_summary_has_one_row_per_arm_with_the_numbers_of_its_files(tree):
     results = opened(metrics, study)
     summary = results.summary
     assert list(summary.columns) == list(COLUMNS)
-    assert dict(summary["kind"].value_counts()) == {"dense": 4, "pruned": 12, "student": 10}
+    assert dict(summary["kind"].value_counts()) == {"base": 4, "dense": 4, "pruned": 12, "student": 10}
     for arm in summary.to_dict("records"):
         assert arm["accuracy"] == accuracy_of(arm["model"], arm["method"], arm["seed"])
     students = summary[summary["kind"] == "student"]
@@ -62,7 +62,7 @@ def test_saved_summary_reads_back_the_same(tree, tmp_path):
     module.save(summary, tmp_path / "summary.csv")
     back = pd.read_csv(tmp_path / "summary.csv")
     pd.testing.assert_frame_equal(back, summary, check_dtype=False)
-    line = (tmp_path / "summary.csv").read_text().splitlines()[1]
+    line = (tmp_path / "summary.csv").read_text().splitlines()[2]
     assert line.startswith("digits,vgg16,dense,dense,0.0,0,0.975,0.97,")
     assert line.endswith(",0,40,4.0,10.0,2000.0,,,2.0,64.0,0.99,1.01")
 

@@ -44,6 +44,7 @@ def test_cores_are_shared_by_all_processes_of_all_stages(monkeypatch):
 ])  # fmt: skip
 def test_what_tasks_of_ray_need(node, device, processes, wanted):
     made = object.__new__(Ray)
+    made.resource = ""
     made.ray = SimpleNamespace(nodes=lambda: [node, node])
     if isinstance(wanted, str):
         with pytest.raises(PrunescopeError, match=wanted):
