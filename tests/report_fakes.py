@@ -17,7 +17,7 @@ from prunescope.results.results import Results, read
 
 CELL = Cell("vgg16", "digits", 0.8)
 LAYERS = {"vgg16": 6, "densenet169": 5}
-LOSS = {"dense": 0.0, "oneshot": 0.012, "layerwise": 0.034, "iterative": 0.006}
+LOSS = {"base": 0.01, "dense": 0.0, "oneshot": 0.012, "layerwise": 0.034, "iterative": 0.006}
 STEPS = 40  # of the whole budget
 
 

@@ -40,6 +40,7 @@ def test_the_graph_is_that_of_the_study():
         assert {stage.partition("@")[0] for stage in graph.alone} == {"evaluate", "evaluate-dense"}
         assert graph.needs["finetune@oneshot-vgg16_bn-digits-0.8-0"] == {
             "prune-oneshot@vgg16_bn-digits-0.8-0",
+            "pretrain@vgg16_bn-digits-0",
             "download@digits",
         }
 
