@@ -46,7 +46,9 @@ def test_the_least_data_gives_a_report(tmp_path, classes, images, test_fraction,
     assert "layerwise" in page and "not run" not in page
     assert ("## Who pays, by subgroup" in page) == ("| camera: a |" in page) == ("name of own (12 values)" in page) == table
     for path in (tmp_path / "metrics" / "evaluate").rglob("*-predictions.csv"):
-        assert path.read_text(encoding="utf-8").startswith("name,group,actual,predicted" + (",camera\n" if table else "\n"))
+        assert path.read_text(encoding="utf-8").startswith(
+            "name,group,actual,predicted,auc_share" + (",camera\n" if table else "\n")
+        )
         assert "Mrs" not in path.read_text(encoding="utf-8")
 
 
