@@ -80,7 +80,7 @@ def test_an_unknown_subcommand_names_the_known_ones():
 def test_check_says_all_problems_or_how_many_networks(tmp_path):
     shipped = (ROOT / "params.yaml").read_text(encoding="utf-8")
     (tmp_path / "params.yaml").write_text(shipped, encoding="utf-8")
-    assert run("check", str(tmp_path / "params.yaml")).stdout.endswith("the study small has 13 networks to compare\n")
+    assert run("check", str(tmp_path / "params.yaml")).stdout.endswith("the study small has 15 networks to compare\n")
     broken = shipped.replace("sparsity: 0.8", "sparsity: 1.8", 1).replace("method: iterative", "method: magic", 1)
     (tmp_path / "params.yaml").write_text(broken.replace("  - vgg16_bn\n", "  - vgg61\n", 1), encoding="utf-8")
     found = run("check", str(tmp_path / "params.yaml"))
@@ -92,7 +92,7 @@ def test_check_says_all_problems_or_how_many_networks(tmp_path):
 def test_check_takes_the_values_of_an_experiment():
     found = run("check", str(ROOT / "params.yaml"), "-S", "sparsity=0.5", "--set-param", "study.name=half")
     assert found.stdout.endswith(
-        "params.yaml with sparsity=0.5, study.name=half: no problem found; the study half has 22 networks to compare\n"
+        "params.yaml with sparsity=0.5, study.name=half: no problem found; the study half has 24 networks to compare\n"
     )
     found = run("check", str(ROOT / "params.yaml"), "-S", "study.models=[resnet18]")
     assert (

@@ -31,6 +31,7 @@ def params(init: str) -> dict[str, Any]:
     content = tiny_params()
     content["study"] |= {"models": [TINY], "narrow": [], "taught": []}
     content["sensitivity"]["models"] = []
+    content["prune"]["layerwise"]["recovery_share"] = 0.9  # of 12 steps, for 26 layers
     content["distill"] |= {"teachers": [TINY], "student": TINY}
     content["prune"]["random"]["exclude"] = []
     recipe = content["data"]["digits"]

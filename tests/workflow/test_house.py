@@ -43,8 +43,8 @@ def test_the_readme_has_few_words():
 
 
 def test_the_lock_of_the_shipped_study_is_small():
-    """DVC writes it anew, whole, after every stage. A stage has about 2.4 KB: half of it names what it depends on."""
-    most = 2_500 * len(items(read_yaml(ROOT / "params.yaml")))
+    """DVC writes it anew, whole, after every stage. A stage has about 2.7 KB: half of it names what it depends on."""
+    most = 2_800 * len(items(read_yaml(ROOT / "params.yaml")))
     assert (ROOT / "dvc.lock").stat().st_size <= most, "few, coarse deps in dvc.yaml; no stages of other studies"
 
 
