@@ -20,7 +20,15 @@ def test_the_threshold_is_the_lowest_with_that_specificity():
     assert found_at(scores, actual, 0.0).sum() == 3
     tied = np.array([0.8, 0.9, 0.8, 0.1, 0.1, 0.1, 0.1])
     assert found_at(tied, actual, 1.0).sum() == 3
-    assert found_at(np.full(7, 0.5), actual, 0.75).sum() == pytest.approx(1.5), "all alike: half of them"
+    some = np.array([0.9, 0.5, 0.1, 0.8, 0.5, 0.5, 0.2])
+    assert found_at(some, actual, 0.5).sum() == pytest.approx(1.5), "one of the two others on the threshold may be taken for it"
+
+
+@pytest.mark.parametrize("specificity", [1.0, 0.75, 0.5, 0.0])
+def test_a_network_that_says_the_same_of_all_images_is_chance(specificity):
+    """It was half of the class before, whatever the specificity: more than a control with few false positives finds."""
+    actual = np.array([1.0, 1, 1, 0, 0, 0, 0])
+    assert found_at(np.full(7, 0.02), actual, specificity).sum() == pytest.approx(3 * (1 - specificity))
 
 
 @pytest.fixture

@@ -18,14 +18,19 @@ from prunescope.results.results import Results
 
 
 def found_at(scores: Floats, actual: Floats, specificity: float) -> Floats:
-    """(N,) 1 for an image of the class whose score is above the lowest threshold that has at least this specificity, 0.5 on it.
+    """(N,) 1 for an image of the class whose score is above the lowest threshold that has at least this specificity. On the
+    threshold it is the share of the other images there that this specificity lets be taken for the class: a network that gives
+    all images one score finds no more than chance does.
 
     scores (N,), actual (N,) 1 for the class. The mean over the class is the sensitivity there.
     """
     others = np.sort(scores[actual == 0])[::-1]
     false_positives = int(np.floor((1 - specificity) * len(others) + 1e-9))
-    threshold = others[false_positives] if false_positives < len(others) else -np.inf
-    return actual * ((scores > threshold) + 0.5 * (scores == threshold))
+    if false_positives == len(others):
+        return actual
+    threshold = others[false_positives]
+    share = (false_positives - (others > threshold).sum()) / (others == threshold).sum()
+    return actual * ((scores > threshold) + share * (scores == threshold))
 
 
 def specificity_of(of: Predictions, name: str) -> float:
