@@ -99,5 +99,13 @@ def test_prune_potential_is_the_last_level_without_a_loss_that_matters():
     assert (row["no loss shown up to"], row["shown to be without loss up to"]) == ("90 %", "–"), "few seeds show little"
 
 
+@pytest.mark.parametrize("seeds", [(), (0,)])
+def test_a_level_that_did_not_run_or_has_one_seed_ends_the_potential(seeds):
+    results = planted({"oneshot": 0.905, "dense": 0.9}, levels=(0.5, 0.8, 0.98), methods=("oneshot",))
+    highest = (results.summary["sparsity"] == 0.98) & ~results.summary["seed"].isin(seeds)
+    [row] = potential.table(Results(results.grid, results.files, results.summary[~highest])).to_dict("records")
+    assert (row["no loss shown up to"], row["shown to be without loss up to"]) == ("80 %", "80 %")
+
+
 def test_one_level_has_no_potential():
     assert potential.table(planted({}, methods=("oneshot",))).empty

@@ -47,6 +47,7 @@ def _potential(results: Results) -> Iterator[Block]:
             found,
             f"Prune potential: the level up to which no loss of more than {results.grid.margin:g} points against the dense "
             "control is shown, and up to which it is shown that there is none (95 % intervals, each by itself; few seeds show "
-            "little either way). Source: metrics/summary.csv.",
+            "little either way, one seed nothing: a level that has fewer than two, or did not run, ends both). Source: "
+            "metrics/summary.csv.",
             labels=3,
         )
