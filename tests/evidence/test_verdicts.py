@@ -11,7 +11,7 @@ from prunescope.evidence.layouts import compare, of_series
 from prunescope.results.grid import Cell
 
 UP, DOWN, UNSURE, SAME = (4.0, 4.1, 3.9), (-4.0, -4.1, -3.9), (0.0, 2.0, 4.0), (0.01, 0.0, -0.01)
-ONE, NONE = (3.0,), ()
+ONE, NONE, FAR, STILL = (3.0,), (), (-30.0,), (-30.0, -30.0, -30.0)  # the last two, beside UP: the other way, of unknown noise
 
 
 def cells(*of: Mapping[str, Sequence[float]]) -> Cells:
@@ -58,6 +58,11 @@ def test_verdict_of_a_cell(comparisons, wanted):
         ([SAME, NONE], EQUAL),
         ([UNSURE, UNSURE], OPEN),
         ([ONE, ONE], OPEN),
+        ([UP, ONE], HOLDS),
+        ([UP, FAR], OPEN),
+        ([UP, UP, UP, FAR], OPEN),
+        ([UP, UP, UP, STILL], OPEN),
+        ([SAME, SAME, SAME, ONE], OPEN),
         ([NONE, NONE], NOT_RUN),
         ([], NOT_RUN),
     ],
@@ -101,6 +106,7 @@ def test_an_open_conclusion_says_what_would_decide_it():
         ([UP, DOWN, UP, DOWN], "more than 100 cells like these (or only 56)"),
         ([UNSURE, NONE], "about 10 seeds (5 to more than 100); running the 1 that did not"),
         ([UP, UP, UP], "–"),
+        ([UP, UP, UP, FAR], "three seeds or more in a cell that lies on the other side"),
         ([NONE], "–"),
     ):
         assert wanted_over(cells(*({"a": series} for series in of))) == wanted
