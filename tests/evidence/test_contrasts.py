@@ -77,6 +77,15 @@ def test_controls_say_whether_pruning_was_needed():
     assert found["dense − base"].verdict == "better" and found["random − narrow"].verdict == "worse"
 
 
+def test_the_controls_of_no_level_are_compared_once():
+    """The same numbers stood in the family once a level, and could have another verdict there by that cell's noise."""
+    results = planted({}, methods=("oneshot", "oneshot-taught"), taught=("vgg16",), levels=(0.8, 0.5, 0.9))
+    table = contrasts.table(results, contrasts.controls)
+    for effect in ("dense − base", "dense-taught − dense"):
+        assert table.loc[table["effect"] == effect, "sparsity %"].tolist() == ["50.0"]
+    assert (table["effect"] == "oneshot-taught − oneshot").sum() == 3
+
+
 def test_controls_that_did_not_run_have_no_row():
     results = planted({}, methods=("oneshot",), narrow=("vgg16",))
     summary = results.summary[results.summary["method"] != "narrow"]

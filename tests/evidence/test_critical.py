@@ -73,6 +73,17 @@ def test_nothing_is_said_without_scores_or_of_other_classes(results, tree):
     assert critical_table(again(results)).empty
 
 
+@pytest.mark.parametrize(("lesions", "rows"), [(4, 0), (5, 3)])
+def test_a_class_of_a_few_lesions_is_not_judged(results, lesions, rows):
+    """200 images of b, which are photographs of so many lesions."""
+    for path in results.files.where.glob("evaluate/*/*-predictions.csv"):
+        lines = [line.split(",") for line in path.read_text(encoding="utf-8").splitlines()]
+        for line in lines:
+            line[1] = f"lesion{int(line[0]) % lesions}" if line[2] == "b" else line[1]
+        path.write_text("\n".join(",".join(line) for line in lines) + "\n", encoding="utf-8")
+    assert len(critical_table(again(results))) == rows
+
+
 def test_auc_moves_as_its_shares_say(results):
     """Shares that sum to zero over images: deviations of their resampled sums, in points."""
     moved = endpoints.draws(results, CELL, 0, "oneshot", "auc")

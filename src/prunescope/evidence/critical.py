@@ -7,6 +7,7 @@ control's specificity, and the sensitivity there is compared.
 import numpy as np
 import pandas as pd
 
+from prunescope.evidence.classes import FEWEST
 from prunescope.evidence.differences import judge
 from prunescope.evidence.inference import Floats
 from prunescope.evidence.layouts import Layout, compare
@@ -40,7 +41,7 @@ def specificity_of(of: Predictions, name: str) -> float:
 
 
 def critical_table(results: Results) -> pd.DataFrame:
-    """A row per cell, critical class and method; none where scores were not kept."""
+    """A row per cell, critical class and method; none where scores were not kept, or of a class of fewer than `FEWEST` groups."""
     layouts = {
         (cell, name): of
         for cell in cells_of(results.grid)
@@ -71,11 +72,14 @@ def _layout(results: Results, cell: Cell, name: str) -> Layout | None:
             if known is None or scores is None or control is None or name not in known.classes:
                 continue
             actual = known.member[:, known.classes.index(name)]
+            if known.table["group"][actual > 0].nunique() < FEWEST:
+                return None
             found = found_at(scores, actual, specificity_of(control, name))
             arms[arm][seed] = float(found.sum() / actual.sum() * 100)
             sums = resampled_sums(np.stack([found, actual], axis=1), known.table["group"].to_numpy(), draws=DRAWS)
-            moved = sums[:, 0] / np.maximum(sums[:, 1], 1) * 100
-            draws[arm, seed] = moved - moved.mean()
+            with np.errstate(invalid="ignore"):
+                moved = sums[:, 0] / sums[:, 1] * 100  # NaN in a draw without an image of the class
+            draws[arm, seed] = np.nan_to_num(moved - np.nanmean(moved))
     weights = {method: {method: 1.0, "dense": -1.0} for method in results.grid.methods}
     return Layout(arms, weights, draws, cell.dataset, f"{cell.model} on {cell.dataset}", ("dense",)) if arms["dense"] else None
 
