@@ -103,11 +103,13 @@ Judged = Mapping[Claim, Cells]  # the comparisons of every claim and cell
 @dataclass(frozen=True)
 class OverStudy:
     """One comparison over the cells: `cells` is None where fewer than two measured it. against: cells that say nothing by
-    themselves and lie on the other side, which leaves it open."""
+    themselves and lie on the other side, which leaves it open. each: every cell says so by itself, the mean does not, so that the
+    verdict is of these cells alone."""
 
     judgement: Judgement
     cells: Overall | None
     against: tuple[Judgement, ...] = ()
+    each: bool = False
 
 
 def together(words: Iterable[str]) -> str:
@@ -135,10 +137,11 @@ def over_study(cells: Cells) -> dict[str, OverStudy]:
     found = {}
     for (name, whole), judgement in zip(wholes.items(), judge_all(estimates, margin), strict=True):
         words = {of.verdict for of in ran[name].values()}
-        if judgement.verdict == OPEN and len(words) == 1:  # two cells say little of others, but may both be sure of themselves
-            judgement = replace(judgement, verdict=words.pop())
+        each = judgement.verdict == OPEN and len(words) == 1  # two cells say little of others, but may both be sure of themselves
+        judgement = replace(judgement, verdict=words.pop()) if each else judgement
         against = tuple(of.judgement for of in ran[name].values() if _against(of.judgement.estimate, judgement))
-        found[name] = OverStudy(replace(judgement, verdict=OPEN) if against else judgement, whole, against)
+        each = each and judgement.verdict != OPEN
+        found[name] = OverStudy(replace(judgement, verdict=OPEN) if against else judgement, whole, against, each)
     return found
 
 
