@@ -2,7 +2,8 @@
 
     python benchmarks/verdicts.py
 
-Cells of dense and three methods; what is compared are the methods, in all cells one family at 5 %. Prints Markdown.
+Cells of dense and three methods; what is compared are the methods, or each with dense, in all cells one family at 5 %. Prints
+Markdown.
 """
 
 import math
@@ -11,27 +12,30 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from prunescope.evidence.inference import noise_of_pairs
+from prunescope.evidence.inference import known_as, noise_of_pairs
 
 Floats = NDArray[np.float64]
+Pairs = tuple[tuple[int, int], ...]
 PAIRS = ((1, 2), (1, 3), (2, 3))  # of dense, oneshot, layerwise, iterative
+TO_DENSE = ((1, 0), (2, 0), (3, 0))
 STUDIES = 10_000
 ARMS = {
     "all arms alike": (1, 1, 1, 1),
     "one method twice as noisy": (1, 1, 1, 2),
     "one method three times": (1, 1, 1, 3),
+    "one method ten times": (1, 1, 1, 10),
     "the control twice": (2, 1, 1, 1),
     "one method half as noisy": (1, 1, 1, 0.5),
 }
 RULES = ("t of each pair, Bonferroni", "pooled", "moderated over cells", "largest of three, own in full", "the page's")
 
 
-def errors(values: Floats) -> tuple[Floats, Floats, float]:
+def errors(values: Floats, pairs: Pairs) -> tuple[Floats, Floats, float]:
     """Of values (B, cells, arms, seeds): pooled noise (B, cells), each pair's own half variance (B, cells, pairs), freedom."""
     *_, arms, seeds = values.shape
     left = values - values.mean(-1, keepdims=True) - values.mean(-2, keepdims=True) + values.mean((-1, -2), keepdims=True)
     freedom = (arms - 1) * (seeds - 1)
-    own = np.stack([(values[..., a, :] - values[..., b, :]).var(-1, ddof=1) / 2 for a, b in PAIRS], axis=-1)
+    own = np.stack([(values[..., a, :] - values[..., b, :]).var(-1, ddof=1) / 2 for a, b in pairs], axis=-1)
     return (left**2).sum((-1, -2)) / freedom, own, freedom
 
 
@@ -56,11 +60,11 @@ def moderated(pooled: Floats, freedom: float) -> tuple[Floats, Floats]:
     return after, np.broadcast_to(np.minimum(prior + freedom, cells * freedom), pooled.shape)
 
 
-def found(values: Floats, rule: str) -> NDArray[np.bool_]:
+def found(values: Floats, rule: str, pairs: Pairs) -> NDArray[np.bool_]:
     """Whether each comparison (B, cells x pairs) is called unlike zero."""
-    pooled, own, freedom = errors(values)
+    pooled, own, freedom = errors(values, pairs)
     means = values.mean(-1)
-    differences = np.stack([means[..., a] - means[..., b] for a, b in PAIRS], axis=-1)
+    differences = np.stack([means[..., a] - means[..., b] for a, b in pairs], axis=-1)
     df = np.full(own.shape, float(freedom))
     if rule == RULES[0]:
         variance, df = own, np.full(own.shape, values.shape[-1] - 1.0)
@@ -72,6 +76,7 @@ def found(values: Floats, rule: str) -> NDArray[np.bool_]:
         variance = pooled[..., None] * np.maximum(np.maximum(1, relative.mean(1, keepdims=True)), relative)
     elif rule == RULES[4]:
         variance = np.stack([noise_of_pairs(*study) for study in zip(own, pooled, strict=True)])
+        df = df * np.array([known_as(list(study)) for study in values])[:, None, None]
     else:
         variance = np.repeat(pooled[..., None], 3, -1)
     p = 2 * stats.t.sf(np.abs(differences) / np.sqrt(2 * variance / values.shape[-1]), df).reshape(len(values), -1)
@@ -94,8 +99,8 @@ def studies(seed: int, cells: int, seeds: int, arms: tuple[float, ...], noisier:
 def main() -> None:
     print(f"| studies of noise alone | cells | seeds | {' | '.join(RULES)} |\n| :-- | --: | --: |{' --: |' * len(RULES)}")
 
-    def row(name: str, values: Floats, which: slice = slice(None)) -> None:
-        rates = [found(values, rule)[:, which].any(1).mean() * 100 for rule in RULES]
+    def row(name: str, values: Floats, which: slice = slice(None), pairs: Pairs = PAIRS) -> None:
+        rates = [found(values, rule, pairs)[:, which].any(1).mean() * 100 for rule in RULES]
         print(f"| {name} | {values.shape[1]} | {values.shape[3]} | {' | '.join(f'{rate:.1f}' for rate in rates)} |", flush=True)
 
     for name, arms in ARMS.items():
@@ -108,6 +113,9 @@ def main() -> None:
     row("half of the cells three times", studies(3, 6, 3, (1, 1, 1, 1), 3.0))
     for cells, seeds in ((1, 3), (2, 3), (6, 2), (6, 5)):
         row("one method twice as noisy", studies(4, cells, seeds, (1, 1, 1, 2)))
+    for times in (1, 3, 10):
+        row(f"against the control, {times} times as noisy", studies(6, 6, 3, (times, 1, 1, 1)), pairs=TO_DENSE)
+    row("against the control, 3 times as noisy", studies(7, 1, 3, (3, 1, 1, 1)), pairs=TO_DENSE)
     print(f"\n| an effect of 3 deviations is found | cells | seeds | {' | '.join(RULES)} |")
     print(f"| :-- | --: | --: |{' --: |' * len(RULES)}")
     for cells, seeds in ((1, 3), (2, 3), (6, 3), (6, 5)):

@@ -77,6 +77,15 @@ def test_controls_say_whether_pruning_was_needed():
     assert found["dense − base"].verdict == "better" and found["random − narrow"].verdict == "worse"
 
 
+def test_the_controls_of_no_level_are_compared_once():
+    """The same numbers stood in the family once a level, and could have another verdict there by that cell's noise."""
+    results = planted({}, methods=("oneshot", "oneshot-taught"), taught=("vgg16",), levels=(0.8, 0.5, 0.9))
+    table = contrasts.table(results, contrasts.controls)
+    for effect in ("dense − base", "dense-taught − dense"):
+        assert table.loc[table["effect"] == effect, "sparsity %"].tolist() == ["50.0"]
+    assert (table["effect"] == "oneshot-taught − oneshot").sum() == 3
+
+
 def test_controls_that_did_not_run_have_no_row():
     results = planted({}, methods=("oneshot",), narrow=("vgg16",))
     summary = results.summary[results.summary["method"] != "narrow"]
@@ -97,6 +106,14 @@ def test_prune_potential_is_the_last_level_without_a_loss_that_matters():
     noisy = planted({"oneshot": 0.895, "dense": 0.9}, levels=(0.8, 0.9), methods=("oneshot",), noise=0.03)
     [row] = potential.table(noisy).to_dict("records")
     assert (row["no loss shown up to"], row["shown to be without loss up to"]) == ("90 %", "–"), "few seeds show little"
+
+
+@pytest.mark.parametrize("seeds", [(), (0,)])
+def test_a_level_that_did_not_run_or_has_one_seed_ends_the_potential(seeds):
+    results = planted({"oneshot": 0.905, "dense": 0.9}, levels=(0.5, 0.8, 0.98), methods=("oneshot",))
+    highest = (results.summary["sparsity"] == 0.98) & ~results.summary["seed"].isin(seeds)
+    [row] = potential.table(Results(results.grid, results.files, results.summary[~highest])).to_dict("records")
+    assert (row["no loss shown up to"], row["shown to be without loss up to"]) == ("80 %", "80 %")
 
 
 def test_one_level_has_no_potential():

@@ -20,7 +20,15 @@ def test_the_threshold_is_the_lowest_with_that_specificity():
     assert found_at(scores, actual, 0.0).sum() == 3
     tied = np.array([0.8, 0.9, 0.8, 0.1, 0.1, 0.1, 0.1])
     assert found_at(tied, actual, 1.0).sum() == 3
-    assert found_at(np.full(7, 0.5), actual, 0.75).sum() == pytest.approx(1.5), "all alike: half of them"
+    some = np.array([0.9, 0.5, 0.1, 0.8, 0.5, 0.5, 0.2])
+    assert found_at(some, actual, 0.5).sum() == pytest.approx(1.5), "one of the two others on the threshold may be taken for it"
+
+
+@pytest.mark.parametrize("specificity", [1.0, 0.75, 0.5, 0.0])
+def test_a_network_that_says_the_same_of_all_images_is_chance(specificity):
+    """It was half of the class before, whatever the specificity: more than a control with few false positives finds."""
+    actual = np.array([1.0, 1, 1, 0, 0, 0, 0])
+    assert found_at(np.full(7, 0.02), actual, specificity).sum() == pytest.approx(3 * (1 - specificity))
 
 
 @pytest.fixture
@@ -63,6 +71,17 @@ def test_nothing_is_said_without_scores_or_of_other_classes(results, tree):
         lines = path.read_text(encoding="utf-8").splitlines()
         path.write_text("\n".join(",".join(line.split(",")[:4]) for line in lines) + "\n", encoding="utf-8")
     assert critical_table(again(results)).empty
+
+
+@pytest.mark.parametrize(("lesions", "rows"), [(4, 0), (5, 3)])
+def test_a_class_of_a_few_lesions_is_not_judged(results, lesions, rows):
+    """200 images of b, which are photographs of so many lesions."""
+    for path in results.files.where.glob("evaluate/*/*-predictions.csv"):
+        lines = [line.split(",") for line in path.read_text(encoding="utf-8").splitlines()]
+        for line in lines:
+            line[1] = f"lesion{int(line[0]) % lesions}" if line[2] == "b" else line[1]
+        path.write_text("\n".join(",".join(line) for line in lines) + "\n", encoding="utf-8")
+    assert len(critical_table(again(results))) == rows
 
 
 def test_auc_moves_as_its_shares_say(results):

@@ -44,6 +44,17 @@ def test_the_noise_of_a_pair_is_the_largest_of_three():
     assert alone == pytest.approx(np.array([[2.5, 8.0], [3.0, 7.5]])), "half way to seven times the pooled one in one cell"
 
 
+def test_noise_of_one_arm_is_known_from_its_seeds_alone():
+    """Of four arms and three seeds: two of the six degrees of freedom where one arm makes all the noise."""
+    one = np.zeros((4, 3))
+    one[1] = 0.3, -0.1, 0.4
+    assert inference.known_as([one]) == pytest.approx(1 / 3)
+    assert inference.known_as([one, 5 * one[:, [2, 0, 1]]]) == pytest.approx(1 / 3)
+    alike = np.random.default_rng(0).normal(size=(100, 4, 3))
+    assert inference.known_as(list(alike)) > 0.95
+    assert inference.known_as([one[:2]]) == inference.known_as([]) == inference.known_as([np.ones((4, 3))]) == 1.0
+
+
 def test_the_interval_is_the_textbooks():
     """t for 95 % is 4.303 at 2 degrees of freedom, 2.447 at 6 (Student's table)."""
     found = Estimate(2.0, 3, spread=1.0, df=2.0)

@@ -78,7 +78,9 @@ def test_students_beside_teachers(tree):
     assert table["taught by"].tolist() == ["alone", "dense", *study.methods]
     found = row(table, taught_by="oneshot")
     assert found["agrees with teacher %"] == "75.0 ± 25.0"
-    assert found["gain over alone, points"] == "+1.0 [+0.7, +1.3]"  # 2.306 (8 degrees of freedom) x 0.2 / sqrt(3)
+    assert (
+        found["gain over alone, points"] == "+1.0 [+0.5, +1.5]"
+    )  # 4.303 (2 degrees of freedom: the others are still) x 0.2 / sqrt(3)
     assert found["verdict"] == "better"
     assert (found["student MB packed"], found["teacher's"], found["student 1 image, ms"]) == ("4.125", "0.957", "2.00")
     alone = row(table, taught_by="alone")

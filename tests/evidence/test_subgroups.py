@@ -160,3 +160,12 @@ def test_columns_that_predictions_do_not_carry_are_mentioned():
     content["download/digits.json"] = b'{"columns": {"age": 14, "remarks": 1203}}'
     note = left_out(Results(results.grid, Files(Path("nowhere"), content)))
     assert note.endswith("predictions have themselves): remarks of digits (1,203 values).")
+
+
+def test_a_control_that_makes_the_noise_of_seeds_is_known_from_its_seeds_alone():
+    """Six methods, three seeds: two degrees of freedom, not twelve, with which one family in ten had a false finding."""
+    right = np.full((7, 3), 0.8)
+    right[0] = 0.7, 0.9, 0.75
+    spread, own, freedom = subgroup_errors.of_seeds(right)
+    assert freedom == pytest.approx(2) and own == pytest.approx(np.full(6, right[0].var(ddof=1)))
+    assert spread == pytest.approx(own[0] * 2 / 7)

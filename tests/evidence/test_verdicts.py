@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from prunescope.evidence.claims import FAILS, HOLDS, Cells, over_study, overall, verdict, wanted_in, wanted_over
+from prunescope.evidence.claims import CLAIMS, FAILS, HOLDS, Cells, over_study, overall, verdict, wanted_in, wanted_over
 from prunescope.evidence.differences import judge
 from prunescope.evidence.inference import EQUAL, NOT_RUN, OPEN
 from prunescope.evidence.layouts import compare, of_series
+from prunescope.evidence.verdicts import over_text
 from prunescope.results.grid import Cell
 
 UP, DOWN, UNSURE, SAME = (4.0, 4.1, 3.9), (-4.0, -4.1, -3.9), (0.0, 2.0, 4.0), (0.01, 0.0, -0.01)
-ONE, NONE = (3.0,), ()
+ONE, NONE, FAR, STILL = (3.0,), (), (-30.0,), (-30.0, -30.0, -30.0)  # the last two, beside UP: the other way, of unknown noise
 
 
 def cells(*of: Mapping[str, Sequence[float]]) -> Cells:
@@ -58,6 +59,11 @@ def test_verdict_of_a_cell(comparisons, wanted):
         ([SAME, NONE], EQUAL),
         ([UNSURE, UNSURE], OPEN),
         ([ONE, ONE], OPEN),
+        ([UP, ONE], HOLDS),
+        ([UP, FAR], OPEN),
+        ([UP, UP, UP, FAR], OPEN),
+        ([UP, UP, UP, STILL], OPEN),
+        ([SAME, SAME, SAME, ONE], OPEN),
         ([NONE, NONE], NOT_RUN),
         ([], NOT_RUN),
     ],
@@ -79,9 +85,13 @@ def test_generally_is_no_longer_in_every_single_cell():
 
 
 def test_two_sure_cells_may_agree_though_they_say_little_of_others():
-    [whole] = over_study(cells({"a": UP}, {"a": tuple(value + 4 for value in UP)})).values()
+    """Of two cells that truly differ half of all studies say so, though cells like these are no better on average."""
+    [whole] = over_study(found := cells({"a": UP}, {"a": tuple(value + 4 for value in UP)})).values()
     assert whole.judgement.estimate.p > 0.05, "one degree of freedom"
     assert whole.judgement.verdict == "better"
+    said = "better in each of these cells, not shown of cells like these"
+    assert over_text(CLAIMS[0], over_study(found)).endswith(said)
+    assert said not in over_text(CLAIMS[0], over_study(cells(*[{"a": UP}] * 4))), "shown of both"
 
 
 def test_an_open_cell_says_what_would_decide_it():
@@ -101,6 +111,7 @@ def test_an_open_conclusion_says_what_would_decide_it():
         ([UP, DOWN, UP, DOWN], "more than 100 cells like these (or only 56)"),
         ([UNSURE, NONE], "about 10 seeds (5 to more than 100); running the 1 that did not"),
         ([UP, UP, UP], "–"),
+        ([UP, UP, UP, FAR], "three seeds or more in a cell that lies on the other side"),
         ([NONE], "–"),
     ):
         assert wanted_over(cells(*({"a": series} for series in of))) == wanted

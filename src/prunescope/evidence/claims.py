@@ -4,11 +4,11 @@ Akhtar and Bathula, "Exploring the impact of network pruning techniques on model
 image analysis". Every conclusion becomes differences that are positive where it is right.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from prunescope.evidence.differences import Compare
-from prunescope.evidence.inference import EQUAL, NOT_RUN, OPEN, WORSE, Estimate, Judgement, judge_all
+from prunescope.evidence.inference import BETTER, EQUAL, NOT_RUN, OPEN, WORSE, Estimate, Judgement, judge_all
 from prunescope.evidence.layouts import over
 from prunescope.evidence.measures import (
     Measure,
@@ -102,10 +102,14 @@ Judged = Mapping[Claim, Cells]  # the comparisons of every claim and cell
 
 @dataclass(frozen=True)
 class OverStudy:
-    """One comparison over the cells: `cells` is None where fewer than two measured it."""
+    """One comparison over the cells: `cells` is None where fewer than two measured it. against: cells that say nothing by
+    themselves and lie on the other side, which leaves it open. each: every cell says so by itself, the mean does not, so that the
+    verdict is of these cells alone."""
 
     judgement: Judgement
     cells: Overall | None
+    against: tuple[Judgement, ...] = ()
+    each: bool = False
 
 
 def together(words: Iterable[str]) -> str:
@@ -133,10 +137,20 @@ def over_study(cells: Cells) -> dict[str, OverStudy]:
     found = {}
     for (name, whole), judgement in zip(wholes.items(), judge_all(estimates, margin), strict=True):
         words = {of.verdict for of in ran[name].values()}
-        if judgement.verdict == OPEN and len(words) == 1:  # two cells say little of others, but may both be sure of themselves
-            judgement = replace(judgement, verdict=words.pop())
-        found[name] = OverStudy(judgement, whole)
+        each = judgement.verdict == OPEN and len(words) == 1  # two cells say little of others, but may both be sure of themselves
+        judgement = replace(judgement, verdict=words.pop()) if each else judgement
+        against = tuple(of.judgement for of in ran[name].values() if _against(of.judgement.estimate, judgement))
+        each = each and judgement.verdict != OPEN
+        found[name] = OverStudy(replace(judgement, verdict=OPEN) if against else judgement, whole, against, each)
     return found
+
+
+def _against(cell: Estimate, judgement: Judgement) -> bool:
+    """Whether a cell that says nothing by itself (one seed, or no spread), so that the mean is without it, lies on the other
+    side of the verdict."""
+    if cell.measured or judgement.verdict not in (BETTER, WORSE, EQUAL):
+        return False
+    return abs(cell.mean) >= judgement.margin if judgement.verdict == EQUAL else cell.mean * judgement.estimate.mean < 0
 
 
 def _alone(cells: Mapping[Cell, Compare]) -> Estimate:
@@ -163,10 +177,15 @@ def wanted_over(cells: Cells) -> str:
     if together(of.judgement.verdict for of in found.values()) != OPEN:
         return NOTHING
     open_ones = [of for of in found.values() if of.judgement.verdict == OPEN]
-    units = ["seeds" if of.cells is None else "cells like these" for of in open_ones]
-    longest = _longest(what_would_decide(of.judgement, unit) for of, unit in zip(open_ones, units, strict=True))
+    longest = _longest(text for of in open_ones for text in _wanted(of))
     missing = [verdict(cell) for cell in cells.values()].count(NOT_RUN)
     return f"{longest}; running the {missing} that did not" if missing else longest
+
+
+def _wanted(of: OverStudy) -> Iterator[str]:
+    yield from (f"{what_would_decide(judgement)} in a cell that lies on the other side" for judgement in of.against)
+    if not of.against:
+        yield what_would_decide(of.judgement, "seeds" if of.cells is None else "cells like these")
 
 
 def _longest(texts: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from prunescope.evidence.inference import OPEN
 from prunescope.evidence.layouts import Weights, compare
 from prunescope.evidence.seeds import what_would_decide
 from prunescope.evidence.text import NOTHING, mean, percent
-from prunescope.results.grid import BASE, DENSE, NARROW, TAUGHT, Cell, cells_of
+from prunescope.results.grid import BASE, DENSE, NARROW, TAUGHT, Cell, cells_of, levels
 from prunescope.results.results import Results
 from prunescope.results.summary import runs
 
@@ -32,20 +32,21 @@ def factorial(results: Results, cell: Cell) -> Contrasts:
     known = {name: rows for name, rows in FACTORS.items() if set(rows) <= set(results.grid.methods)}
     if len(known) < 2:
         return {}
-    levels = {name: {uniform: 1.0, ranked: -1.0} for name, (ranked, uniform) in known.items()}
+    by_schedule = {name: {uniform: 1.0, ranked: -1.0} for name, (ranked, uniform) in known.items()}
     found: dict[str, Weights] = {
-        "levels: uniform − global": {arm: weight / len(known) for of in levels.values() for arm, weight in of.items()}
+        "levels: uniform − global": {arm: weight / len(known) for of in by_schedule.values() for arm, weight in of.items()}
     }
     for first, second in combinations(known, 2):
         halves = (*((arm, 0.5) for arm in known[second]), *((arm, -0.5) for arm in known[first]))
         found[f"schedule: {second} − {first}"] = dict(halves)
-    return found | {f"levels, of {name}: uniform − global": of for name, of in levels.items()}
+    return found | {f"levels, of {name}: uniform − global": of for name, of in by_schedule.items()}
 
 
 def controls(results: Results, cell: Cell) -> Contrasts:
-    """Each network with the control that has all but one of its causes."""
+    """Each network with the control that has all but one of its causes; controls of no level once, in the cell of the lowest."""
     grid, methods = results.grid, results.grid.methods
     pairs = [(DENSE, BASE)] + ([(TAUGHT, DENSE)] if cell.model in grid.taught else [])
+    pairs = pairs if cell.sparsity == min(levels(grid)) else []
     for method in methods:
         plain = method.removesuffix("-taught")
         pairs += [(method, NARROW)] if cell.model in grid.narrow else []

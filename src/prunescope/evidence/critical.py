@@ -7,6 +7,7 @@ control's specificity, and the sensitivity there is compared.
 import numpy as np
 import pandas as pd
 
+from prunescope.evidence.classes import FEWEST
 from prunescope.evidence.differences import judge
 from prunescope.evidence.inference import Floats
 from prunescope.evidence.layouts import Layout, compare
@@ -18,14 +19,19 @@ from prunescope.results.results import Results
 
 
 def found_at(scores: Floats, actual: Floats, specificity: float) -> Floats:
-    """(N,) 1 for an image of the class whose score is above the lowest threshold that has at least this specificity, 0.5 on it.
+    """(N,) 1 for an image of the class whose score is above the lowest threshold that has at least this specificity. On the
+    threshold it is the share of the other images there that this specificity lets be taken for the class: a network that gives
+    all images one score finds no more than chance does.
 
     scores (N,), actual (N,) 1 for the class. The mean over the class is the sensitivity there.
     """
     others = np.sort(scores[actual == 0])[::-1]
     false_positives = int(np.floor((1 - specificity) * len(others) + 1e-9))
-    threshold = others[false_positives] if false_positives < len(others) else -np.inf
-    return actual * ((scores > threshold) + 0.5 * (scores == threshold))
+    if false_positives == len(others):
+        return actual
+    threshold = others[false_positives]
+    share = (false_positives - (others > threshold).sum()) / (others == threshold).sum()
+    return actual * ((scores > threshold) + share * (scores == threshold))
 
 
 def specificity_of(of: Predictions, name: str) -> float:
@@ -35,7 +41,7 @@ def specificity_of(of: Predictions, name: str) -> float:
 
 
 def critical_table(results: Results) -> pd.DataFrame:
-    """A row per cell, critical class and method; none where scores were not kept."""
+    """A row per cell, critical class and method; none where scores were not kept, or of a class of fewer than `FEWEST` groups."""
     layouts = {
         (cell, name): of
         for cell in cells_of(results.grid)
@@ -66,11 +72,14 @@ def _layout(results: Results, cell: Cell, name: str) -> Layout | None:
             if known is None or scores is None or control is None or name not in known.classes:
                 continue
             actual = known.member[:, known.classes.index(name)]
+            if known.table["group"][actual > 0].nunique() < FEWEST:
+                return None
             found = found_at(scores, actual, specificity_of(control, name))
             arms[arm][seed] = float(found.sum() / actual.sum() * 100)
             sums = resampled_sums(np.stack([found, actual], axis=1), known.table["group"].to_numpy(), draws=DRAWS)
-            moved = sums[:, 0] / np.maximum(sums[:, 1], 1) * 100
-            draws[arm, seed] = moved - moved.mean()
+            with np.errstate(invalid="ignore"):
+                moved = sums[:, 0] / sums[:, 1] * 100  # NaN in a draw without an image of the class
+            draws[arm, seed] = np.nan_to_num(moved - np.nanmean(moved))
     weights = {method: {method: 1.0, "dense": -1.0} for method in results.grid.methods}
     return Layout(arms, weights, draws, cell.dataset, f"{cell.model} on {cell.dataset}", ("dense",)) if arms["dense"] else None
 

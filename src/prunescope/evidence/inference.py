@@ -108,6 +108,25 @@ def noise(table: Floats) -> tuple[float, float]:
     return float(left @ left) / freedom, float(freedom)
 
 
+def known_as(tables: Sequence[Floats]) -> float:
+    """Which share of the degrees of freedom of its noise a cell really has, from the complete tables of all such cells (A, S).
+
+    The whole where all arms are alike noisy. If one arm, the control say, makes most of the noise, pooling over the others adds
+    hardly any knowledge of it: down to 1 / (A - 1). From what is left of the arms' covariance (Huynh and Feldt 1976, as
+    corrected by Lecoutre 1991).
+    """
+    left = [of - of.mean(0) - of.mean(1, keepdims=True) + of.mean() for of in tables]
+    shapes = [(of @ of.T / (of**2).sum(), of.shape[1] - 1) for of in left if (of**2).sum() > ROUNDING**2]
+    seeds, arms = sum(freedom for _, freedom in shapes), len(tables[0]) if tables else 0
+    if arms < 3 or not seeds:
+        return 1.0
+    mean = np.sum([of * freedom for of, freedom in shapes], axis=0) / seeds
+    alike = 1 / float((mean**2).sum())  # as if so many contrasts of the arms were equally noisy, others not at all
+    if seeds - alike < ROUNDING:
+        return 1.0
+    return min(max(((seeds + 1) * alike - 2) / (seeds - alike) / (arms - 1), 1 / (arms - 1)), 1.0)
+
+
 def noise_of_pairs(own: Floats, pooled: Floats) -> Floats:
     """Variance (K, C) of one seed's difference, from each comparison's own in each cell (NaN with fewer than two seeds) and twice
     the cell's pooled noise (K,).

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from prunescope.evidence.inference import Estimate, Floats, common, noise, noise_of_pairs
+from prunescope.evidence.inference import Estimate, Floats, common, known_as, noise, noise_of_pairs
 from prunescope.evidence.overall import Overall, over_cells
 
 BySeed = Mapping[int, float]
@@ -59,7 +59,7 @@ def compare(layouts: Mapping[Key, Layout]) -> dict[Key, dict[str, Compared]]:
     """Every comparison of every cell, with the noise pooled over arms; those of one name are held together over the cells."""
     names = list(dict.fromkeys(name for layout in layouts.values() for name in layout.comparisons))
     found = {key: {name: _differences(layout, of) for name, of in layout.comparisons.items()} for key, layout in layouts.items()}
-    pooled = {key: noise(_table(layout)) for key, layout in layouts.items()}
+    pooled = _pooled(layouts)
     own = np.full((len(layouts), len(names)), math.nan)
     for row, (key, layout) in enumerate(layouts.items()):
         for name, of in layout.comparisons.items():
@@ -75,6 +75,22 @@ def compare(layouts: Mapping[Key, Layout]) -> dict[Key, dict[str, Compared]]:
             known = (float(spread), pooled[key][1]) if _balanced(of) else None
             result[key][name] = _compared(layout, of, found[key][name], known)
     return result
+
+
+def _pooled(layouts: Mapping[Key, Layout]) -> dict[Key, tuple[float, float]]:
+    """Each cell's noise with the degrees of freedom that it really has, which cells of the same arms tell together."""
+    complete: dict[Key, tuple[tuple[str, ...], Floats]] = {}
+    for key, layout in layouts.items():
+        table = _table(layout)
+        ran = np.flatnonzero(~np.isnan(table).all(1))
+        seeds = np.flatnonzero(~np.isnan(table[ran]).any(0))
+        complete[key] = tuple(np.array([*layout.arms], dtype=object)[ran]), table[np.ix_(ran, seeds)]
+    alike: dict[tuple[str, ...], list[Floats]] = {}
+    for arms, table in complete.values():
+        alike.setdefault(arms, []).extend([table] if table.shape[1] > 1 else [])
+    shares = {arms: known_as(tables) for arms, tables in alike.items()}
+    found = {key: noise(_table(layout)) for key, layout in layouts.items()}
+    return {key: (variance, freedom * shares[complete[key][0]]) for key, (variance, freedom) in found.items()}
 
 
 def _balanced(weights: Weights) -> bool:
@@ -114,7 +130,14 @@ def over(compared: Mapping[Key, Compared]) -> Overall | None:
     found = [of for of in compared.values() if of.estimate.measured]
     if len(found) < 2:
         return None
-    return over_cells(np.array([of.estimate.mean for of in found]), covariance(found))
+    return over_cells(np.array([of.estimate.mean for of in found]), covariance(found) + np.diag(_unknown(found)))
+
+
+def _unknown(found: Sequence[Compared]) -> Floats:
+    """(K,) what is added to the cells' variances, so that a spread which came out small by chance, as with few degrees of freedom
+    it may, has not all the weight: two degrees of freedom of the cells' usual variance, where that makes it larger."""
+    variances = np.array([of.estimate.spread / of.estimate.n for of in found])
+    return 2 * np.maximum(np.exp(np.log(variances).mean()) - variances, 0) / (np.array([of.estimate.df for of in found]) + 2)
 
 
 def covariance(found: Sequence[Compared]) -> Floats:

@@ -24,7 +24,7 @@ def table(results: Results) -> pd.DataFrame:
                     rows.append(row | {"no loss shown up to": NOT_RUN})
                     continue
                 margin = results.grid.margin
-                row["no loss shown up to"] = _up_to([not shown_lost(of, margin) for of in found], every)
+                row["no loss shown up to"] = _up_to([of.measured and not shown_lost(of, margin) for of in found], every)
                 row["shown to be without loss up to"] = _up_to([shown_safe(of, margin) for of in found], every)
                 steps = [f"{level * 100:g} %: {of.text('+.1f')}" for level, of in zip(every, found, strict=True) if of.n]
                 rows.append(row | {"difference to dense by level, points": "; ".join(steps)})
@@ -42,6 +42,6 @@ def shown_safe(of: Estimate, margin: float) -> bool:
 
 
 def _up_to(fine: list[bool], every: list[float]) -> str:
-    """The last level of the unbroken run from the lowest one."""
+    """The last level of the unbroken run from the lowest one; a level whose loss was not measured ends it."""
     run = next((place for place, of in enumerate(fine) if not of), len(fine))
     return f"{every[run - 1] * 100:g} %" if run else NOTHING

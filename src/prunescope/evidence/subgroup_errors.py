@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from prunescope.evidence.inference import known_as
 from prunescope.resampling import Floats
 
 
@@ -48,7 +49,8 @@ def of_seeds(right: Floats) -> tuple[float, Floats, float]:
         return 0.0, np.zeros(arms - 1), 0.0
     left = right - right.mean(0) - right.mean(1, keepdims=True) + right.mean()
     freedom = (arms - 1) * (seeds - 1)
-    return float(2 * (left**2).sum() / freedom), (right[1:] - right[0]).var(axis=1, ddof=1), float(freedom)
+    spread = float(2 * (left**2).sum() / freedom)
+    return spread, (right[1:] - right[0]).var(axis=1, ddof=1), freedom * known_as([right])
 
 
 def churn(changes: Floats, member: Floats, groups: NDArray[np.intp]) -> float:

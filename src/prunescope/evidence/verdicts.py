@@ -14,22 +14,24 @@ from prunescope.results.grid import Grid
 def rules(grid: Grid) -> str:
     """How it is decided."""
     return (
-        "How it is decided. Every conclusion is measured as differences that are positive where it is right, seed by seed. The "
-        "noise of a seed is pooled over all networks of a cell (model, data set, sparsity; two-way: network and seed), and "
-        "taken larger where the comparison itself varies more, in its cell (half way) or on average over the cells. Of "
-        "accuracies, what all seeds share of the draw of test images (resampled by lesion) is added: their intervals speak of "
-        "new seeds and test images, "
-        "those of similarities and training curves of new seeds. Brackets are 95 % intervals (Student's t) of one difference by "
-        "itself; a verdict also allows for the number of comparisons that are looked at together (Holm: fewer than one family in "
-        f"twenty has a false one). Better, worse: shown to be unlike zero. Equal within the margin ({grid.margin:g} points, of "
-        f"similarities {grid.margin_cka:g}): shown to be smaller than what matters, by two one-sided tests, though it may be "
-        "certain that it is not zero. Else there is not enough data. A conclusion holds where all comparisons are better; one "
-        "that is worse is enough against it, and one that is equal: it does not hold as a difference. Over the study the words "
-        "are about the mean over the cells that ran, each a draw from cells like these (random effects): where cells differ "
-        "much, the interval is wide. Where every cell says the same by itself, that is the verdict too. One seed decides "
-        "nothing. Each conclusion is a question of its own: of twenty that are not so, one may be called so by chance. Endpoints "
-        "and margins stand in params.yaml under evaluate. Dead layers, which have no similarity, are left out of all maps that "
-        "are compared."
+        "How it is decided. Every conclusion is measured as differences that are positive where it is right, seed by seed. "
+        "The noise of a seed is pooled over all networks of a cell (model, data set, sparsity; two-way: network and seed), "
+        "and taken larger where the comparison itself varies more, in its cell (half way) or on average over the cells; it "
+        "counts as less well known where few networks make most of it. Of accuracies, what all seeds share of the draw of "
+        "test images (resampled by lesion) is added: their intervals speak of new seeds and test images, those of "
+        "similarities and training curves of new seeds. Brackets are 95 % intervals (Student's t) of one difference by "
+        "itself; a verdict also allows for the number of comparisons that are looked at together (Holm: about one family in "
+        "twenty, or fewer, has a false one; up to two where networks differ much in their noise). Better, worse: shown to be "
+        f"unlike zero. Equal within the margin ({grid.margin:g} points, of similarities {grid.margin_cka:g}): shown to be "
+        "smaller than what matters, by two one-sided tests, though it may be certain that it is not zero. Else there is not "
+        "enough data. A conclusion holds where all comparisons are better; one that is worse is enough against it, and one "
+        "that is equal: it does not hold as a difference. Over the study the words are about the mean over the cells that "
+        "measured their noise (two seeds or more), each a draw from cells like these (random effects): where cells differ "
+        "much, the interval is wide. A cell that ran but measured no noise, and lies on the other side, leaves the verdict "
+        "open. Where every cell says the same by itself, that is the verdict too, of these cells alone. One seed decides "
+        "nothing. Each conclusion is a question of its own: of twenty that are not so, one may be called so by chance. "
+        "Endpoints and margins stand in params.yaml under evaluate. Dead layers, which have no similarity, are left out of "
+        "all maps that are compared."
     )
 
 
@@ -62,6 +64,7 @@ def _over_text(claim: Claim, of: OverStudy) -> str:
         return text
     form = claim.form.lstrip("+")
     differ = f", cells differ by {of.cells.between:{form}} (sd, {of.cells.between_low:{form}} to {of.cells.between_high:{form}})"
+    differ += f", {of.judgement.verdict} in each of these cells, not shown of cells like these" * of.each
     if math.isnan(of.cells.next_low):
         return text + differ
     another = f"{of.cells.next_low:{claim.form}} to {of.cells.next_high:{claim.form}}".replace("-", "−")

@@ -18,8 +18,8 @@ def blocks(results: Results) -> Iterator[Block]:
             found,
             "Controls. dense − base: what the training budget gives without pruning. narrow: a dense network of fewer channels, "
             "with as many parameters as the pruned one has left, trained as long as base and budget together. random: the same "
-            f"plan with random weights. taught: with the dense base as a teacher, the control by its own base. {JUDGED}. "
-            "Source: metrics/summary.csv.",
+            f"plan with random weights. taught: with the dense base as a teacher, the control by its own base. Controls of no "
+            f"level stand once, at the lowest one. {JUDGED}. Source: metrics/summary.csv.",
             labels=4,
         )
 
@@ -47,6 +47,7 @@ def _potential(results: Results) -> Iterator[Block]:
             found,
             f"Prune potential: the level up to which no loss of more than {results.grid.margin:g} points against the dense "
             "control is shown, and up to which it is shown that there is none (95 % intervals, each by itself; few seeds show "
-            "little either way). Source: metrics/summary.csv.",
+            "little either way, one seed nothing: a level that has fewer than two, or did not run, ends both). Source: "
+            "metrics/summary.csv.",
             labels=3,
         )

@@ -137,8 +137,9 @@ def _critical(results: Results) -> Iterator[Block]:
             table,
             "Critical classes (evaluate.critical): sensitivity as decided, and with the threshold moved to the dense control's "
             "specificity of the same seed, since an operating point can shift; the change from the control there, with its 95 % "
-            "interval over new seeds and images of the class (the threshold as it is), and a verdict among all rows. Source: the "
-            "scores in the predictions under metrics/evaluate.",
+            "interval over new seeds and images of the class (the threshold as it is), and a verdict among all rows. Classes of "
+            f"fewer than {classes.FEWEST} groups (lesions) are left out. Source: the scores in the predictions under "
+            "metrics/evaluate.",
             labels=5,
         )
 
