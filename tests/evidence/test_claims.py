@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from prunescope.evidence import measures
-from prunescope.evidence.claims import CLAIMS, FAILS, HOLDS, judge, verdict
+from prunescope.evidence.claims import CLAIMS, FAILS, HOLDS, judge, over_study, verdict
 from prunescope.evidence.differences import Compare
 from prunescope.evidence.inference import NOT_RUN, OPEN
 from prunescope.evidence.verdicts import cells_table, claims_table
@@ -185,3 +185,17 @@ def test_layers_of_student_and_teacher_meet_at_the_nearest_depth():
     matrix = np.zeros((4, 6))
     matrix[[0, 1, 2, 3], [0, 2, 3, 5]] = 1.0
     assert measures.halves(named(matrix)) == (1.0, 1.0)
+
+
+def test_the_mean_over_cells_of_one_seed_is_their_mean(tmp_path):
+    """Not the first cell's number; and it shows nothing."""
+    results = results_of(tmp_path, models=("vgg16", "densenet169"), seeds=(0,))
+    cells = judge(results)[CLAIMS[0]]
+    [of] = [of for name, of in over_study(cells).items() if name == "iterative − oneshot"]
+    each = [cell["iterative − oneshot"].judgement.estimate.mean for cell in cells.values()]
+    results.summary.loc[
+        (results.summary["model"] == "densenet169") & (results.summary["method"] == "oneshot"), "balanced_accuracy"
+    ] -= 0.1
+    cells = judge(again(results))[CLAIMS[0]]
+    [of] = [of for name, of in over_study(cells).items() if name == "iterative − oneshot"]
+    assert of.judgement.estimate.mean == pytest.approx((each[0] + each[1] + 10) / 2) and of.judgement.verdict == OPEN

@@ -148,6 +148,7 @@ def test_the_learning_rate_is_a_function_of_the_step_and_recorded(make_store, ma
     wanted = {
         "constant": {0: 0.1, 39: 0.1},
         "cosine": {0: 0.05, 1: 0.1 * (1 + math.cos(math.pi / 40)) / 2, 20: 0.05, 40: 0.0},
+        "hold": {0: 0.1, 27: 0.1, 28: 0.1, 31: 0.075, 34: 0.05, 39: 0.1 / 12, 40: 0.0},
         "step": {0: 0.1, 19: 0.1, 20: 0.01, 29: 0.01, 30: 0.001, 39: 0.001},
     }[name]
     assert {step: SCHEDULES[name](0.1, 40)(step) for step in wanted} == pytest.approx(wanted)

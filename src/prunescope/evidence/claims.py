@@ -154,8 +154,10 @@ def _against(cell: Estimate, judgement: Judgement) -> bool:
 
 
 def _alone(cells: Mapping[Cell, Compare]) -> Estimate:
-    """What the only cell that measured a spread says, else the one with most seeds."""
+    """What the only cell that measured a spread says; where none did, the plain mean over cells, which shows nothing."""
     estimates = [of.judgement.estimate for of in cells.values()]
+    if len(estimates) > 1 and not any(of.measured for of in estimates):
+        return Estimate(sum(of.mean for of in estimates) / len(estimates), max(of.n for of in estimates))
     return max(estimates, key=lambda of: (of.measured, of.n), default=Estimate(float("nan"), 0))
 
 

@@ -35,8 +35,12 @@ def table(results: Results) -> pd.DataFrame:
         orders = [order for of in by_cell.values() for order in of]
         if orders:
             same, other, tied = np.sum([concordant(*order) for order in orders], axis=0)
-            means = [float(np.mean([tau(*order) for order in of])) for of in by_cell.values()]
-            values = means if len(means) > 1 else [tau(*order) for order in orders]
+            taus = {cell: [tau(*order) for order in of] for cell, of in by_cell.items()}
+            networks: dict[tuple[str, str], list[float]] = {}  # their levels share base, seeds and test images
+            for cell, of in taus.items():
+                networks.setdefault((cell.model, cell.dataset), []).extend(of)
+            means = [float(np.mean(of)) for of in networks.values()]
+            values = means if len(means) > 1 else [float(np.mean(of)) for of in zip(*taus.values(), strict=False)]
             spread = float(np.var(values, ddof=1)) if len(values) > 1 else float("nan")
             estimate = Estimate(float(np.mean(means)), len(values), spread, len(values) - 1.0)
             shown = estimate.text("+.2f")

@@ -123,9 +123,10 @@ def _foretelling(results: Results) -> Iterator[Block]:
         yield Table(
             table,
             "Does the order of the methods right after the last pruning foretell their order at the end? Kendall's rank "
-            "correlation of accuracies (1: the same order, -1: the reverse, 0: no hint), mean over seeds and then over cells, "
-            "with the 95 % interval over cells (over seeds where there is one cell). Re-estimated: with batch-norm statistics "
-            "measured anew. Pairs: how many pairs of methods of a seed keep their order. Source: metrics/summary.csv.",
+            "correlation of accuracies (1: the same order, -1: the reverse, 0: no hint), mean over seeds and levels, then over "
+            "models and data sets, with the 95 % interval over these (over seeds where there is one). Re-estimated: with "
+            "batch-norm statistics measured anew. Pairs: how many pairs of methods of a seed keep their order. Source: "
+            "metrics/summary.csv.",
             labels=1,
         )
 
