@@ -124,7 +124,8 @@ def _foretelling(results: Results) -> Iterator[Block]:
             table,
             "Does the order of the methods right after the last pruning foretell their order at the end? Kendall's rank "
             "correlation of accuracies (1: the same order, -1: the reverse, 0: no hint), mean over seeds and then over cells, "
-            "with the 95 % interval over cells (over seeds where there is one cell). Re-estimated: with batch-norm statistics "
+            "with the 95 % interval over cells (over seeds where there is one cell), which speaks of these methods: that others "
+            "would keep their order too it does not show. Re-estimated: with batch-norm statistics "
             "measured anew. Pairs: how many pairs of methods of a seed keep their order. Source: metrics/summary.csv.",
             labels=1,
         )
