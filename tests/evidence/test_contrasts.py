@@ -1,4 +1,4 @@
-"""Schedule and levels as two factors, controls, and prune potential, on planted numbers."""
+"""Schedule and levels as two factors, controls, prune potential, and what foretells what, on planted numbers."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from prunescope.evidence import contrasts, potential
+from prunescope.evidence import contrasts, foretelling, potential
 from prunescope.results.grid import controls as arms_of_model
 from prunescope.results.reading import Files
 from prunescope.results.results import Results
@@ -15,6 +15,7 @@ from report_fakes import make_study
 
 SIX = ("oneshot", "layerwise", "iterative", "oneshot-uniform", "layerwise-global", "iterative-uniform")
 SEEDS = (0, 1, 2, 3)
+THREE = ("oneshot", "layerwise", "iterative")
 
 
 def planted(accuracy: dict[str, float], *, levels: tuple[float, ...] = (0.8,), noise: float = 0.001, **study) -> Results:
@@ -118,3 +119,22 @@ def test_a_level_that_did_not_run_or_has_one_seed_ends_the_potential(seeds):
 
 def test_one_level_has_no_potential():
     assert potential.table(planted({}, methods=("oneshot",))).empty
+
+
+def said(before: dict[str, float]) -> tuple[str, str]:
+    """Accuracies right after pruning, with noise by seed, beside 0.80, 0.85 and 0.90 at the end."""
+    results = planted(dict(zip(THREE, (0.80, 0.85, 0.90), strict=True)), methods=THREE)
+    noise = 0.01 * np.random.default_rng(0).normal(size=len(results.summary))
+    values = results.summary["method"].map(before) + noise
+    summary = results.summary.assign(accuracy_after_pruning=values, accuracy_after_reestimation=np.nan)
+    [row] = pd.DataFrame(foretelling.table(Results(results.grid, results.files, summary))).to_dict("records")
+    assert row["seeds of cells"] == str(len(SEEDS))
+    return row["pairs in the same order"], row["foretells"]
+
+
+@pytest.mark.parametrize(("before", "pairs", "word"), [
+    ((0.100, 0.112, 0.2), "11 of 12", "the order of these"), ((0.2, 0.117, 0.100), "2 of 12", "the reverse of these"),
+])  # fmt: skip
+def test_it_speaks_of_these_methods(before, pairs, word):
+    """Of three methods two independent orders are alike, or each other's reverse, in one study of three."""
+    assert said(dict(zip(THREE, before, strict=True))) == (pairs, word)

@@ -51,9 +51,10 @@ def table(results: Results) -> pd.DataFrame:
 
 
 def _word(estimate: Estimate) -> str:
+    """Of these methods in other cells: two orders of few methods are often alike by chance."""
     if not estimate.measured:
         return NOTHING
-    return "the order" if estimate.low > 0 else "the reverse" if estimate.high < 0 else "not shown"
+    return "the order of these" if estimate.low > 0 else "the reverse of these" if estimate.high < 0 else "not shown"
 
 
 def _orders(results: Results, cell: Cell, column: str) -> list[tuple[list[float], list[float]]]:

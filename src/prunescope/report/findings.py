@@ -124,9 +124,9 @@ def _foretelling(results: Results) -> Iterator[Block]:
             table,
             "Does the order of the methods right after the last pruning foretell their order at the end? Kendall's rank "
             "correlation of accuracies (1: the same order, -1: the reverse, 0: no hint), mean over seeds and levels, then over "
-            "models and data sets, with the 95 % interval over these (over seeds where there is one). Re-estimated: with "
-            "batch-norm statistics measured anew. Pairs: how many pairs of methods of a seed keep their order. Source: "
-            "metrics/summary.csv.",
+            "models and data sets, with the 95 % interval over these (over seeds where there is one), which speaks of these "
+            "methods: that others would keep their order too it does not show. Re-estimated: with batch-norm statistics measured "
+            "anew. Pairs: how many pairs of methods of a seed keep their order. Source: metrics/summary.csv.",
             labels=1,
         )
 
