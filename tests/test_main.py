@@ -100,3 +100,13 @@ def test_check_takes_the_values_of_an_experiment():
         and '\n  distill.teachers: found vgg16_bn, wanted models of the study (resnet18) or none: -S "' in found.stderr
     )
     assert "sparsity: 0.8" in (ROOT / "params.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("words", "code", "line"), [
+    (["check", "sparsity=0.5"], 1, "error: found no file sparsity=0.5, wanted params.yaml or, for a value: -S sparsity=0.5\n"),
+    (["run", "exp", "run", "-S", "sparsity=0.5"], 2, "write -- before a DVC command: prunescope run -- exp run -S key=value\n"),
+    (["pack", "a", "b", "--fast"], 2, "unrecognized arguments: --fast\n"),
+])  # fmt: skip
+def test_words_in_the_wrong_place_are_answered_with_the_right_one(words, code, line):
+    done = run(*words)
+    assert done.returncode == code and done.stderr.endswith(line)

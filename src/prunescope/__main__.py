@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 def main() -> int:
     """Run one subcommand; what the user can mend ends in one line and exit 1."""
-    arguments = parser().parse_args()
+    made = parser()
+    arguments, rest = made.parse_known_args()
+    if rest:
+        hint = "; write -- before a DVC command: prunescope run -- exp run -S key=value" if arguments.command == "run" else ""
+        made.error(f"unrecognized arguments: {' '.join(rest)}{hint}")
     try:
         code = arguments.run(arguments)
     except BrokenPipeError:  # as in `| head`
@@ -122,6 +126,8 @@ def _runnable(path: Path, overrides: Sequence[str]) -> "Params":
 def check(arguments: argparse.Namespace) -> None:
     from prunescope.results.grid import arms_of
 
+    if "=" in arguments.params.name and not arguments.params.exists():
+        raise PrunescopeError(f"found no file {arguments.params}, wanted params.yaml or, for a value: -S {arguments.params}")
     params = _runnable(arguments.params, arguments.set_param)
     what = f"{arguments.params} with {', '.join(arguments.set_param)}" if arguments.set_param else f"{arguments.params}"
     print(f"{what}: no problem found; the study {params.grid.name} has {len(list(arms_of(params.grid)))} networks to compare")

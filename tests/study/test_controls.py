@@ -18,6 +18,8 @@ from prunescope.study.params import load
     ({"sensitivity__levels": [0.5, 1.0]}, "sensitivity.levels[1]: found 1.0, wanted a fraction in [0, 1)"),
     ({"sensitivity__images": 0}, "sensitivity.images: found 0, wanted a whole number of at least 1"),
     ({"study__models": ["resnet18"], "study__narrow": ["resnet18"], "distill__teachers": []}, "study.narrow: found resnet18, wa"),
+    ({"study__name": "a b/c"}, "study.name: found 'a b/c', wanted letters, digits, ., - and _"),
+    ({"study__name": ".."}, "study.name: found '..', wanted letters"),
     ({"prune__layerwise__recovery": "teacher"}, "prune.layerwise.recovery: found 'teacher', wanted 'labels'"),
     ({"prune__narrow": CONTENT["prune"]["random"]}, "prune.narrow: found a name that the metrics and tables use"),
 ])  # fmt: skip

@@ -82,7 +82,12 @@ def _check_patterns(params: Params, problems: list[str]) -> None:
 
 
 def _check_row_names(params: Params, problems: list[str]) -> None:
-    """Names of rows that cannot name files or columns."""
+    """Names of rows, and of the study, that cannot name files or columns."""
+    with suppress(Unknown):
+        if not re.fullmatch(r"[A-Za-z0-9_.-]*[A-Za-z0-9_-]", params.study.name):
+            problems.append(
+                f"study.name: found {params.study.name!r}, wanted letters, digits, ., - and _: it names a kept study's folder"
+            )
     for key in ("data", "prune"):
         with suppress(Unknown):
             problems += [
