@@ -17,12 +17,17 @@ def test_commands_on_other_data_run_as_typed(tmp_path):
     """In a clone whose stages are fakes, each once though two pages have it; what runs is counted."""
     clone = Clone(tmp_path, all_recipes=True, teachers=False)
     counts = {command: clone.executed("bash", "-c", command) for command in OTHER}
-    assert len(counts) == 5
-    [further] = [command for command in OTHER if "study.other_methods" in command]
-    small = {command: count for command, count in counts.items() if "own-images" not in command and command != further}
-    assert len(small) == 3
+    assert len(counts) == 8
+    further = {command: count for command, count in counts.items() if "study.other_methods" in command}
+    tried = {command: count for command, count in counts.items() if "sensitivity.models" in command}
+    small = {c: n for c, n in counts.items() if "own-images" not in c and c not in further and c not in tried}
+    assert len(small) == 3 and len(further) == 3 and len(tried) == 1
     for command, count in small.items():
         assert count["download"] == count["pretrain"] == CELL["prune-oneshot"], command
     [again] = [count for command, count in counts.items() if "own-images" in command]
     assert again["download"] == 1, "its parameters changed"
-    assert counts[further]["prune-other"] == 1
+    random, factorial, controls = further.values()
+    assert random["prune-other"] == 1 and factorial["prune-other"] == 3 and controls["prune-other"] == 1
+    assert controls["pretrain-narrow"] == controls["finetune-narrow"] == controls["finetune-taught"] == 1
+    [count] = tried.values()
+    assert count["sensitivity"] == 1 and "prune-other" not in count
