@@ -20,13 +20,14 @@ def test_commands_of_the_studies_run_as_typed(tmp_path):
     clone = Clone(tmp_path, all_recipes=True, teachers=False)
     typed = [command.replace("[vgg16,densenet169]", "[vgg16]") for command in TYPED]
     counts = [clone.executed("bash", "-c", command) for command in typed]
-    assert len(counts) == 9
+    assert len(counts) == 10
     assert counts[0] == {stage: n for stage, n in ALL.items() if not stage.startswith("distill") and stage != "weights-student"}
     assert counts[1] == {stage: n for stage, n in (CELL | LAST).items() if stage != "distill"}
     assert counts[2] == {}
     assert set(counts[3]) == {"selected"}, "the page does not depend on the method"
     assert counts[4]["prune-oneshot"] == 1, "0.5 was there, 0.7 is new"
     assert counts[5:8] == [{}, {}, {}], "show, plots and a target that is there run nothing"
-    paper = counts[8]
+    assert counts[8]["prune-oneshot"] == 3 and "pretrain" not in counts[8], "five levels, of which two were there"
+    paper = counts[9]
     assert paper["pretrain"] == paper["distill-alone"] == 2, "two data sets"
     assert paper["prune-iterative"] == 4, "at two levels"
