@@ -86,7 +86,12 @@ def test_stages_under_two_processes(tmp_path) -> None:
         content = tiny_params()
         content["runtime"]["processes"] = count
         content["study"] |= {"methods": ["oneshot", "layerwise", "iterative"], "other_methods": []}
-        content["study"]["models"] = ["densenet121"]  # no dropout, whose noise each process draws by itself
+        content["study"] |= {
+            "models": ["densenet121"],
+            "narrow": [],
+            "taught": [],
+        }  # no dropout: each process draws its own noise
+        content["sensitivity"]["models"] = []
         content["distill"]["teachers"] = []
         content["prune"]["layerwise"]["recovery_share"] = 0.0
         content["data"]["digits"]["pretrain"]["epochs"] = 1
