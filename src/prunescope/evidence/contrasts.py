@@ -9,11 +9,9 @@ from itertools import combinations
 
 import pandas as pd
 
-from prunescope.evidence.differences import Compare, errors, judge, layout
-from prunescope.evidence.inference import OPEN
+from prunescope.evidence.differences import Compare, decided, judge, layout
 from prunescope.evidence.layouts import Weights, compare
-from prunescope.evidence.seeds import what_would_decide
-from prunescope.evidence.text import NOTHING, mean, percent
+from prunescope.evidence.text import mean, percent
 from prunescope.results.grid import BASE, DENSE, NARROW, TAUGHT, Cell, cells_of, levels
 from prunescope.results.results import Results
 from prunescope.results.summary import runs
@@ -76,11 +74,9 @@ def table(results: Results, of: Callable[[Results, Cell], Contrasts]) -> pd.Data
 def _rows(found: Mapping[Cell, Mapping[str, Compare]]) -> Iterator[dict[str, str]]:
     for cell, contrasts in found.items():
         for name, compared in contrasts.items():
-            estimate, judgement = compared.judgement.estimate, compared.judgement
-            if estimate.n:
+            if (estimate := compared.judgement.estimate).n:
                 row = cell.labels() | {"effect": name, "n": str(estimate.n), "points": estimate.text("+.2f")}
-                wanted = what_would_decide(judgement) if judgement.verdict == OPEN else NOTHING
-                yield row | errors(judgement) | {"verdict": judgement.verdict, "what would decide it": wanted}
+                yield row | decided(compared.judgement)
 
 
 def levels_table(results: Results) -> pd.DataFrame:

@@ -115,11 +115,9 @@ def difference_table(results: Results) -> pd.DataFrame:
 
 
 def _row(results: Results, cell: Cell, pair: Pair, found: Compare) -> dict[str, str]:
-    estimate, judgement = found.judgement.estimate, found.judgement
+    estimate = found.judgement.estimate
     row = {"n": str(estimate.n), "endpoint": endpoints.title(results.grid.primary_of(cell.dataset))}
-    row |= {"difference, points": estimate.text("+.2f"), **errors(found.judgement)}
-    row |= {"verdict": judgement.verdict}
-    row |= {"what would decide it": what_would_decide(judgement) if judgement.verdict == OPEN else NOTHING}
+    row |= {"difference, points": estimate.text("+.2f"), **decided(found.judgement)}
     for measure in ("accuracy", "balanced_accuracy"):
         one, other = (endpoints.by_seed(results, cell, name, measure) for name in pair)
         both = [one[seed] - other[seed] for seed in one if seed in other]
@@ -127,10 +125,12 @@ def _row(results: Results, cell: Cell, pair: Pair, found: Compare) -> dict[str, 
     return row
 
 
-def errors(judgement: Judgement) -> dict[str, str]:
-    """The two parts of the standard error, and Holm's p."""
+def decided(judgement: Judgement) -> dict[str, str]:
+    """The two parts of the standard error, Holm's p, the verdict, and what would decide an open one."""
     of = judgement.estimate
     images = NOTHING if np.isnan(of.images) or not of.measured else f"{of.images**0.5:.2f}"
     seeds = f"{(of.spread / of.n) ** 0.5:.2f}" if of.measured else NOTHING
     p = NOTHING if np.isnan(judgement.p) else "< 0.001" if judgement.p < 0.001 else f"{judgement.p:.3f}"
-    return {"error of seeds": seeds, "of images": images, "p (Holm)": p}
+    wanted = what_would_decide(judgement) if judgement.verdict == OPEN else NOTHING
+    shown = {"error of seeds": seeds, "of images": images, "p (Holm)": p}
+    return shown | {"verdict": judgement.verdict, "what would decide it": wanted}

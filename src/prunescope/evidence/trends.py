@@ -33,21 +33,25 @@ def training_accuracy(results: Results, cell: Cell, seed: int, name: str) -> Flo
 
 def trains_better(results: Results, cell: Cell, seed: int, name: str) -> float | None:
     """Training accuracy of a pruned network less the dense one's, points, mean over all steps of the budget."""
-    found = [training_accuracy(results, cell, seed, of) for of in (name, "dense")]
-    if found[0] is None or found[1] is None or len(found[0]) != len(found[1]):
-        return None
-    return float((found[0] - found[1]).mean() * 100)
+    found = _with_control(results, cell, seed, name)
+    return None if found is None else float((found[0] - found[1]).mean() * 100)
 
 
 def steps_later(results: Results, cell: Cell, seed: int, name: str) -> float | None:
     """How much later, as a share of the budget, training reaches what dense has at `REACHED` of it, or ends without."""
-    found = [training_accuracy(results, cell, seed, of) for of in (name, "dense")]
-    if found[0] is None or found[1] is None or len(found[0]) != len(found[1]):
+    found = _with_control(results, cell, seed, name)
+    if found is None:
         return None
     budget = len(found[1])
     goal = np.maximum.accumulate(found[1])[int(REACHED * (budget - 1))]
-    first = [int(np.argmax(of >= goal)) if (of >= goal).any() else budget for of in found if of is not None]
-    return (first[0] - first[1]) / budget
+    pruned, dense = (int(np.argmax(of >= goal)) if (of >= goal).any() else budget for of in found)
+    return (pruned - dense) / budget
+
+
+def _with_control(results: Results, cell: Cell, seed: int, name: str) -> tuple[Floats, Floats] | None:
+    """Training accuracy of a network and of the dense control; None where one did not run, or their budgets differ."""
+    pruned, dense = (training_accuracy(results, cell, seed, of) for of in (name, "dense"))
+    return None if pruned is None or dense is None or len(pruned) != len(dense) else (pruned, dense)
 
 
 def lost_over_layers(results: Results, cell: Cell, seed: int) -> float | None:
