@@ -4,7 +4,7 @@ Akhtar and Bathula, "Exploring the impact of network pruning techniques on model
 image analysis". Every conclusion becomes differences that are positive where it is right.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from prunescope.evidence.differences import Compare
@@ -33,6 +33,7 @@ WORDS = (HOLDS, FAILS, EQUAL, OPEN, NOT_RUN)
 class Claim:
     """A conclusion of the paper. `compare(results, cells)` measures and judges it; `paper` says by which comparisons."""
 
+    number: int
     text: str
     measure: str
     unit: str
@@ -45,6 +46,7 @@ class Claim:
 PRIMARY, SIMILARITY = "primary endpoint", "mean CKA"
 CLAIMS = (
     Claim(
+        1,
         "Iterative pruning beats one-shot and layerwise pruning.",
         f"{PRIMARY} of iterative less that of each other method",
         "points",
@@ -52,6 +54,7 @@ CLAIMS = (
         beats("iterative", ("oneshot", "layerwise")),
     ),
     Claim(
+        2,
         "Layerwise pruning is the worst.",
         f"{PRIMARY} of each other method less that of layerwise",
         "points",
@@ -59,6 +62,7 @@ CLAIMS = (
         beats("layerwise", ("oneshot", "iterative"), worse=True),
     ),
     Claim(
+        3,
         "Layerwise pruning makes the layers of a model most similar to each other.",
         f"{SIMILARITY} of different layers inside the layerwise network less that inside each other",
         "CKA",
@@ -66,6 +70,7 @@ CLAIMS = (
         alike_inside,
     ),
     Claim(
+        4,
         "One-shot and iterative networks are alike, and unlike layerwise ones.",
         f"{SIMILARITY} of the same layer in one-shot and iterative less that of each with layerwise",
         "CKA",
@@ -73,6 +78,7 @@ CLAIMS = (
         alike_between,
     ),
     Claim(
+        5,
         "A pruned VGG16 trains better than the unpruned one.",
         "training accuracy, mean over all steps of the budget, of each method less that of dense from the same base",
         "points",
@@ -81,6 +87,7 @@ CLAIMS = (
         only_vgg16=True,
     ),
     Claim(
+        6,
         "The student's early layers resemble the teacher's.",
         f"{SIMILARITY} with the teacher at equal relative depth, first half of the layers: taught student less untaught",
         "CKA",
@@ -89,6 +96,7 @@ CLAIMS = (
         only_teachers=True,
     ),
     Claim(
+        7,
         "Accuracy falls as more layers are pruned.",
         "validation accuracy lost from no pruned layer to all, layerwise less dense at equal steps (line of best fit)",
         "points",
@@ -195,10 +203,10 @@ def _longest(texts: Iterable[str]) -> str:
     return max(texts, key=lambda text: ("images" in text, "more" in text[:4], [int(of) for of in text.split() if of.isdigit()]))
 
 
-def judge(results: Results) -> Judged:
-    """All claims with the cells that they are about."""
+def judge(results: Results, claims: Sequence[Claim] = CLAIMS) -> Judged:
+    """The claims with the cells that they are about."""
     found = {}
-    for claim in CLAIMS:
+    for claim in claims:
         about = [
             cell
             for cell in cells_of(results.grid)

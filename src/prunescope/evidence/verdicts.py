@@ -38,11 +38,11 @@ def rules(grid: Grid) -> str:
 def claims_table(judged: Judged) -> pd.DataFrame:
     """A row per claim: its verdict over the study, what it rests on, in how many cells which, and what would decide it."""
     rows = []
-    for number, (claim, cells) in enumerate(judged.items(), 1):
+    for claim, cells in judged.items():
         each = [verdict(cell) for cell in cells.values()]
         counts = [f"{each.count(word)} {word}" for word in WORDS if word in each]
         row = {
-            "no.": str(number),
+            "no.": str(claim.number),
             "verdict": overall(cells) if cells else NOTHING,
             "conclusion of the paper": claim.text,
             "mean over cells": over_text(claim, over_study(cells)),
@@ -74,9 +74,9 @@ def _over_text(claim: Claim, of: OverStudy) -> str:
 def cells_table(judged: Judged) -> pd.DataFrame:
     """A row per claim and cell: the differences with their intervals, the verdict, what would decide it."""
     rows = []
-    for number, (claim, cells) in enumerate(judged.items(), 1):
+    for claim, cells in judged.items():
         for cell, comparisons in cells.items():
-            row = {"no.": str(number)} | cell.labels()
+            row = {"no.": str(claim.number)} | cell.labels()
             row |= {"n": str(min((of.judgement.estimate.n for of in comparisons.values()), default=0))}
             row |= {"differences": _differences(claim, comparisons), "verdict": verdict(comparisons)}
             rows.append(row | {"what would decide it": wanted_in(comparisons)})

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from prunescope.evidence import classes, differences, endpoints, facts, foretelling, paper, quality
+from prunescope.evidence import beside, classes, differences, endpoints, facts, foretelling, paper, quality
 from prunescope.evidence.claims import Judged
 from prunescope.evidence.critical import critical_table
 from prunescope.evidence.students import student_table
@@ -29,6 +29,13 @@ def verdict_blocks(results: Results, judged: Judged) -> Iterator[Block]:
 
 def claim_blocks(results: Results, judged: Judged) -> Iterator[Block]:
     yield Table(claims_table(judged), "The conclusions of Akhtar and Bathula, judged by this study's numbers.", labels=7)
+    if len(found := claims_table(beside.judged(results))):
+        yield Table(
+            found.rename(columns={"conclusion of the paper": "beside the conclusion of this number"}),
+            "Beside them, by the same rules: a cause held still, or the same asked in another way. No verdict above rests on it.",
+            labels=7,
+            folded=True,
+        )
     yield Text(rules(results.grid))
     yield Table(
         cells_table(judged),
