@@ -27,6 +27,8 @@ def test_digits_come_with_the_package(tmp_path):
     for split, share in (("train", 0.7), ("val", 0.1), ("test", 0.2)):
         assert list(found["images_per_class"][split].values()) == pytest.approx(share * per_class, abs=1)
     assert kept.provenance["files"][0]["name"] == "sklearn.datasets.load_digits"
+    ink = [float(cell) for cell in kept.columns["ink"]]  # percent of the image, a column for subgroups
+    assert ink == pytest.approx(kept.images.mean((1, 2, 3)) / 255 * 100, abs=0.6)
     run("digits", tmp_path / "b", image_size=8)
     small = store.read(tmp_path / "b")
     # The first digit's first rows as scikit-learn's documentation prints them, in sixteenths.

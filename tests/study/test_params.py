@@ -62,7 +62,7 @@ def test_the_shipped_file_loads_into_frozen_objects() -> None:
     assert loaded.sparsity == CONTENT["sparsity"]
     assert list(loaded.data) == [
         *("digits", "cifar100-small", "ham10000-small", "cifar100", "ham10000", "cifar100-paper", "ham10000-paper"),
-        *("ham10000-small-paper", "own"),
+        *("cifar100-quarter", "ham10000-quarter", "ham10000-quarter-paper", "own"),
     ]
     assert loaded.data["cifar100"].finetune == params.Budget(epochs=200.0, learning_rate=0.01, schedule="hold")
     assert loaded.data["ham10000"].prepare.path is None
