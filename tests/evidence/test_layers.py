@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.image import AxesImage
 
+import drawn
 from prunescope.evidence.sensitivity import most_sensitive, sensitivity_table, tried_layers
-from prunescope.figures.sensitivity import WRITTEN, layer_map
+from prunescope.figures.tables import WRITTEN, layer_map
 from prunescope.report import page
 from prunescope.results.grid import Grid
 from report_fakes import layer_names, make_study, opened, row
@@ -79,15 +79,15 @@ def test_of_many_layers_the_table_has_both_ends(tried) -> None:
 @pytest.mark.parametrize(("model", "layers"), [("vgg16", 6), ("densenet169", 169)])
 def test_the_map_has_layers_in_network_order_and_the_highest_level_on_top(tried, model, layers) -> None:
     [found] = tried_layers(tried(layers=layers, model=model))
-    axis, bar = layer_map(found.lost(), "a title", "a note").axes
-    [image] = (child for child in axis.get_children() if isinstance(child, AxesImage))
-    shown = np.asarray(image.get_array())
-    assert shown.shape == (2, layers) and shown[0, 1] == pytest.approx(40.5) and not shown[1, 1:].round(9).any()
-    assert [text.get_text() for text in axis.get_yticklabels()] == ["95 %", "50 %"]
-    ticks = [text.get_text() for text in axis.get_xticklabels()]
-    assert (len(ticks), ticks[0]) == ((6, "features.0") if layers == 6 else (19, "b1.l1.conv1"))
-    assert len(axis.texts) == (12 if layers <= WRITTEN else 0)
-    assert [text.get_text() for text in bar.get_yticklabels()] == ["0", "1", "2", "5", "10", "20"]
+    drawing = layer_map(found.lost(), "a title")
+    shown = drawn.rows(drawing, "rect")
+    [axes] = [of["encoding"] for of in drawn.layers(drawing) if of["mark"] == "rect"]
+    assert axes["y"]["sort"] == ["95 %", "50 %"] and len(axes["x"]["sort"]) == layers
+    assert axes["x"]["sort"][0] == ("conv1_1" if layers == 6 else "denseblock1.layer1.conv1")
+    lost = shown.pivot(index="level", columns="layer", values="lost")[axes["x"]["sort"]]
+    assert lost.loc["95 %"].iloc[1] == pytest.approx(40.5) and not lost.loc["50 %"].iloc[1:].round(9).any()
+    assert ("text" in [of["mark"] for of in drawn.layers(drawing)]) == (layers <= WRITTEN)
+    assert axes["color"]["scale"]["domain"] == [0, 40.5] and axes["color"]["scale"]["clamp"], "a gain looks like no loss"
 
 
 def test_the_page_has_the_section_only_where_layers_were_tried(tried, tree, tmp_path) -> None:

@@ -1,15 +1,17 @@
 import io
 
-import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_hex
-from matplotlib.container import BarContainer
 from PIL import Image
 
+import drawn
 from prunescope.errors import PrunescopeError
-from prunescope.figures import bars, curves, depth, heatmaps, look
+from prunescope.evidence import plotted
+from prunescope.evidence.differences import between
+from prunescope.figures import depth, forest, heatmaps, levels, look, training
+from prunescope.figures.drawing import SCALE, WIDTH, Drawing
+from prunescope.figures.names import known
 from prunescope.results.curves import table
 from report_fakes import CELL, accuracy_of, opened
 
@@ -20,56 +22,69 @@ def test_every_method_has_one_colour():
     assert look.colours(["random", "oneshot"])["oneshot"] == found["oneshot"] == "#0072B2"
 
 
-def test_bars_are_as_high_as_the_numbers(tree):
-    metrics, study = tree(seeds=(0, 1))
+def test_a_forest_plot_has_a_point_a_seed_and_the_interval_of_the_table(tree):
+    metrics, study = tree(seeds=(0, 1, 2))
     (metrics / "evaluate/vgg16-digits-0.8-0/iterative.json").unlink()
-    (metrics / "evaluate/vgg16-digits-0.8-1/iterative.json").unlink()
-    before = dict(matplotlib.rcParams)
-    figure = bars.accuracy_bars(opened(metrics, study))
-    assert dict(matplotlib.rcParams) == before
-    axis = figure.axes[0]
-    assert axis.get_title() == "vgg16 on digits"
-    shown = [bar for bar in axis.containers if isinstance(bar, BarContainer)]
-    wanted = [np.mean([accuracy_of("vgg16", m, seed) for seed in (0, 1)]) * 100 for m in ("dense", "oneshot", "layerwise")]
-    assert [bar.patches[0].get_height() for bar in shown] == pytest.approx(wanted)
-    assert [to_hex(bar.patches[0].get_facecolor()).upper() for bar in shown] == [look.DENSE, "#0072B2", "#D55E00"]
-    assert all(bar.errorbar is not None for bar in shown)
-    assert "not run" in [text.get_text() for text in axis.texts]
+    results = opened(metrics, study)
+    for seed in (1, 2):  # seeds that all differ alike show no spread
+        mine = (results.summary["seed"] == seed) & (results.summary["method"] == "oneshot")
+        results.summary.loc[mine, "balanced_accuracy"] -= 0.001 * seed
+    means, seeds = plotted.to_dense(results, every_level=False)
+    drawing = forest.forest(means, seeds, study.methods, 1.0, {"digits": "balanced accuracy"})
+    assert drawn.titles(drawing) == ["digits, vgg16", "digits, densenet169"]
+    points = drawn.rows(drawing, "circle")
+    assert points.groupby("method").size().to_dict() == {"oneshot": 3, "layerwise": 3, "iterative": 2}
+    found = between(results, CELL, "oneshot", "dense").judgement.estimate
+    shown = drawn.rows(drawing, "point").set_index("method").loc["oneshot"]
+    assert [shown[end] for end in ("mean", "low", "high")] == pytest.approx([found.mean, found.low, found.high], abs=1e-3)
+    band = drawn.rows(drawing, "rect")
+    assert band.to_dict("records") == [{"low": -1.0, "high": 1.0}]
+    domains = [
+        of["encoding"]["x"]["scale"]["domain"]
+        for panel in (0, 1)
+        for of in drawn.layers(drawing, panel)
+        if of["mark"] == "circle"
+    ]
+    assert domains[0] == domains[1], "the models of a data set share their scale"
+    assert domains[0][0] < min(points["difference"]) and domains[0][1] > 1
 
 
-def test_curves_join_prune_and_finetune_and_mark_the_prunings(tree):
-    metrics, study = tree(models=("vgg16",))
-    figure = curves.training_curves(opened(metrics, study), "vgg16", "digits")
-    assert figure is not None
-    lines = {to_hex(line.get_color()).upper(): line for line in figure.axes[0].lines if line.get_linestyle() != "None"}
-    iterative = np.asarray(lines["#009E73"].get_xdata(), dtype=float)
-    assert iterative[0] == 0
-    assert iterative[-1] == 40
-    assert (np.diff(iterative) >= 0).all()
-    assert np.asarray(lines["#009E73"].get_ydata())[-1] == pytest.approx(accuracy_of("vgg16", "iterative", 0) * 100)
-    assert np.asarray(lines[look.DENSE].get_ydata())[-1] == pytest.approx(97.5)
-    triangles = [line for line in figure.axes[0].lines if line.get_marker() == "v"]
-    marks = {to_hex(line.get_color()).upper(): np.size(line.get_xdata()) for line in triangles}
-    assert marks == {look.DENSE: 0, "#0072B2": 1, "#D55E00": 6, "#009E73": 8}
+def test_curves_join_prune_and_finetune_and_have_the_control_beside_each_method(tree):
+    metrics, study = tree(models=("vgg16",), seeds=(0, 1))
+    drawing = training.training_curves(opened(metrics, study), "vgg16", "digits")
+    assert drawing is not None and drawn.titles(drawing) == ["oneshot, 80 %", "layerwise, 80 %", "iterative, 80 %"]
+    dense, iterative = (drawn.rows(drawing, "line", panel=2, number=number) for number in (0, 1))
+    assert iterative["step"].iloc[[0, -1]].tolist() == [0, 40] and iterative["step"].is_monotonic_increasing
+    ends = [accuracy_of("vgg16", "iterative", seed) * 100 for seed in (0, 1)]
+    assert iterative["mean"].iloc[-1] == pytest.approx(np.mean(ends), abs=1e-3)
+    assert iterative[["low", "high"]].iloc[-1].tolist() == pytest.approx([min(ends), max(ends)], abs=1e-3), "the seeds' range"
+    assert dense["mean"].iloc[-1] == pytest.approx(
+        100 * np.mean([accuracy_of("vgg16", "dense", seed) for seed in (0, 1)]), abs=1e-3
+    )
+
+
+def bars_of(drawing: Drawing) -> dict[str, pd.Series]:
+    """By what is shown the accuracy by number of layers."""
+    every = pd.concat([of["rows"] for of in drawn.layers(drawing)])
+    return {str(what): of.set_index("layers")["accuracy"] for what, of in every.groupby("what", sort=False)}
 
 
 def test_layers_pruned_shows_recovery_and_damage(tree):
     metrics, study = tree(models=("vgg16",), seeds=(0, 1))
-    figure = bars.layers_pruned(opened(metrics, study), "vgg16", "digits")
-    assert figure is not None
-    heights = [patch.get_height() for patch in figure.axes[0].patches]  # type: ignore[attr-defined]
-    ends = [accuracy_of("vgg16", "layerwise", seed) for seed in (0, 1)]
-    recovered = [np.mean(ends) - 0.02 * turn / 6 for turn in range(1, 6)]
-    assert heights == pytest.approx([100 * value for value in (*recovered, np.mean(ends))]), "the last bar is the budget's end"
-    marks = np.asarray(figure.axes[0].lines[0].get_ydata())
-    assert len(marks) == 6
-    assert (marks < heights).all()
-    lines = {str(line.get_label()): line for line in figure.axes[0].lines}
-    assert set(lines) == {"right after pruning", "dense at the same step", "before pruning"}
-    ends = np.mean([accuracy_of("vgg16", "dense", seed) for seed in (0, 1)]) * 100
+    drawing = training.layers_pruned(opened(metrics, study), "vgg16", "digits")
+    assert drawing is not None and drawn.titles(drawing) == ["layerwise, 80 %, n = 2"]
+    shown = bars_of(drawing)
+    assert set(shown) == {"after recovery", "right after pruning", "dense at the same step"}
+    heights = shown["after recovery"]
+    ends = np.mean([accuracy_of("vgg16", "layerwise", seed) for seed in (0, 1)])
+    wanted = [100 * (ends - 0.02 * turn / 6) for turn in range(1, 6)] + [100 * ends]
+    assert heights.loc[1:].tolist() == pytest.approx(wanted, abs=1e-3), "the last bar is the budget's end"
+    assert heights.index[0] == 0, "before anything was pruned"
+    assert len(shown["right after pruning"]) == 6 and (shown["right after pruning"] < heights.loc[1:]).all()
+    dense = np.mean([accuracy_of("vgg16", "dense", seed) for seed in (0, 1)]) * 100
     steps = np.arange(6) * 4  # 24 steps of recovery for six layers; dense rises by 0.2 points in ten steps
-    expected = np.interp(steps, [0, 10, 20, 30], ends + np.array([-1, -0.6, -0.4, -0.2]))
-    assert np.asarray(lines["dense at the same step"].get_ydata()) == pytest.approx(expected)
+    expected = np.interp(steps, [0, 10, 20, 30], dense + np.array([-1, -0.6, -0.4, -0.2]))
+    assert shown["dense at the same step"].tolist() == pytest.approx(expected, abs=1e-3)
 
 
 def test_both_states_of_batch_norm_are_drawn(tree):
@@ -79,29 +94,48 @@ def test_both_states_of_batch_norm_are_drawn(tree):
     again = rows[rows["event"] == "pruned"].assign(event="reestimated", accuracy=0.9)
     pd.concat([rows, again]).sort_values(["round", "step"], kind="stable").to_csv(path, index=False)
     results = opened(metrics, study)
-    figure = bars.layers_pruned(results, "vgg16", "digits")
-    assert figure is not None
-    [drawn] = [line for line in figure.axes[0].lines if line.get_label() == "re-estimated"]
-    assert np.asarray(drawn.get_ydata()).tolist() == [90.0] * 6
+    drawing = training.layers_pruned(results, "vgg16", "digits")
+    assert drawing is not None and bars_of(drawing)["right after, re-estimated"].tolist() == [90.0] * 6
     joined = {name: rows for name, _, rows in results.curves(CELL)}["layerwise"]
     assert len(table(study, results.curves).query("method == 'layerwise'")) == len(joined) - 6, "curves are of what trains on"
-    results.summary.loc[results.summary["method"] == "layerwise", "accuracy_after_reestimation"] = 0.8
-    axis = bars.accuracy_bars(results).axes[0]
-    [mark] = [line for line in axis.lines if line.get_marker() == "^" and np.isfinite(np.asarray(line.get_ydata())).all()]
-    assert np.asarray(mark.get_ydata()).tolist() == [80.0]
 
 
 def test_no_history_no_figure(tmp_path, tree):
     _, study = tree(models=("vgg16",))
-    assert curves.training_curves(opened(tmp_path / "empty", study), "vgg16", "digits") is None
-    assert bars.layers_pruned(opened(tmp_path / "empty", study), "vgg16", "digits") is None
+    assert training.training_curves(opened(tmp_path / "empty", study), "vgg16", "digits") is None
+    assert training.layers_pruned(opened(tmp_path / "empty", study), "vgg16", "digits") is None
+
+
+def test_levels_have_the_control_as_a_band_and_what_is_safe_as_squares():
+    keys = {"dataset": "digits", "model": "vgg16"}
+    ends = [
+        {"sparsity": level, "value": value, "low": value - 1, "high": value + 1} for level, value in ((0.5, 90.0), (0.9, 70.0))
+    ]
+    rows = [keys | of | {"method": "oneshot", "safe": of["sparsity"] < 0.8} for of in ends]
+    dense = pd.DataFrame([keys | {"value": 91.0}])
+    drawing = levels.against_sparsity(pd.DataFrame(rows), dense, ("oneshot",), 2.0, {"digits": "accuracy"})
+    assert drawn.rows(drawing, "rect")[["low", "high"]].to_numpy().tolist() == [[89.0, 93.0]]
+    marks = {of["look"]["shape"]: of["rows"]["removed"].tolist() for of in drawn.layers(drawing) if of["mark"] == "point"}
+    assert marks == {"circle": [90.0], "square": [50.0]}
+
+
+def test_the_front_has_what_nothing_beats_in_both():
+    rows = pd.DataFrame({"network": list("abcd"), "megabytes": [1.0, 2.0, 3.0, 4.0], "value": [50.0, 49.0, 70.0, 70.0]})
+    assert levels.front(rows, "megabytes")["network"].tolist() == ["a", "c"], "b is dearer and worse, d dearer and no better"
+
+
+def test_networks_that_were_not_timed_are_in_the_figure_of_sizes_alone():
+    keys = {"dataset": "digits", "model": "vgg16", "network": "dense", "method": "dense", "value": 90.0}
+    rows = pd.DataFrame([keys | {"megabytes": 3.0, "milliseconds": np.nan}])
+    drawing = levels.trade_off(rows, ("oneshot",), {"digits": "accuracy"})
+    assert [panel["layer"][0]["encoding"]["x"]["field"] for panel in drawing.specs()] == ["megabytes"]
 
 
 def test_a_history_without_its_columns_is_named(tree):
     metrics, study = tree(models=("vgg16",))
     (metrics / "prune/vgg16-digits-0.8-0/layerwise.csv").write_text("step,accuracy\n1,0.5\n")
     with pytest.raises(PrunescopeError, match=r"layerwise\.csv: found no column event"):
-        bars.layers_pruned(opened(metrics, study), "vgg16", "digits")
+        training.layers_pruned(opened(metrics, study), "vgg16", "digits")
 
 
 def test_a_matrix_is_turned_when_it_lies_the_other_way(tree):
@@ -148,25 +182,56 @@ def test_many_labels_are_thinned_out_and_shortened():
     assert 10 <= len(labels) <= 20
 
 
-def test_the_same_numbers_give_the_same_bytes(tree):
+def test_the_same_numbers_give_the_same_bytes_and_fit_a_page(tree):
     metrics, study = tree(models=("vgg16",))
-    results = opened(metrics, study)
-    first, second = (look.png(bars.accuracy_bars(results)) for _ in range(2))
+    drawing = training.layers_pruned(opened(metrics, study), "vgg16", "digits")
+    assert drawing is not None
+    first, second = (drawing.png() for _ in range(2))
     assert first == second
-    assert Image.open(io.BytesIO(first)).size[0] <= 1152
+    assert Image.open(io.BytesIO(first)).size[0] <= 1.1 * WIDTH * SCALE
 
 
 def test_curves_by_depth_show_every_pair_and_yardstick(tree):
     metrics, study = tree(models=("vgg16",), seeds=(0, 1))
-    figure = depth.by_depth(opened(metrics, study), CELL, 0, "n = 256")
-    assert figure is not None
-    left, right = figure.axes
-    labels = [[line.get_label() for line in axis.get_lines()] for axis in (left, right)]
-    assert labels[0][:3] == ["dense and oneshot", "dense and layerwise", "dense and iterative"]
-    assert labels[1][:3] == ["oneshot and layerwise", "oneshot and iterative", "layerwise and iterative"]
-    for shown in labels:
-        assert shown[3:] == ["dense and untrained", "dense of two seeds"]
+    results = opened(metrics, study)
+    drawing = depth.by_depth(results, CELL, 0)
+    assert drawing is not None
+    left, right = (drawn.rows(drawing, "line", panel) for panel in (0, 1))
+    yardsticks = ["dense and untrained", "dense of two seeds"]
+    assert list(dict.fromkeys(left["what"])) == [*study.methods, *yardsticks]
+    assert list(dict.fromkeys(right["what"])) == [
+        "oneshot and layerwise",
+        "oneshot and iterative",
+        "layerwise and iterative",
+        *yardsticks,
+    ]
     curve = pd.read_csv(metrics / "cka/vgg16-digits-0.8-0/depth.csv").query("pair == 'dense--layerwise'")
-    assert list(np.asarray(left.get_lines()[1].get_ydata())) == curve["cka"].tolist()
-    assert "n = 256" in str(figure.get_suptitle())
-    assert depth.by_depth(opened(metrics, study), CELL._replace(sparsity=0.5), 0, "") is None
+    assert left[left["what"] == "layerwise"]["cka"].tolist() == pytest.approx(curve["cka"].tolist(), abs=1e-4)
+    assert left["layer"].iloc[0] == "conv1_1"
+    assert depth.by_depth(results, CELL._replace(sparsity=0.5), 0) is None
+
+
+def test_of_many_layers_every_curve_is_smoothed_alike():
+    """The yardsticks too: a curve that is smoother than its yardstick looks more alike than it is."""
+    rough = pd.DataFrame({"place": range(60), "layer": "x", "cka": [0.2, 0.8] * 30})
+    assert depth.smooth(rough, 60)["cka"].std() < 0.1 and len(depth.smooth(rough.head(20), 20)) == 20
+    assert depth.smooth(rough.head(20), 20)["cka"].tolist() == [0.2, 0.8] * 10
+
+
+@pytest.mark.parametrize(("indices", "wanted"), [
+    ([0, 3, 7, 10, 14, 17, 20], ["conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv3_3"]),  # vgg16_bn
+    ([0, 2, 5, 7, 10], ["conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1"]),  # vgg16
+    ([0, 4, 8, 11, 15, 18], ["conv1_1", "conv2_1", "conv3_1", "conv3_2", "conv4_1", "conv4_2"]),  # vgg11_bn
+])  # fmt: skip
+def test_layers_have_the_names_of_papers(indices, wanted):
+    names = [f"features.{index}" for index in indices]
+    assert known([*names, "classifier.0", "classifier.6"]) == [*wanted, "fc1", "fc2"]
+    assert known(["features.denseblock3.denselayer12.conv2", "classifier"]) == ["denseblock3.layer12.conv2", "classifier"]
+
+
+def test_names_are_those_of_the_real_networks():
+    from torchvision.models import vgg16_bn
+
+    layers = [name for name, module in vgg16_bn().named_modules() if type(module).__name__ in ("Conv2d", "Linear")]
+    assert known(layers)[-6:] == ["conv5_1", "conv5_2", "conv5_3", "fc1", "fc2", "fc3"]
+    assert len(set(known(layers))) == 16

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+import drawn
 from prunescope.report import page, subgroups
-from prunescope.report.blocks import Section, Table, Text, to_html, to_markdown
+from prunescope.report.blocks import Plot, Section, Table, Text, to_html, to_markdown
 from prunescope.results.kept import archived, pack
 from prunescope.results.results import Results
 from report_fakes import opened
@@ -19,8 +20,11 @@ def harmed(**changes: Any) -> Results:
 
 
 def test_a_sentence_a_table_and_the_rules_in_both_forms():
-    sentence, table, rules = subgroups.blocks(harmed())
-    assert isinstance(sentence, Text) and isinstance(table, Table) and isinstance(rules, Text)
+    sentence, plot, table, rules = subgroups.blocks(harmed())
+    assert isinstance(sentence, Text) and isinstance(plot, Plot) and isinstance(table, Table) and isinstance(rules, Text)
+    shown = drawn.rows(plot.drawing, "point")
+    [most] = shown[shown["subgroup"].str.startswith("sex female: balanced") & (shown["method"] == "layerwise")].to_dict("records")
+    assert most["shown"] and most["change"] < -20 and most["low"] < most["change"] < most["high"]
     assert "sex: female" in sentence.text and "fewer than 30 groups" in rules.text
     assert len(table.frame) == 2 * (1 + 4 + 2 + 4), "both measures of all images, ages, sexes and sites"
     section = [Section("Who pays, by subgroup", [sentence, table, rules])]
@@ -37,7 +41,7 @@ def test_the_section_stands_where_columns_are(tree, columns):
         (metrics / name).write_bytes(content)
     titles = [section.title for section in page.sections(opened(metrics, study), provenance={}, reproduce=[])]
     place = titles.index("Who pays") + 1
-    assert titles[place] == ("Who pays, by subgroup" if columns else "Students")
+    assert titles[place] == ("Who pays, by subgroup" if columns else "Causes and controls")
 
 
 def test_a_kept_study_says_the_same(tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from prunescope.errors import PrunescopeError
-from prunescope.evidence.claims import CLAIMS, together
+from prunescope.evidence.claims import CLAIMS, Judged, over_study, together
 from prunescope.evidence.inference import judge_all
 from prunescope.evidence.overall import over_cells
 from prunescope.evidence.text import NOTHING
@@ -56,6 +56,25 @@ def judged_table(paper: pd.DataFrame, margin: float) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def beside_ours(paper: pd.DataFrame, judged: Judged) -> pd.DataFrame:
+    """Differences of methods over cells, the paper's and ours: what, whose, mean, low, high, verdict."""
+    found, rows = cells(paper), []
+    ours = {name: of for claim in CLAIMS[:2] for name, of in over_study(judged.get(claim, {})).items()}
+    for name, of in ours.items():
+        first, second = name.split(" − ")
+        if not of.judgement.estimate.n or not {first, second} <= set(found.columns):
+            continue
+        gaps = (found[first] - found[second]).to_numpy(dtype=float)
+        theirs = over_cells(gaps, OF_ONE_SEED * np.eye(len(gaps))).estimate
+        for whose, estimate in (("the paper's", theirs), ("this study's", of.judgement.estimate)):
+            ends = {"mean": estimate.mean, "low": estimate.low, "high": estimate.high}
+            verdict = judge_all([estimate], of.judgement.margin)[0].verdict if whose != "this study's" else of.judgement.verdict
+            rows.append(
+                {"what": name, "whose": whose} | {end: round(value, 3) for end, value in ends.items()} | {"verdict": verdict}
+            )
+    return pd.DataFrame(rows, columns=["what", "whose", "mean", "low", "high", "verdict"])
 
 
 def beside(paper: pd.DataFrame, cell: Cell, method: str) -> str:

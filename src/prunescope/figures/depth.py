@@ -1,64 +1,91 @@
-"""Curves of same-layer similarity by depth, with the yardsticks: another seed's dense network, and an untrained one."""
+"""Same-layer similarity by depth, with the yardsticks: another seed's dense network, and an untrained one."""
 
+from collections.abc import Sequence
 from itertools import combinations
 
+import altair as alt
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from prunescope.figures.heatmaps import labels
-from prunescope.figures.look import DENSE, OTHERS, colours, house_style
+from prunescope.figures.drawing import Chart, Drawing, Panel, layered
+from prunescope.figures.look import OTHERS, colours
+from prunescope.figures.names import known
 from prunescope.results.grid import Cell
 from prunescope.results.results import Results
 
-MANY, WINDOW = 40, 8  # layers above which the line is a running mean, and over how many: two kinds of layers take turns
-YARDSTICKS = {"untrained": ("#8C6D31", ":"), "another seed": ("#333333", "--")}
+MOST = 4  # methods whose pairs can be told apart; of more those of the first three
+MANY, WINDOW = 40, 8  # layers above which every line is a running mean, and over how many: two kinds of layers take turns
+UNTRAINED, SEEDS = ("dense and untrained", "#8C6D31"), ("dense of two seeds", "#8a929b")
 
 
-def by_depth(results: Results, cell: Cell, seed: int, note: str) -> Figure | None:
+def by_depth(results: Results, cell: Cell, seed: int) -> Drawing | None:
     """Left dense with each method, right the methods with each other; None where cka did not run."""
     rows, methods = results.similarity_by_depth(cell, seed), results.grid.methods
     if rows is None:
         return None
     curves = dict(tuple(rows.groupby("pair", sort=False)))
-    layers = list(next(iter(curves.values()))["layer"])
-    how = "bands: 95 % over images" if len(layers) <= MANY else f"lines: running mean of {WINDOW} layers"
-    with house_style():
-        figure = Figure(figsize=(9.6, 4.6), layout="constrained")
-        figure.suptitle(f"{cell.of(seed)}: similarity of the same layer in two networks\n{note}; {how}", fontsize=10)
-        left, right = figure.subplots(1, 2, sharey=True)
-        for method in methods:
-            _curve(left, curves.get(f"dense--{method}"), f"dense and {method}", colours(methods)[method])
-        for pair, colour in zip(combinations(methods, 2), OTHERS * len(methods), strict=False):
-            _curve(right, curves.get("--".join(pair)), " and ".join(pair), colour)
-        for axis in (left, right):
-            _yardsticks(axis, curves.get("dense--untrained"), results, cell, seed)
-            axis.set_xticks(*labels(layers), rotation=90, fontsize=7)
-            axis.set_ylim(-0.05, 1.02)
-            axis.set_xlabel("layer, in network order")
-            axis.legend(fontsize=8, loc="lower left", framealpha=0.85, edgecolor="none")
-        left.set_ylabel("CKA")
-    return figure
+    layers = known(list(next(iter(curves.values()))["layer"]))
+    own = [(f"dense--{name}", f"{name}", colours(methods)[name]) for name in methods]
+    some = methods if len(methods) <= MOST else methods[:3]
+    pairs = zip(combinations(some, 2), OTHERS * len(methods), strict=False)
+    others = [("--".join(pair), " and ".join(pair), hue) for pair, hue in pairs]
+    yardsticks = [_line(curves.get("dense--untrained"), UNTRAINED[0], layers), _of_seeds(results, cell, seed, layers)]
+    panels = []
+    for title, wanted in (("dense with each method", own), ("methods with each other", others)):
+        lines = [_line(curves.get(pair), name, layers) for pair, name, _ in wanted] + yardsticks
+        shown = [of for of in lines if of is not None and len(of)]
+        hues = {name: hue for _, name, hue in wanted} | dict((UNTRAINED, SEEDS))
+        if any(len(of) for of in shown):
+            panels.append(Panel(title, _chart(pd.concat(shown), hues, layers), 320))
+    return Drawing(panels) if panels else None
 
 
-def _curve(axis: Axes, curve: pd.DataFrame | None, label: str, colour: str, dash: str = "-") -> None:
+def _line(curve: pd.DataFrame | None, name: str, layers: Sequence[str]) -> pd.DataFrame | None:
     if curve is None:
-        return
-    if len(curve) <= MANY:
-        axis.plot(curve["position"], curve["cka"], color=colour, linestyle=dash, marker="o", markersize=2.5, label=label)
-        axis.fill_between(curve["position"], curve["low"], curve["high"], color=colour, alpha=0.2, linewidth=0)
-        return
-    mean = curve["cka"].rolling(WINDOW, center=True, min_periods=WINDOW // 2).mean()
-    axis.plot(curve["position"], curve["cka"], color=colour, linestyle="", marker="o", markersize=2, alpha=0.4, markeredgewidth=0)
-    axis.plot(curve["position"], mean, color=colour, linestyle=dash, label=label)
+        return None
+    places = curve["position"].to_numpy(dtype=int)
+    table = pd.DataFrame(
+        {"place": places, "layer": [layers[place] for place in places], "cka": curve["cka"].to_numpy(dtype=float)}
+    )
+    for end in ("low", "high"):
+        table[end] = curve[end].to_numpy(dtype=float) if len(layers) <= MANY and end in curve else np.nan
+    return smooth(table, len(layers)).assign(what=name)
 
 
-def _yardsticks(axis: Axes, untrained: pd.DataFrame | None, results: Results, cell: Cell, seed: int) -> None:
-    colour, dash = YARDSTICKS["untrained"]
-    _curve(axis, untrained, "dense and untrained", colour, dash)
-    colour, dash = YARDSTICKS["another seed"]
-    others = (results.dense_seeds(cell, seed, other) for other in results.grid.seeds if other != seed)
-    for number, values in enumerate(of for of in others if of is not None):
-        label = "dense of two seeds" if not number else None
-        axis.plot(np.arange(len(values)), values, color=colour or DENSE, linestyle=dash, linewidth=1, label=label)
+def smooth(table: pd.DataFrame, layers: int) -> pd.DataFrame:
+    """Of many layers running means, of every curve alike."""
+    if layers <= MANY:
+        return table.round(4)
+    mean = table["cka"].rolling(WINDOW, center=True, min_periods=WINDOW // 2).mean()
+    return table.assign(cka=mean).dropna(subset=["cka"]).round(4)
+
+
+def _of_seeds(results: Results, cell: Cell, seed: int, layers: Sequence[str]) -> pd.DataFrame | None:
+    """The mean over the other seeds."""
+    found = [of for other in results.grid.seeds if other != seed and (of := results.dense_seeds(cell, seed, other)) is not None]
+    if not found:
+        return None
+    table = pd.DataFrame(
+        {"place": range(len(layers)), "layer": list(layers), "cka": np.nanmean(found, axis=0), "low": np.nan, "high": np.nan}
+    )
+    return smooth(table, len(layers)).assign(what=SEEDS[0])
+
+
+def _chart(rows: pd.DataFrame, hues: dict[str, str], layers: Sequence[str]) -> Chart:
+    names = [name for name in hues if name in set(rows["what"])]
+    shade = alt.Color(
+        "what:N",
+        sort=names,
+        scale=alt.Scale(domain=names, range=[hues[name] for name in names]),
+        legend=alt.Legend(columns=1, symbolOpacity=1),
+    )
+    axis = alt.Axis(
+        grid=False, tickMinStep=1, labelExpr=f"{list(layers)}[datum.value]", labelAngle=-60, labelOverlap=True, tickCount=12
+    )
+    along = alt.X("place:Q", title="layer, in network order", axis=axis, scale=alt.Scale(domain=[0, len(layers) - 1], nice=False))
+    up = alt.Y("cka:Q", title="CKA", scale=alt.Scale(domain=[0, 1], clamp=True))
+    tip = ["what", "layer", alt.Tooltip("cka:Q", format=".3f")]
+    line = alt.Chart(rows).mark_line(strokeWidth=1.8, point=len(layers) <= MANY).encode(x=along, y=up, color=shade, tooltip=tip)
+    banded = rows.dropna(subset=["low", "high"])
+    band = alt.Chart(banded).mark_area(opacity=0.15).encode(x=along, y=alt.Y("low:Q"), y2="high:Q", color=shade)
+    return layered([band if len(banded) else None, line])

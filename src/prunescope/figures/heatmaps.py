@@ -23,28 +23,37 @@ TICKS = 20  # more labels than this are thinned out
 SHORT = (("features.", ""), ("denseblock", "b"), ("denselayer", "l"), ("transition", "t"))
 
 
+def pairs(methods: Sequence[str], view: str) -> list[tuple[str, str]]:
+    """The maps of a view (inside, between or students), or of all three."""
+    networks = ("dense", *methods)
+    found = {
+        "inside": [(name, name) for name in networks],
+        "between": list(combinations(networks, 2)),
+        "students": [(f"student-{method}", method) for method in methods],
+    }
+    return found[view] if view else [pair for of in found.values() for pair in of]
+
+
 def inside(results: Results, cell: Cell, seed: int, title: str, note: str) -> Figure | None:
     """Each network's layers against its own layers."""
-    found = [(name, results.similarity_map(cell, seed, name, name)) for name in ("dense", *results.grid.methods)]
+    found = [(name, results.similarity_map(cell, seed, name, name)) for name, _ in pairs(results.grid.methods, "inside")]
     return heatmaps([(name, matrix) for name, matrix in found if matrix is not None], title, note, columns=2)
 
 
 def between(results: Results, cell: Cell, seed: int, title: str, note: str) -> Figure | None:
     """The layers of each network against those of every other."""
-    pairs = list(combinations(("dense", *results.grid.methods), 2))
-    return _of_pairs(results, cell, seed, pairs, title, note, columns=2)
+    return _of_pairs(results, cell, seed, pairs(results.grid.methods, "between"), title, note, columns=2)
 
 
 def students(results: Results, cell: Cell, seed: int, title: str, note: str) -> Figure | None:
     """The layers of each student (rows) against those of its pruned teacher (columns)."""
-    pairs = [(f"student-{method}", method) for method in results.grid.methods]
-    return _of_pairs(results, cell, seed, pairs, title, note, columns=3)
+    return _of_pairs(results, cell, seed, pairs(results.grid.methods, "students"), title, note, columns=3)
 
 
 def _of_pairs(
-    results: Results, cell: Cell, seed: int, pairs: Sequence[tuple[str, str]], title: str, note: str, *, columns: int
+    results: Results, cell: Cell, seed: int, wanted: Sequence[tuple[str, str]], title: str, note: str, *, columns: int
 ) -> Figure | None:
-    found = [(f"{a} (rows)\n{b} (columns)", results.similarity_map(cell, seed, a, b)) for a, b in pairs]
+    found = [(f"{a} (rows)\n{b} (columns)", results.similarity_map(cell, seed, a, b)) for a, b in wanted]
     return heatmaps([(name, matrix) for name, matrix in found if matrix is not None], title, note, columns=columns)
 
 

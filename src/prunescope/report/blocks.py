@@ -2,21 +2,27 @@
 
 import base64
 import html
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import jinja2
 import pandas as pd
 
+from prunescope.figures.drawing import Drawing
+
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph; `lead` makes it large (the answer)."""
+    """A paragraph; `lead` makes it large, of a folded one the first sentence is seen."""
 
     text: str
     lead: bool = False
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -33,10 +39,46 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A PNG, its name among the report's figures, and its two texts: for those who cannot see it, and for all."""
+class Points:
+    """Sentences one below the other, made large: the answer. Each begins with its subject and a colon."""
+
+    sentences: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Chips:
+    """Verdicts at a glance: (what, verdict)."""
+
+    items: Sequence[tuple[str, str]]
+    caption: str
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A drawing: on the page drawn by the browser, in Markdown a PNG of this name. alt: for those who cannot see it."""
 
     name: str
+    drawing: Drawing
+    alt: str
+    caption: str
+    folded: bool = False
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG of Markdown alone, where the page has something to look at by hand. png: makes it; key: what it is made from."""
+
+    name: str
+    png: Callable[[], bytes]
+    key: str
+    alt: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Image:
+    """A PNG of the page alone. alt: for those who cannot see it."""
+
     png: bytes
     alt: str
     caption: str
@@ -47,11 +89,19 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Maps:
+    """The page's own look at the heat maps of similarity: choose networks and seeds. data: as JSON, see maps.py."""
+
+    data: str
+    caption: str
+
+
+@dataclass(frozen=True)
 class Commands:
     lines: Sequence[str]
 
 
-Block = Text | Table | Picture | Commands
+Block = Text | Points | Chips | Table | Plot | Picture | Image | Maps | Commands
 
 
 @dataclass(frozen=True)
@@ -74,12 +124,34 @@ def to_html(title: str, subtitle: str, sections: Sequence[Section]) -> str:
         lstrip_blocks=True,
     )
     environment.tests["block"] = lambda block, kind: type(block).__name__ == kind
+    environment.filters |= {"first": first_sentence, "inline": inline}
     return environment.get_template("page.html").render(
         title=title,
         subtitle=subtitle,
         sections=sections,
-        sortable=any(isinstance(block, Table) for section in sections for block in section.blocks),
+        plots=vega() if any(isinstance(block, Plot | Maps) for section in sections for block in section.blocks) else "",
+        script=(Path(__file__).parent / "page.js").read_text(encoding="utf-8"),
+        style=(Path(__file__).parent / "page.css").read_text(encoding="utf-8"),
     )
+
+
+def vega() -> str:
+    """Vega, Vega-Lite and Vega-Embed in one script of some 0.9 MB, which the page carries."""
+    import vl_convert  # loads a JavaScript engine
+
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")
+
+
+def inline(value: Any) -> str:
+    """JSON that can stand in a script of the page."""
+    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c")
+
+
+def first_sentence(text: str) -> tuple[str, str]:
+    """(first sentence, the rest): of a folded table the one is seen before it is opened."""
+    head, *rest = re.split(r"(?<=[.?]) (?=[A-Z])", text, maxsplit=1)
+    return head, " ".join(rest)
 
 
 def to_markdown(title: str, subtitle: str, sections: Sequence[Section]) -> str:
@@ -87,15 +159,29 @@ def to_markdown(title: str, subtitle: str, sections: Sequence[Section]) -> str:
     parts = [f"# {escape(title)}", escape(subtitle)]
     for section in sections:
         parts.append(f"## {escape(section.title)}")
-        parts += [_markdown(block) for block in section.blocks]
+        parts += filter(None, map(_markdown, section.blocks))
     return "\n\n".join(parts) + "\n"
 
 
 def _markdown(block: Block) -> str:
     if isinstance(block, Text):
+        if block.folded:
+            head, rest = first_sentence(block.text)
+            return f"<details><summary>{html.escape(head)}</summary>\n\n{escape(rest)}\n\n</details>"
         return f"**{escape(block.text)}**" if block.lead else escape(block.text)
-    if isinstance(block, Picture):
-        return f"![{escape(block.alt)}](figures/{quote(block.name)})\n\n*{escape(block.caption)}*"
+    if isinstance(block, Points):
+        return "\n".join(f"- {escape(sentence)}" for sentence in block.sentences)
+    if isinstance(block, Chips):
+        return f"{escape(block.caption)}\n\n" + "\n".join(
+            f"- {escape(what)} **{escape(verdict)}**" for what, verdict in block.items
+        )
+    if isinstance(block, Maps | Image):
+        return ""
+    if isinstance(block, Plot | Picture):
+        shown = f"![{escape(block.alt)}](figures/{quote(block.name)})"
+        if isinstance(block, Plot) and block.folded:
+            return f"<details><summary>{html.escape(block.caption)}</summary>\n\n{shown}\n\n</details>"
+        return f"{shown}\n\n*{escape(block.caption)}*"
     if isinstance(block, Commands):
         return "\n".join(f"    {line}" for text in block.lines for line in text.splitlines())
     table = markdown_table(block)

@@ -21,6 +21,7 @@ def blocks(results: Results) -> Iterator[Block]:
             f"plan with random weights. taught: with the dense base as a teacher, the control by its own base. Controls of no "
             f"level stand once, at the lowest one. {JUDGED}. Source: metrics/summary.csv.",
             labels=4,
+            folded=True,
         )
 
 
@@ -36,8 +37,9 @@ def _factors(results: Results) -> Iterator[Block]:
         contrasts.levels_table(results),
         "Schedules by levels: the primary endpoint, and the multiply-accumulates that are left. Source: metrics/summary.csv.",
         labels=4,
+        folded=True,
     )
-    yield Table(found, f"Effects of each, averaged over the other. {JUDGED}. Source: metrics/summary.csv.", labels=4)
+    yield Table(found, f"Effects of each, averaged over the other. {JUDGED}. Source: metrics/summary.csv.", labels=4, folded=True)
 
 
 def _potential(results: Results) -> Iterator[Block]:
@@ -50,4 +52,5 @@ def _potential(results: Results) -> Iterator[Block]:
             "little either way, one seed nothing: a level that has fewer than two, or did not run, ends both). Source: "
             "metrics/summary.csv.",
             labels=3,
+            folded=True,
         )

@@ -3,52 +3,64 @@
 from collections.abc import Iterator
 
 from prunescope.evidence import beside, classes, differences, endpoints, facts, foretelling, paper, quality
-from prunescope.evidence.claims import Judged
+from prunescope.evidence.claims import Judged, overall
 from prunescope.evidence.critical import critical_table
 from prunescope.evidence.students import student_table
 from prunescope.evidence.verdicts import cells_table, claims_table, rules
+from prunescope.report import decision, pictures
 from prunescope.report.answer import answer, chance
-from prunescope.report.blocks import Block, Table, Text
-from prunescope.results.grid import Grid
+from prunescope.report.blocks import Block, Chips, Points, Table, Text
+from prunescope.results.grid import Grid, levels
 from prunescope.results.results import Results
 
 
 def verdict_blocks(results: Results, judged: Judged) -> Iterator[Block]:
-    """The answer and the headline table: the first screen."""
-    seen, meaning = answer(results, judged)
-    yield Text(f"{seen} {meaning}", lead=True)
+    """The first screen: sentences, the paper's conclusions at a glance, and what every method loses."""
+    yield Points(decision.sentences(results))
+    known = [(claim, overall(cells)) for claim, cells in judged.items() if cells]
+    yield Chips([(claim.text, verdict) for claim, verdict in known], "The paper's conclusions, in this study:")
+    yield from pictures.forest_figure(results)
     equal = "" if facts.budgets_differ(results) else " at equal training budgets"
     yield Table(
         quality.headline_table(results),
         f"The primary endpoint of each data set on the test split{equal}, {_seeds(results.grid)}. Source: metrics/summary.csv.",
         labels=4,
+        folded=True,
     )
     if moved := chance(results):
         yield Text(moved)
 
 
 def claim_blocks(results: Results, judged: Judged) -> Iterator[Block]:
-    yield Table(claims_table(judged), "The conclusions of Akhtar and Bathula, judged by this study's numbers.", labels=7)
+    seen, meaning = answer(results, judged)
+    yield Text(f"{seen} {meaning}")
+    table = claims_table(judged)
+    short = ["no.", "verdict", "conclusion of the paper", "cells"]
+    yield Table(table[short], "The conclusions of Akhtar and Bathula, judged by this study's numbers.", labels=4)
+    rest = [name for name in table.columns if name not in short[2:]]
+    yield Table(table[rest], "The numbers behind them, and what would decide what is open.", labels=2, folded=True)
     if len(found := claims_table(beside.judged(results))):
         yield Table(
             found.rename(columns={"conclusion of the paper": "beside the conclusion of this number"}),
             "Beside them, by the same rules: a cause held still, or the same asked in another way. No verdict above rests on it.",
-            labels=7,
+            labels=3,
             folded=True,
         )
-    yield Text(rules(results.grid))
+    yield Text(rules(results.grid), folded=True)
     yield Table(
         cells_table(judged),
         "The same cell by cell. Positive differences speak for the conclusion. "
         "Sources: metrics/summary.csv, metrics/cka, metrics/prune.",
-        labels=8,
+        labels=5,
         folded=True,
     )
+    yield from pictures.paper_figure(results, judged)
     yield Table(
         paper.judged_table(paper.accuracies(), results.grid.margin),
         "The paper's own 24 accuracies (Fig. 6 to 9) by the same rules. They are of one seed, so cells are the only replicates: "
         "the mean over 8 cells, in brackets its 95 % interval. Of its other conclusions the paper prints no numbers.",
-        labels=5,
+        labels=3,
+        folded=True,
     )
 
 
@@ -57,24 +69,31 @@ def accuracy_blocks(results: Results) -> Iterator[Block]:
     budget = "Attention: not all arms trained for the same number of steps, see below."
     if not facts.budgets_differ(results):
         budget = "The dense control trained for as many steps as the pruned arms."
+    yield from pictures.level_figure(results)
+    if len(levels(results.grid)) > 1:
+        yield from pictures.forest_figure(results, every_level=True)
     yield Table(
         table,
-        f"Test split, which no training stage reads; {_seeds(results.grid)}. {budget} Sparsity counts prunable weights "
+        f"Accuracy of every network. Test split, which no training stage reads; {_seeds(results.grid)}. {budget} Sparsity "
+        "counts prunable weights "
         "(conv and linear), compression all parameters. Source: metrics/summary.csv.",
         labels=4,
+        folded=True,
     )
     if "paper %" not in table.columns:
         yield Text("None of the paper's accuracies belongs to a cell of this study.")
     yield Table(
         differences.difference_table(results),
-        f"Pairs of networks that share seed, base and images, on the primary endpoint ({endpoints.titles(results)}): mean "
+        "Differences. Pairs of networks that share seed, base and images, on the primary endpoint "
+        f"({endpoints.titles(results)}): mean "
         "difference over n seeds, in brackets its 95 % interval over new seeds and test images. Errors are standard errors of "
         "the mean: of seeds, pooled over the networks of the cell, and of what all seeds share of the draw of test images "
         "(lesions; a dash where predictions are missing, and then new test images are not spoken of). p and verdict allow for "
         "all comparisons of methods with each other, or of methods with dense (Holm). What would decide: seeds for a "
         "probability of 80 % to show the margin, or what was seen if that is larger; in brackets what the spread, known from few "
         "seeds, leaves possible. Sources: metrics/summary.csv, metrics/evaluate.",
-        labels=5,
+        labels=4,
+        folded=True,
     )
     yield from _foretelling(results)
     yield Table(
@@ -83,6 +102,7 @@ def accuracy_blocks(results: Results) -> Iterator[Block]:
         "equal-width bins of confidence. A tie for the highest output counts as wrong. Intervals of each "
         "network over test images stand in metrics/evaluate. Sources: metrics/summary.csv, metrics/evaluate.",
         labels=4,
+        folded=True,
     )
 
 
@@ -91,6 +111,7 @@ def who_pays_blocks(results: Results) -> Iterator[Block]:
     if table.empty:
         yield Text("The change of each class's recall: not run.")
         return
+    yield from pictures.harm_figures(results)
     yield Table(
         table,
         "Change of recall (sensitivity) from the dense control to each method, in percentage points, mean over seeds; per cell "
@@ -100,6 +121,7 @@ def who_pays_blocks(results: Results) -> Iterator[Block]:
         f"cells (Holm; classes of fewer than {classes.FEWEST} groups are not judged): trained again, a network wins and loses "
         "classes that pruning has nothing to do with. Source: the predictions under metrics/evaluate.",
         labels=4,
+        folded=True,
     )
     yield from _critical(results)
     yield Table(
@@ -107,6 +129,7 @@ def who_pays_blocks(results: Results) -> Iterator[Block]:
         "Images that the dense control gets right and every pruned network of the same seed gets wrong. `prunescope gallery` "
         "shows them where the data is: they may not be passed on. Source: the predictions under metrics/evaluate.",
         labels=3,
+        folded=True,
     )
     if many := quality.many_classes(results):
         yield Text(
@@ -135,6 +158,7 @@ def _foretelling(results: Results) -> Iterator[Block]:
             "methods: that others would keep their order too it does not show. Re-estimated: with batch-norm statistics measured "
             "anew. Pairs: how many pairs of methods of a seed keep their order. Source: metrics/summary.csv.",
             labels=1,
+            folded=True,
         )
 
 
@@ -164,6 +188,7 @@ def student_blocks(results: Results) -> Iterator[Block]:
         "student is a dense network: it can have more nonzero parameters than its pruned teacher and still be the one that is "
         "really faster. Source: metrics/summary.csv, metrics/evaluate.",
         labels=4,
+        folded=True,
     )
 
 

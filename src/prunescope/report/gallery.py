@@ -16,7 +16,7 @@ from prunescope.errors import PrunescopeError
 from prunescope.evidence.classes import lost_images
 from prunescope.figures.look import house_style
 from prunescope.files import write_text
-from prunescope.report.blocks import Block, Picture, Section, Text, to_html
+from prunescope.report.blocks import Block, Image, Section, Text, to_html
 from prunescope.results.grid import Cell, cells_of
 from prunescope.results.results import Results
 
@@ -57,7 +57,7 @@ def _blocks(results: Results, cell: Cell, image: Callable[[str], NDArray]) -> It
             "Above each image its class, and how many seeds lose it; below what each method took it for, in the first of those."
         )
         sheet = _sheet(shown, results.grid.methods, image)
-        yield Picture(f"{cell.model}-{cell.sparsity}.png", sheet, f"Test images: {names}.", caption)
+        yield Image(sheet, f"Test images: {names}.", caption)
 
 
 def _sheet(lost: pd.DataFrame, methods: Sequence[str], image: Callable[[str], NDArray]) -> bytes:

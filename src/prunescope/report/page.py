@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from prunescope.evidence.claims import judge
-from prunescope.files import write_bytes, write_text
-from prunescope.report import causes, findings, pictures, records, sensitivity, subgroups
-from prunescope.report.blocks import Commands, Picture, Section, to_html, to_markdown
+from prunescope.files import write_text
+from prunescope.report import causes, drawn, findings, pictures, records, sensitivity, subgroups
+from prunescope.report.blocks import Commands, Picture, Plot, Section, to_html, to_markdown
 from prunescope.results.results import Results
 
 QUESTION = "Does it matter how a network is pruned, what does it cost, and does it still see the same things inside?"
@@ -15,13 +15,12 @@ QUESTION = "Does it matter how a network is pruned, what does it cost, and does 
 def write(results: Results, out: Path, *, provenance: Mapping[str, str], reproduce: Sequence[str], html: bool = True) -> None:
     """Write out/report.md, out/figures/*.png and, with `html`, out/report.html (self-contained).
 
-    `provenance` is printed as given, `reproduce` are shell lines. Missing cells show as "not run".
+    `provenance` is printed as given, `reproduce` are shell lines. Missing cells show as "not run". Figures that are there and
+    would be the same are not drawn again.
     """
     content, grid = sections(results, provenance=provenance, reproduce=reproduce), results.grid
-    for section in content:
-        for block in section.blocks:
-            if isinstance(block, Picture):
-                write_bytes(out / "figures" / block.name, block.png)
+    shown = [block for section in content for block in section.blocks if isinstance(block, Plot | Picture)]
+    drawn.write(shown, out / "figures")
     about = f"prunescope report of the study {grid.name}: {', '.join(grid.models)}; {', '.join(grid.datasets)}"
     write_text(out / "report.md", to_markdown(QUESTION, about, content))
     if html:
@@ -29,20 +28,22 @@ def write(results: Results, out: Path, *, provenance: Mapping[str, str], reprodu
 
 
 def sections(results: Results, *, provenance: Mapping[str, str], reproduce: Sequence[str]) -> list[Section]:
-    """The report's content in its order."""
+    """The report's content in its order: what was found, what it rests on, how it was made."""
     judged = judge(results)
     similarity = [*records.similarity(results), *pictures.depth_figures(results), *pictures.heatmap_figures(results)]
+    training = [*pictures.training_figures(results), *pictures.layers_figures(results)]
     found = [
         Section("Answer", list(findings.verdict_blocks(results, judged))),
         Section("Claims", list(findings.claim_blocks(results, judged))),
-        Section("Accuracy", [*findings.accuracy_blocks(results), *pictures.accuracy_figures(results)]),
-        Section("Causes and controls", list(causes.blocks(results))),
+        Section("Accuracy", list(findings.accuracy_blocks(results))),
         Section("Who pays", [*findings.who_pays_blocks(results), *pictures.confusion_figures(results)]),
         Section("Who pays, by subgroup", list(subgroups.blocks(results))),
+        Section("Causes and controls", list(causes.blocks(results))),
+        Section("Budgets and costs", [*pictures.cost_figure(results), *records.budgets(results)]),
+        Section("Training", training),
         Section("Students", list(findings.student_blocks(results))),
         Section("Layer sensitivity", list(sensitivity.layer_blocks(results))),
         Section("Layer similarity", similarity),
-        Section("Budgets and costs", list(records.budgets(results))),
         Section("Data", list(records.data(results))),
         Section("Provenance", list(records.provenance(results, provenance))),
         Section("How to reproduce", [Commands(reproduce)]),

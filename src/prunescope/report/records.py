@@ -28,6 +28,7 @@ def budgets(results: Results) -> Iterator[Block]:
         "Training after the base checkpoint, prune and finetune stages together; of the budget's summed learning rate, the share "
         "that came after the last pruning. Source: metrics/summary.csv.",
         labels=4,
+        folded=True,
     )
     yield Text(" ".join(filter(None, (STORAGE, storage.macs_without_weights(results), storage.measured_speed(results)))))
     place, spread = storage.timed_on(results), storage.spread_of_latency(results)
@@ -43,6 +44,7 @@ def budgets(results: Results) -> Iterator[Block]:
         f"per weight and the values that are left, lossless; bf16: weights rounded to 16 bits. {timed}"
         "Source: metrics/summary.csv, metrics/evaluate.",
         labels=4,
+        folded=True,
     )
 
 
@@ -56,7 +58,7 @@ def data(results: Results) -> Iterator[Block]:
         groups += " Images as in another split or class have the same pixels as one there."
     yield Table(table, f"Images per split.{groups} Source: metrics/download.", labels=1)
     if len(classes := facts.class_table(results)):
-        yield Table(classes, "Images per class and split. Source: metrics/download.", labels=2)
+        yield Table(classes, "Images per class and split. Source: metrics/download.", labels=2, folded=True)
 
 
 def similarity(results: Results) -> Iterator[Block]:
@@ -70,6 +72,7 @@ def similarity(results: Results) -> Iterator[Block]:
         "network, and where there are several seeds the dense networks of two. Kept weights shared: of those that either keep; "
         "in brackets what independent masks of the same densities share. Sources: metrics/cka, metrics/evaluate.",
         labels=4,
+        folded=True,
     )
     yield Table(
         likeness.seeds_table(results),
@@ -81,6 +84,7 @@ def similarity(results: Results) -> Iterator[Block]:
         likeness.inside_table(results),
         "Inside one network: mean similarity of its different layers (low: they differ). Source: metrics/cka.",
         labels=3,
+        folded=True,
     )
 
 
@@ -90,4 +94,4 @@ def provenance(results: Results, given: Mapping[str, str]) -> Iterator[Block]:
     }
     rows = dict(given) | facts.environment(results) | facts.data_files(results) | bases
     frame = pd.DataFrame({"what": list(rows), "value": [str(value) for value in rows.values()]})
-    yield Table(frame, "What made these numbers.", labels=2)
+    yield Table(frame, "What made these numbers.", labels=2, folded=True)

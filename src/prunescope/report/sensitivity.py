@@ -3,10 +3,8 @@
 from collections.abc import Iterator
 
 from prunescope.evidence.sensitivity import SHOWN, most_sensitive, sensitivity_table, tried_layers
-from prunescope.figures import look
-from prunescope.figures.heatmaps import palette
-from prunescope.figures.sensitivity import layer_map
-from prunescope.report.blocks import Block, Picture, Table, Text
+from prunescope.figures.tables import layer_map
+from prunescope.report.blocks import Block, Plot, Table, Text
 from prunescope.results.results import Results
 
 
@@ -19,13 +17,14 @@ def layer_blocks(results: Results) -> Iterator[Block]:
     for of in found:
         where = f"{of.model} on {of.dataset}"
         n = f"mean over {of.seeds} seeds" if of.seeds > 1 else "one seed"
-        note = f"validation accuracy, batch norm re-estimated, nothing trained · n = {of.images:,} images · {n}"
-        yield Picture(
+        yield Plot(
             f"sensitivity-{of.model}-{of.dataset}.png",
-            look.png(layer_map(of.lost(), f"{where}: accuracy lost with one layer pruned, all others dense", note), palette()),
+            layer_map(of.lost(), f"{where}: accuracy lost with one layer pruned, all others dense"),
             f"Heat map of layer sensitivity, {where}: layers from input (left) to output, a line a level. Dark loses much.",
-            f"{where}: points of validation accuracy that the dense base loses when the smallest weights of one layer go, {n}; "
-            f"one of {of.images:,} images is {100 / of.images:.1f} points. What several layers cost together it does not say. "
+            f"{where}: points of validation accuracy that the dense base loses when the smallest weights of one layer go "
+            "(batch norm "
+            f"re-estimated, nothing trained), {n}; one of {of.images:,} images is {100 / of.images:.1f} points. What "
+            "several layers cost together it does not say. "
             "Source: metrics/sensitivity.",
         )
     yield Table(
@@ -34,4 +33,5 @@ def layer_blocks(results: Results) -> Iterator[Block]:
         "entropy), with their weights and the points of validation accuracy lost at each level. A layer's level is its own: a "
         "small layer has little to give. Source: metrics/sensitivity.",
         labels=4,
+        folded=True,
     )

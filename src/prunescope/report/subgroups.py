@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from prunescope.evidence import bands, subgroups
 from prunescope.evidence.subgroup_table import left_out, said, subgroup_table
 from prunescope.report.blocks import Block, Table, Text
+from prunescope.report.pictures import subgroup_figure
 from prunescope.results.results import Results
 
 RULES = (
@@ -22,6 +23,7 @@ def blocks(results: Results) -> Iterator[Block]:
     """Nothing where no data set has columns, as in studies that were kept before predictions had them."""
     if sentence := said(results):
         yield Text(sentence)
+        yield from subgroup_figure(results)
         yield Table(
             subgroup_table(results),
             "Change of recall by subgroup, percentage points. Images and groups are those that the measure counts. Source: the "
@@ -29,6 +31,6 @@ def blocks(results: Results) -> Iterator[Block]:
             labels=5,
             folded=True,
         )
-        yield Text(RULES)
+        yield Text(RULES, folded=True)
     if note := left_out(results):
         yield Text(note)
