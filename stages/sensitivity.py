@@ -27,7 +27,7 @@ def recipe() -> None:
     ):
         rows.append((*row, images))
         layer, level, _, _, accuracy, *_ = rows[-1]
-        print(f"{layer or 'dense'} {level:g}: accuracy {accuracy:.4f}", flush=True)
+        print(f"{layer or 'dense'} {100 * level:g} %: accuracy {100 * accuracy:.1f} %", flush=True)
     write_csv(args.metrics, (*COLUMNS, "images"), rows)
 
 

@@ -69,6 +69,25 @@ def test_seeds_of_two_machines_join(tmp_path):
     assert finished_seeds(content, kept_results(kept).grid) == (1,)
 
 
+def test_a_seed_may_lack_the_students_that_another_has(tmp_path):
+    """Three seeds of students are enough where eight of the rest are wanted; what the study asks for stays asked for."""
+    first, second = repository(tmp_path / "first", 0), repository(tmp_path / "second", 1)
+    path = second / "params.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("  teachers:\n  - vgg16\n", "  teachers: []\n"), encoding="utf-8")
+    shutil.rmtree(second / "metrics/distill")
+    kept = keep([first], tmp_path / "results")
+    keep([second], tmp_path / "results")
+    found = kept_results(kept)
+    assert found.grid.teachers == ("vgg16",) and found.grid.seeds == (0, 1)
+    assert load(kept / "params.yaml").distill.teachers == ("vgg16",) and load(kept / "params.yaml").study.seeds == (0, 1)
+    text = re.sub(
+        r"(?m)^compare_sparsities:.*\n(- .*\n)+", "compare_sparsities: [0.5, 0.5, 0.5, 0.5]\n", path.read_text(encoding="utf-8")
+    )
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(PrunescopeError, match=r"second: found more sparsities than .* has, and fewer teachers; wanted all"):
+        keep([second], tmp_path / "results")
+
+
 def test_other_recipes_and_uncommitted_code_are_refused(tmp_path):
     first, second = repository(tmp_path / "first", 0), repository(tmp_path / "second", 1)
     path = second / "params.yaml"

@@ -31,6 +31,7 @@ from prunescope.results.maps import seeds_file
 from prunescope.results.reading import Files
 from prunescope.results.results import Results
 
+LISTS = ("models", "datasets", "methods", "sparsities", "teachers", "narrow", "taught", "sensitivity")  # what a study asks for
 DIGITS = 4  # of kept similarity maps, which are most of an archive
 INDEX = """# Results
 
@@ -48,13 +49,15 @@ the data (see the README); hours are those of the training alone.
 def collect(sources: Sequence[Path], results: Path, grid: Grid) -> Path:
     """Join the metrics of `sources` into results/<grid.name>/ and make its files again; the folder is returned.
 
-    sources: repositories in which the study ran · grid: the study that the first of them asks for
+    sources: repositories in which the study ran · grid: the study that the first of them asks for; where the kept study asks for
+    more (students, a level, a data set, which not every seed needs), it goes on asking for it
     Raises PrunescopeError where they are not of the same recipes, of code that is not committed, or no seed is finished.
     """
     folder = results / grid.name
     for other in _studies(results):
         kept_grid(other)  # the index names them all
     settings = _settings(sources[0])
+    grid, asks = _widest(grid, sources[0], folder)
     for other in (*sources[1:], *([folder] if (folder / "params.yaml").is_file() else [])):
         _require_same_recipes(settings, _settings(other), grid, other)
     commits = list(dict.fromkeys([*provenance(folder).get("commits", []), *map(_commit, sources)]))
@@ -66,7 +69,7 @@ def collect(sources: Sequence[Path], results: Path, grid: Grid) -> Path:
             f"{sources[0]}: found no evaluated dense network of {grid.name} under metrics/evaluate, wanted those of a seed at "
             "least; run dvc repro there"
         )
-    text = _with_seeds((sources[0] / "params.yaml").read_text(encoding="utf-8"), seeds)
+    text = _with_seeds((asks / "params.yaml").read_text(encoding="utf-8"), seeds)
     kept = _kept(replace(grid, seeds=seeds), content)
     found = Results(replace(grid, seeds=seeds), Files(Path(ARCHIVE), kept))
     summary.save(found.summary, folder / "summary.csv")
@@ -118,6 +121,20 @@ def finished_seeds(content: Iterable[str], grid: Grid) -> tuple[int, ...]:
     return tuple(sorted({int(match[1]) for match in matches if match}))
 
 
+def _widest(grid: Grid, source: Path, folder: Path) -> tuple[Grid, Path]:
+    """The study that asks for more, and the folder whose params.yaml says so: `source`, or the kept `folder`."""
+    if not (folder / PROVENANCE).is_file():
+        return grid, source
+    old = kept_grid(folder)
+    lost, new = ([name for name in LISTS if set(getattr(a, name)) - set(getattr(b, name))] for a, b in ((old, grid), (grid, old)))
+    if lost and new:
+        raise PrunescopeError(
+            f"{source}: found more {', '.join(new)} than {folder} has, and fewer {', '.join(lost)}; wanted all that is there and "
+            "what is new: add it in params.yaml, for which nothing runs again"
+        )
+    return (replace(grid, **{name: getattr(old, name) for name in LISTS}), folder) if lost else (grid, source)
+
+
 def _settings(folder: Path) -> dict[str, Any]:
     return yaml12.read((folder / "params.yaml").read_text(encoding="utf-8"))
 
@@ -125,7 +142,8 @@ def _settings(folder: Path) -> dict[str, Any]:
 def _require_same_recipes(settings: Mapping[str, Any], other: Mapping[str, Any], grid: Grid, where: Path) -> None:
     pairs = {f"data.{name}": [of.get("data", {}).get(name) for of in (settings, other)] for name in grid.datasets}
     pairs |= {f"prune.{name}": [of.get("prune", {}).get(name) for of in (settings, other)] for name in grid.methods}
-    pairs |= {name: [of.get(name) for of in (settings, other)] for name in ("distill", "cka")}
+    pairs["cka"] = [of.get("cka") for of in (settings, other)]
+    pairs["distill"] = [of.get("distill", {}) | {"teachers": None} for of in (settings, other)]  # not every seed needs students
     measured = ("ece_bins", "bootstrap_draws", "latency_seconds")  # the rest of this table judges what was measured
     pairs |= {f"evaluate.{name}": [of.get("evaluate", {}).get(name) for of in (settings, other)] for name in measured}
     asked = [table for of in (settings, other) if (table := of.get("sensitivity", {})).get("models")]

@@ -201,8 +201,8 @@ def _validation(network: nn.Module, validate: Callable, log: Log, label: str, at
     if parallel.rank():
         return
     tqdm.write(
-        f"{label}: epoch {at['epoch']:.2f} step {at['step']} loss {row['loss']:.4f} accuracy {row['accuracy']:.4f} "
-        f"val_loss {loss:.4f} val_accuracy {accuracy:.4f} learning_rate {at['rate']:.5f}"
+        f"{label}: epoch {at['epoch']:.2f} step {at['step']} loss {row['loss']:.4f} accuracy {100 * row['accuracy']:.1f} % "
+        f"val_loss {loss:.4f} val_accuracy {100 * accuracy:.1f} % learning_rate {at['rate']:.5f}"
     )
 
 
