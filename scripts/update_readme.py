@@ -19,6 +19,8 @@ from prunescope.evidence.storage import measured_speed
 from prunescope.evidence.verdicts import claims_table
 from prunescope.report.answer import answer
 from prunescope.report.blocks import Table, escape, markdown_table
+from prunescope.report.decision import sentences
+from prunescope.report.page import compact
 from prunescope.results.results import Results, kept, of_summary
 from prunescope.study.params import load
 
@@ -55,7 +57,7 @@ def verdicts() -> str:
 def short() -> str:
     """What the kept study shows, in a few sentences: those of its page."""
     results = study()
-    points = [*answer(results, judged()), measured_speed(results)]
+    points = [*sentences(results), answer(results, judged())[1], measured_speed(results)]
     return "In short:\n\n" + "".join(f"- {escape(point)}\n" for point in points if point)
 
 
@@ -63,7 +65,9 @@ BLOCKS: dict[str, Callable[[], str]] = {"headline": headline, "verdicts": verdic
 
 
 def _markdown(frame: pd.DataFrame, labels: int) -> str:
-    return markdown_table(Table(frame, "", labels=labels)) + "\n"
+    table = compact(Table(frame, "", labels=labels))
+    assert isinstance(table, Table)
+    return markdown_table(table) + "\n"
 
 
 def names_in(text: str) -> list[str]:
@@ -85,7 +89,7 @@ def main() -> None:
         for name in names_in(text):
             text = fill(text, name, BLOCKS[name]())
         page.write_text(text, encoding="utf-8")
-    shutil.copy(ROOT / "report/figures/accuracy.png", ROOT / "docs/accuracy.png")
+    shutil.copy(ROOT / "report/figures/forest.png", ROOT / "docs/forest.png")
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def recipe() -> None:
         write_csv(args.metrics / f"{arm}-predictions.csv", *predictions_table(store, decide(logits).tolist(), scores))
         timed = latency(network, unpruned, store.image_size, device=device, seconds=params.evaluate.latency_seconds)
         write_json(args.metrics / f"{arm}-latency.json", timed | runtime.environment(device, torch.float32))
-        print(f"{arm}: accuracy {100 * record['accuracy']:.1f} %, balanced {100 * record['balanced_accuracy']:.1f} %", flush=True)
+        print(f"{arm}: accuracy {record['accuracy']:.1%}, balanced {record['balanced_accuracy']:.1%}", flush=True)
 
     for arm in arms:
         evaluate(arm, args.before / f"{arm}.safetensors" if of_level else None)

@@ -10,8 +10,9 @@ from prunescope.evidence.verdicts import cells_table, claims_table, rules
 from prunescope.report import decision, pictures
 from prunescope.report.answer import answer, chance
 from prunescope.report.blocks import Block, Chips, Points, Table, Text
-from prunescope.results.grid import Grid, levels
+from prunescope.results.grid import Cell, Grid, cells_of, levels
 from prunescope.results.results import Results
+from prunescope.results.summary import runs
 
 
 def verdict_blocks(results: Results, judged: Judged) -> Iterator[Block]:
@@ -27,8 +28,16 @@ def verdict_blocks(results: Results, judged: Judged) -> Iterator[Block]:
         labels=4,
         folded=True,
     )
+    missing = [str(cell) for cell in cells_of(results.grid) if not any(ran(results, cell))]
+    if missing and len(missing) < len(list(cells_of(results.grid))):
+        yield Text(f"Not run, and left out: {', '.join(missing)}.")
     if moved := chance(results):
         yield Text(moved)
+
+
+def ran(results: Results, cell: Cell) -> list[str]:
+    """The methods of a cell that were evaluated with some seed."""
+    return [method for method in results.grid.methods if len(runs(results.summary, cell, method))]
 
 
 def claim_blocks(results: Results, judged: Judged) -> Iterator[Block]:

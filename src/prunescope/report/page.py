@@ -1,14 +1,17 @@
 """The report's page: its sections in their order, written as report.md, report.html and figures/."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from prunescope.evidence.claims import judge
+from prunescope.evidence.text import NOT_RUN
 from prunescope.files import write_text
 from prunescope.report import causes, drawn, findings, pictures, records, sensitivity, subgroups
-from prunescope.report.blocks import Commands, Picture, Plot, Section, to_html, to_markdown
+from prunescope.report.blocks import Block, Commands, Picture, Plot, Section, Table, to_html, to_markdown
 from prunescope.results.results import Results
 
+CELL = ("model", "data", "sparsity %")
 QUESTION = "Does it matter how a network is pruned, what does it cost, and does it still see the same things inside?"
 
 
@@ -48,4 +51,13 @@ def sections(results: Results, *, provenance: Mapping[str, str], reproduce: Sequ
         Section("Provenance", list(records.provenance(results, provenance))),
         Section("How to reproduce", [Commands(reproduce)]),
     ]
-    return [section for section in found if section.blocks]
+    return [Section(of.title, [compact(block) for block in of.blocks]) for of in found if of.blocks]
+
+
+def compact(block: Block) -> Block:
+    """A table without the cells (model, data set, level) of which nothing ran; one of which nothing at all ran stays whole."""
+    if not isinstance(block, Table) or not set(CELL) <= set(block.frame.columns):
+        return block
+    nothing = (block.frame == NOT_RUN).any(axis=1)
+    empty = nothing.groupby([block.frame[name] for name in CELL]).transform("all")
+    return block if empty.all() else replace(block, frame=block.frame[~empty])
