@@ -26,7 +26,14 @@ def resampled_sums(columns: Floats, groups: NDArray, *, draws: int, seed: int = 
     starts = np.flatnonzero(np.diff(numbers[order], prepend=-1))
     grouped = np.add.reduceat(columns[order], starts, axis=0)
     drawn = _kept_weights if draws * len(grouped) <= KEPT else _weights
-    return np.concatenate([weights.astype(np.float64) @ grouped for weights in drawn(len(grouped), draws, seed)])
+    kind = np.float32 if _countable(grouped) else np.float64
+    grouped = grouped.astype(kind)
+    return np.concatenate([(weights.astype(kind) @ grouped).astype(np.float64) for weights in drawn(len(grouped), draws, seed)])
+
+
+def _countable(grouped: Floats) -> bool:
+    """Whether all sums are whole numbers that float32 has exactly: the product takes half the time, and gives the same bits."""
+    return bool((grouped == np.rint(grouped)).all()) and len(grouped) * float(np.abs(grouped).max(initial=0)) < 2**24
 
 
 @lru_cache(maxsize=4)

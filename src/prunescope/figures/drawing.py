@@ -5,8 +5,9 @@ On the page a panel is as wide as its place, its texts keep their size, and its 
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, cast
 
 import altair as alt
@@ -17,6 +18,7 @@ alt.data_transformers.disable_max_rows()
 
 WIDTH = 960  # px of a whole PNG at scale 1
 LABELS = 130  # px of a panel that its labels take in a PNG, about
+SCHEMA = alt.SCHEMA_URL
 SCALE = 1.5  # pixels of the PNG for each px
 Chart = alt.Chart | alt.LayerChart
 
@@ -37,12 +39,23 @@ class Drawing:
     panels: Sequence[Panel]
     columns: int = 2
 
+    @cached_property
+    def _bare(self) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """Each panel's specification without size, look and data; and the data by name."""
+        bare, data = [], {}
+        for panel in self.panels:
+            spec = panel.chart.to_dict(validate=False)  # to validate takes ten times as long; a test does it
+            data |= spec.pop("datasets", {})
+            bare.append({key: value for key, value in spec.items() if key not in ("$schema", "config")} | {"title": panel.title})
+        return bare, data
+
     def specs(self) -> list[dict[str, Any]]:
         """A Vega-Lite specification for each panel, as wide as its place on the page."""
-        fitted = {"autosize": {"type": "fit", "contains": "padding"}, "config": config(PAGE)}
+        bare, data = self._bare
+        fitted = {"autosize": {"type": "fit", "contains": "padding"}, "config": config(PAGE), "width": "container"}
         return [
-            panel.chart.properties(width="container", height=panel.height, title=panel.title).to_dict() | fitted
-            for panel in self.panels
+            spec | fitted | {"height": panel.height, "datasets": {name: data[name] for name in _named(spec)}}
+            for spec, panel in zip(bare, self.panels, strict=True)
         ]
 
     def png(self) -> bytes:
@@ -53,18 +66,21 @@ class Drawing:
 
     def whole(self) -> dict[str, Any]:
         """The specification of that picture."""
+        bare, data = self._bare
         columns = min(self.columns, len(self.panels))
-        width = WIDTH // columns - LABELS
-        charts = [panel.chart.properties(width=width, height=panel.height, title=panel.title) for panel in self.panels]
-        lines = [
-            alt.hconcat(*charts[start : start + columns]).resolve_scale(color="independent")
-            for start in range(0, len(charts), columns)
-        ]
-        return alt.vconcat(*lines).resolve_scale(color="independent").to_dict() | {
-            "config": config(PAPER),
-            "background": "white",
-            "padding": 8,
-        }
+        size = {"width": WIDTH // columns - LABELS}
+        charts = [spec | size | {"height": panel.height} for spec, panel in zip(bare, self.panels, strict=True)]
+        apart = {"resolve": {"scale": {"color": "independent"}}}
+        lines = [{"hconcat": charts[start : start + columns]} | apart for start in range(0, len(charts), columns)]
+        look = {"config": config(PAPER), "background": "white", "padding": 8}
+        return {"$schema": SCHEMA, "vconcat": lines, "datasets": data} | apart | look
+
+
+def _named(spec: dict[str, Any]) -> Iterator[str]:
+    """The names of the data that a panel draws."""
+    for part in (spec, *spec.get("layer", ())):
+        if name := part.get("data", {}).get("name"):
+            yield name
 
 
 PAGE = {"text": "var(--text)", "soft": "var(--soft)", "line": "var(--line)"}  # of page.html

@@ -217,7 +217,7 @@ def _key(results: Results, cell: Cell, seed: int, title: str, note: str) -> str:
         digest.update(Path(str(module.__file__)).read_bytes())
     for pair in heatmaps.pairs(results.grid.methods, ""):
         matrix = results.similarity_map(cell, seed, *pair)
-        digest.update(b"-" if matrix is None else matrix.to_csv().encode())
+        digest.update(b"-" if matrix is None else f"{[*matrix.index, *matrix.columns]}".encode() + matrix.to_numpy().tobytes())
     return digest.hexdigest()
 
 

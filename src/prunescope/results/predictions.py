@@ -1,7 +1,7 @@
 """What networks predicted on the test split, image by image, and what two of them share."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import pandas as pd
@@ -70,9 +70,15 @@ class Predictions:
         Networks that saw the same images have the same resamples: their differences may be taken draw by draw. A draw can be
         without images of a class.
         """
-        columns = np.concatenate([self.right[:, None] * self.member, self.member], axis=1)
-        sums = resampled_sums(columns, self.table["group"].to_numpy(), draws=DRAWS)
-        return sums[:, : len(self.classes)], sums[:, len(self.classes) :]
+        right = resampled_sums(self.right[:, None] * self.member, self.table["group"].to_numpy(), draws=DRAWS)
+        return right, _images(tuple(self.table["actual"]), tuple(self.table["group"]))
+
+
+@lru_cache(maxsize=4)
+def _images(actual: tuple[str, ...], group: tuple[str, ...]) -> Floats:
+    """(DRAWS, K) images of each class in resamples: the same for all networks that saw these images."""
+    member = np.eye(len(set(actual)))[np.unique(np.array(actual), return_inverse=True)[1]]
+    return resampled_sums(member, np.array(group), draws=DRAWS)
 
 
 def same_images(first: Predictions, second: Predictions) -> None:
