@@ -1,10 +1,11 @@
-"""The first screen's sentences: which methods are safe, which lose, who pays, and what would decide the rest."""
+"""The first screen's sentences: the best guess, which methods are safe, which lose, who pays, what would decide the rest."""
 
 from collections.abc import Iterator, Mapping
+from statistics import fmean
 
 from prunescope.evidence import endpoints
 from prunescope.evidence.classes import judged_recall, recall_changes
-from prunescope.evidence.differences import Compare, judged
+from prunescope.evidence.differences import Compare, between, judged
 from prunescope.evidence.inference import BETTER, EQUAL, OPEN, WORSE, Judgement
 from prunescope.evidence.seeds import what_would_decide
 from prunescope.results.grid import Cell, cells_of, levels
@@ -21,7 +22,31 @@ def sentences(results: Results) -> list[str]:
     found = {key: of for key, of in found.items() if of.judgement.estimate.n}
     if not found:
         return ["Nothing to decide from yet: no pruned network has been evaluated beside its dense control."]
-    return [_safe(results, found), _lose(results, found), *_pays(results, found), *_next(results, found)]
+    return [
+        *_guess(results, found),
+        _safe(results, found),
+        _lose(results, found),
+        *_pays(results, found),
+        *_next(results, found),
+    ]
+
+
+def _guess(results: Results, found: Networks) -> Iterator[str]:
+    """At the first level the methods by their mean difference from dense, over the networks in which all of them ran; and in how
+    many of these the first is shown to be better than the last."""
+    level, methods = levels(results.grid)[0], results.grid.methods
+    cells = [cell for cell in cells_of(results.grid) if cell.sparsity == level and all((cell, of) in found for of in methods)]
+    if not cells or len(methods) < 2:
+        return
+    means = {of: fmean(found[cell, of].judgement.estimate.mean for cell in cells) for of in methods}
+    best, *rest = sorted(methods, key=lambda of: -means[of])
+    better = sum(between(results, cell, best, rest[-1]).verdict == BETTER for cell in cells)
+    others = ", ".join(f"{of} {means[of]:+.1f}" for of in rest)
+    endpoint = "points" if len(cells) > 1 else _unit(results, cells[0])
+    networks = f"{len(cells)} network{'s' * (len(cells) > 1)}"
+    text = f"Best guess at {level * 100:g} %: {best}, {means[best]:+.1f} {endpoint} against dense on average over {networks}"
+    text = f"{text} ({others}); shown to be better than {rest[-1]} in {better} of {len(cells)}."
+    yield text.replace("-0.0", "0.0").replace(" -", " −")
 
 
 def _safe(results: Results, found: Networks) -> str:
