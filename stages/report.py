@@ -25,6 +25,7 @@ def recipe() -> None:
         read(args.metrics, params.grid),
         args.report,
         provenance={"prunescope": __version__, "commit": commit, "study": study},
+        figures=Path("resume/figures"),
         reproduce=[f"git checkout {commit}", "make study", ". .venv/bin/activate", again],
     )
     print(f"open {args.report / 'report.html'}")

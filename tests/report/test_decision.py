@@ -1,5 +1,7 @@
 """The sentences to decide from are right about who is best, safe, losing and harmed, and careful with one seed."""
 
+import re
+
 import pytest
 
 from prunescope.report.decision import sentences
@@ -29,11 +31,24 @@ def balanced(results: Results, method: str, values: tuple[float, ...], model: st
 def test_one_seed_proves_nothing(tmp_path):
     found = says(results_of(tmp_path, models=("vgg16",)))
     assert found["Losses"] == "one seed proves none; differences between seeds were not measured."
-    assert found["Safe"] == "no method is shown to stay within 1 point of the dense control at any level."
-    assert found["Best guess at 80 %"].startswith(
-        "iterative, −0.6 points of balanced accuracy against dense on average over 1 network ("
+    assert found["Safe"] == "no method is shown to lose less than 1 point, allowing for all 3 comparisons."
+    guess = found["Best guess at 80 %, against an equally trained dense network"]
+    assert guess.startswith("for digits iterative, −0.6 points of balanced accuracy (oneshot ") and guess.endswith(
+        "; dense 97.0 %)."
     )
-    assert found["Best guess at 80 %"].endswith("shown to be better than layerwise in 0 of 1.")
+
+
+def test_units_of_data_sets_are_not_mixed(tmp_path):
+    """A point of one endpoint is none of another: each data set has its own best guess."""
+    primary = {"digits": "accuracy", "cifar100-small": "auc"}
+    results = results_of(tmp_path, models=("vgg16", "densenet169"), datasets=tuple(primary), primary=primary)
+    for method, value in (("layerwise", 0.99), ("dense", 0.95), ("oneshot", 0.94), ("iterative", 0.94)):
+        mine = (results.summary["dataset"] == "cifar100-small") & (results.summary["method"] == method)
+        results.summary.loc[mine, "auc"] = value
+    guess = says(results)["Best guess at 80 %, against an equally trained dense network"]
+    assert re.match(
+        r"for digits iterative, −\d\.\d points of accuracy, mean of 2 models .*; for cifar100-small layerwise, \+.* of AUC", guess
+    )
 
 
 def test_losses_name_the_method_the_network_and_the_points(tmp_path):
@@ -43,10 +58,9 @@ def test_losses_name_the_method_the_network_and_the_points(tmp_path):
     balanced(results, "iterative", (0.901, 0.9015, 0.9005))
     balanced(results, "layerwise", (0.80, 0.801, 0.803))
     found = says(results)
-    assert found["Losses, shown"] == "layerwise, vgg16 on digits at 80 % (10.0 points of balanced accuracy)."
+    assert found["Losses, shown"] == "vgg16 on digits at 80 % layerwise −10.0 points of balanced accuracy."
     safe = "at 80 % oneshot in 1 of 1 and iterative in 1 of 1."
-    assert found["Safe, shown to lose less than 1 point against the dense control, of the networks (model and data set)"] == safe
-    assert "better than layerwise in 1 of 1" in found["Best guess at 80 %"]
+    assert found["Safe, shown to lose less than 1 point, allowing for all 3 comparisons"] == safe
     assert "Next" not in found, "nothing is open"
 
 
@@ -75,9 +89,9 @@ def test_who_pays_names_the_critical_class_and_the_one_that_loses_most(tmp_path,
             path = results.files.where / f"evaluate/{cell}/{name}-predictions.csv"
             path.write_text(f"name,group,actual,predicted\n{rows}")
     [pays] = [sentence for sentence in sentences(again(results)) if sentence.startswith("Who pays")]
-    most = "the class that loses most, c (digits) up to 21.0 points of recall, with layerwise of vgg16 at 80 %, shown"
-    assert most in pays
-    assert ("b (digits) up to 4.0 points of recall, with layerwise" in pays) == bool(critical)
+    assert pays == "Who pays, points of a class's recall: shown: c −21.0 with layerwise of vgg16 on digits at 80 %."
+    found = "vgg16 on digits dense 100.0, oneshot 100.0, layerwise 96.0, iterative 100.0 (50 images of 50 groups)"
+    assert (found in says(results).get("B, recall at 80 % sparsity, %", "")) == bool(critical)
 
 
 def test_nothing_run_yet(tmp_path):

@@ -128,6 +128,17 @@ def test_what_has_not_changed_is_not_drawn_again(tmp_path):
     assert before["forest.png"] == after["forest.png"]
 
 
+def test_copies_of_figures_outlive_a_folder_that_is_emptied(tmp_path, monkeypatch):
+    study = make_study(models=("vgg16",), seeds=(0, 1))
+    plant(tmp_path / "metrics", study)
+    make(tmp_path, study, figures=tmp_path / "copies")
+    first = {path.name: path.read_bytes() for path in (tmp_path / "out/figures").iterdir()}
+    shutil.rmtree(tmp_path / "out")
+    monkeypatch.setattr("prunescope.report.drawn._png", lambda *_: pytest.fail("drawn again"))
+    make(tmp_path, study, figures=tmp_path / "copies")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out/figures").iterdir()} == first
+
+
 def test_missing_cells_and_stages_are_said(tmp_path):
     study = make_study(models=("vgg16",), teachers=())
     plant(tmp_path / "metrics", study, cka=False)

@@ -47,11 +47,11 @@ def _lines(rows: pd.DataFrame, control: pd.DataFrame, methods: Sequence[str], ma
 def trade_off(rows: pd.DataFrame, methods: Sequence[str], unit: Mapping[str, str]) -> Drawing:
     """Two panels per data set and model, size and latency: a point per network, a line through those that none beats in both.
 
-    rows: dataset, model, network, method, value (percent), megabytes, milliseconds
+    rows: dataset, model, network, method, value (percent), megabytes, times
     """
     panels = []
     for (dataset, model), of in rows.groupby(["dataset", "model"], sort=False):
-        for column, words in (("megabytes", "packed file, MB"), ("milliseconds", "1 image, ms")):
+        for column, words in (("megabytes", "packed file, MB"), ("times", "time for 1 image, × unpruned")):
             known = of.dropna(subset=[column, "value"])
             if len(known):
                 panels.append(

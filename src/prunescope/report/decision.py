@@ -1,19 +1,31 @@
-"""The first screen's sentences: the best guess, which methods are safe, which lose, who pays, what would decide the rest."""
+"""The first screen's sentences: the best guess, what is safe, what loses, who pays, size and speed, what would decide the "
+"rest."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 
 from prunescope.evidence import endpoints
-from prunescope.evidence.classes import judged_recall, recall_changes
-from prunescope.evidence.differences import Compare, between, judged
+from prunescope.evidence.classes import FEWEST, judged_recall, recall_changes
+from prunescope.evidence.differences import Compare, judged
 from prunescope.evidence.inference import BETTER, EQUAL, OPEN, WORSE, Judgement
+from prunescope.evidence.potential import shown_safe
 from prunescope.evidence.seeds import what_would_decide
+from prunescope.evidence.storage import measured_speed
 from prunescope.results.grid import Cell, cells_of, levels
 from prunescope.results.results import Results
 
-NAMED = {"mel": "melanoma"}
-LISTED = 3  # losses that a sentence names
+CLASSES = {
+    "mel": "melanoma (mel)",
+    "nv": "naevus (nv)",
+    "bcc": "basal cell carcinoma (bcc)",
+    "akiec": "actinic keratosis (akiec)",
+    "bkl": "benign keratosis (bkl)",
+    "df": "dermatofibroma (df)",
+    "vasc": "vascular lesion (vasc)",
+}  # HAM10000's
+LISTED = 3  # networks, or classes of a kind, that a sentence names
 Networks = Mapping[tuple[Cell, str], Compare]  # each method of each cell against the dense control
+Lost = tuple[float, str, str, Cell, Judgement | None]  # points of recall, class, method, where, and its judgement
 
 
 def sentences(results: Results) -> list[str]:
@@ -22,142 +34,178 @@ def sentences(results: Results) -> list[str]:
     found = {key: of for key, of in found.items() if of.judgement.estimate.n}
     if not found:
         return ["Nothing to decide from yet: no pruned network has been evaluated beside its dense control."]
+    parts = (_guess(results, found), _safe(results, found), _lose(results, found), _critical(results), _pays(results))
     return [
-        *_guess(results, found),
-        _safe(results, found),
-        _lose(results, found),
-        *_pays(results, found),
-        *_next(results, found),
+        text.replace(" -", " −").replace("[-", "[−") for part in (*parts, _costs(results), _next(results, found)) for text in part
     ]
 
 
 def _guess(results: Results, found: Networks) -> Iterator[str]:
-    """At the first level the methods by their mean difference from dense, over the networks in which all of them ran; and in how
-    many of these the first is shown to be better than the last."""
-    level, methods = levels(results.grid)[0], results.grid.methods
-    cells = [cell for cell in cells_of(results.grid) if cell.sparsity == level and all((cell, of) in found for of in methods)]
-    if not cells or len(methods) < 2:
-        return
-    means = {of: fmean(found[cell, of].judgement.estimate.mean for cell in cells) for of in methods}
-    best, *rest = sorted(methods, key=lambda of: -means[of])
-    better = sum(between(results, cell, best, rest[-1]).verdict == BETTER for cell in cells)
-    others = ", ".join(f"{of} {means[of]:+.1f}" for of in rest)
-    endpoint = "points" if len(cells) > 1 else _unit(results, cells[0])
-    networks = f"{len(cells)} network{'s' * (len(cells) > 1)}"
-    text = f"Best guess at {level * 100:g} %: {best}, {means[best]:+.1f} {endpoint} against dense on average over {networks}"
-    text = f"{text} ({others}); shown to be better than {rest[-1]} in {better} of {len(cells)}."
-    yield text.replace("-0.0", "0.0").replace(" -", " −")
+    """At the first level, by data set, the methods by their mean difference from dense over the models that ran all of them."""
+    level, methods, clauses = levels(results.grid)[0], results.grid.methods, []
+    for dataset in results.grid.datasets:
+        cells = [cell for cell in cells_of(results.grid) if (cell.dataset, cell.sparsity) == (dataset, level)]
+        cells = [cell for cell in cells if all((cell, of) in found for of in methods)]
+        if not cells or len(methods) < 2:
+            continue
+        means = {of: round(fmean(found[cell, of].judgement.estimate.mean for cell in cells), 1) + 0.0 for of in methods}
+        best, *rest = sorted(methods, key=lambda of: -means[of])
+        dense = ", ".join(f"{fmean(endpoints.by_seed(results, cell, 'dense').values()):.1f} %" for cell in cells)
+        others = ", ".join(f"{of} {means[of]:+.1f}" for of in rest)
+        over = f", mean of {len(cells)} models" if len(cells) > 1 else ""
+        clauses.append(f"for {dataset} {best}, {means[best]:+.1f} {_unit(results, dataset)}{over} ({others}; dense {dense})")
+    if clauses:
+        yield f"Best guess at {level * 100:g} %, against an equally trained dense network: {'; '.join(clauses)}."
 
 
-def _safe(results: Results, found: Networks) -> str:
-    """Per level, of how many networks each method is shown to lose less than the margin."""
+def _safe(results: Results, found: Networks) -> Iterator[str]:
+    """Per level, of how many networks each method is shown to lose less than the margin: among all comparisons, and singly."""
+    bound = f"shown to lose less than {_points(results.grid.margin)}"
+    sure = {key for key, of in found.items() if of.verdict in (BETTER, EQUAL)}
+    alone = {
+        key
+        for key, of in found.items()
+        if of.judgement.estimate.measured and shown_safe(of.judgement.estimate, results.grid.margin)
+    }
+    among = f"allowing for all {len(found)} comparisons"
+    text = f"Safe, {bound}, {among}: {_by_level(results, found, sure)}" if sure else f"Safe: no method is {bound}, {among}"
+    yield f"{text}; taken singly: {_by_level(results, found, alone)}." if alone - sure else f"{text}."
+
+
+def _by_level(results: Results, found: Networks, some: set[tuple[Cell, str]]) -> str:
     clauses = []
     for level in sorted(levels(results.grid)):
-        here = {key: of for key, of in found.items() if key[0].sparsity == level}
-        cells = {cell for cell, _ in here}
-        counts = {
-            method: sum(here[cell, method].verdict in (BETTER, EQUAL) for cell in cells if (cell, method) in here)
-            for method in results.grid.methods
-        }
+        cells = {cell for cell, _ in found if cell.sparsity == level}
+        counts = {method: sum((cell, method) in some for cell in cells) for method in results.grid.methods}
         best = [
             f"{method} in {count} of {len(cells)}" for method, count in sorted(counts.items(), key=lambda of: -of[1]) if count
         ]
         if cells:
             clauses.append(f"at {level * 100:g} % {_listed(best) if best else 'none'}")
-    if not any(" of " in clause for clause in clauses):
-        return f"Safe: no method is shown to stay within {_points(results.grid.margin)} of the dense control at any level."
-    bound = f"shown to lose less than {_points(results.grid.margin)} against the dense control"
-    return f"Safe, {bound}, of the networks (model and data set): {'; '.join(clauses)}."
+    return "; ".join(clauses)
 
 
-def _lose(results: Results, found: Networks) -> str:
-    lost = sorted((of.judgement.estimate.mean, key) for key, of in found.items() if of.verdict == WORSE)
+def _lose(results: Results, found: Networks) -> Iterator[str]:
+    lost: dict[Cell, list[tuple[float, str]]] = {}
+    for (cell, method), of in found.items():
+        if of.verdict == WORSE:
+            lost.setdefault(cell, []).append((of.judgement.estimate.mean, method))
     if not lost:
-        if max(of.judgement.estimate.n for of in found.values()) < 2:
-            return "Losses: one seed proves none; differences between seeds were not measured."
-        return "Losses: none is shown against a dense network that trained as long."
-    named = [f"{method}, {cell} ({-mean:.1f} {_unit(results, cell)})" for mean, (cell, method) in lost[:LISTED]]
-    more = f"; {len(lost) - LISTED} more in the tables" if len(lost) > LISTED else ""
-    return f"Losses, shown: {'; '.join(named)}{more}."
+        once = max(of.judgement.estimate.n for of in found.values()) < 2
+        yield (
+            "Losses: one seed proves none; differences between seeds were not measured."
+            if once
+            else ("Losses: none is shown against a dense network that trained as long.")
+        )
+        return
+    named = [
+        f"{cell} {', '.join(f'{method} {mean:+.1f}' for mean, method in sorted(of))} {_unit(results, cell.dataset)}"
+        for cell, of in sorted(lost.items(), key=lambda of: min(of[1]))
+    ]
+    more = f"; {len(named) - LISTED} more networks in the tables" if len(named) > LISTED else ""
+    yield f"Losses, shown: {'; '.join(named[:LISTED])}{more}."
 
 
-def _unit(results: Results, cell: Cell) -> str:
-    return f"points of {endpoints.title(results.grid.primary_of(cell.dataset))}"
+def _critical(results: Results) -> Iterator[str]:
+    """Of each critical class the recall of every network at the first level."""
+    level = levels(results.grid)[0]
+    for name in results.grid.critical:
+        clauses = []
+        for cell in (cell for cell in cells_of(results.grid) if cell.sparsity == level):
+            changes = recall_changes(results, cell)
+            for _, row in changes[changes["class"] == name].iterrows() if len(changes) else ():
+                each = ", ".join(f"{of} {100 * (row['dense'] + row[of]):.1f}" for of in results.grid.methods)
+                images = f"{row['images']:,} images of {row['groups']:,} groups"
+                clauses.append(f"{cell.model} on {cell.dataset} dense {100 * row['dense']:.1f}, {each} ({images})")
+        if clauses:
+            subject = f"{_title(name).capitalize()}, recall at {level * 100:g} % sparsity, %"
+            yield f"{subject}: {'; '.join(clauses)}; part of a change can be a moved threshold, see the ROC curves."
 
 
-def _pays(results: Results, found: Networks) -> Iterator[str]:
-    """A sentence: of each data set the critical class and the class that loses most."""
-    verdicts, parts = judged_recall(results), []
-    for dataset in results.grid.datasets:
-        changes = [
-            (float(row[method]) * 100, str(row["class"]), method, cell)
-            for cell in cells_of(results.grid)
-            if cell.dataset == dataset
-            for _, row in recall_changes(results, cell).iterrows()
-            for method in results.grid.methods
-            if row[method] == row[method]
-        ]
-        if not changes:
-            continue
-        wanted = [[of for of in changes if of[1] == name] for name in results.grid.critical]
-        for some, critical in [*((of, True) for of in wanted if of), (changes, False)]:
-            change, name, method, cell = min(some, key=lambda of: of[0])
-            if not critical and name in results.grid.critical:
-                continue  # the class that loses most is the critical one, which was said
-            judgement = verdicts.get((cell, method, name))
-            title = NAMED.get(name, name) if critical else f"the class that loses most, {NAMED.get(name, name)}"
-            parts.append(
-                f"{title} ({dataset}) up to {_loss(change)} of recall, with {method} of {_where(cell)}, {_sure(judgement)}"
-            )
-    if parts:
-        yield f"Who pays: {'; '.join(parts)}."
+def _pays(results: Results) -> Iterator[str]:
+    """The losses of a class that are shown, and by data set the largest one seen."""
+    every = list(_losses(results))
+    if not every:
+        return
+    looked = [of for of in every if of[4] is not None and of[4].estimate.measured]
+    shown = sorted(of for of in looked if of[4] is not None and of[4].verdict == WORSE)
+    kinds = [f"shown: {'; '.join(_class(of) for of in shown[:LISTED])}"] if shown else []
+    kinds += [] if shown or not looked else [f"no class is shown to lose, allowing for all {len(looked):,} comparisons"]
+    named = {(of[1], of[2], of[3]) for of in shown[:LISTED]}
+    largest = [
+        min(of for of in every if of[3].dataset == name)
+        for name in results.grid.datasets
+        if any(of[3].dataset == name for of in every)
+    ]
+    seen = [f"{_class(of)}, {_sure(of[4])}" for of in largest if (of[1], of[2], of[3]) not in named and of[0] < 0]
+    kinds += [f"the largest seen: {'; '.join(seen)}"] if seen else []
+    if kinds:
+        yield f"Who pays, points of a class's recall: {'; '.join(kinds)}."
 
 
-def _where(cell: Cell) -> str:
-    return f"{cell.model} at {cell.sparsity * 100:g} %"
+def _losses(results: Results) -> Iterator[Lost]:
+    verdicts = judged_recall(results)
+    for cell in cells_of(results.grid):
+        for _, row in recall_changes(results, cell).iterrows():
+            for method in results.grid.methods:
+                if row[method] == row[method]:
+                    name = str(row["class"])
+                    yield float(row[method]) * 100, name, method, cell, verdicts.get((cell, method, name))
 
 
-def _loss(change: float) -> str:
-    return f"{abs(change):.1f} points{' more' if change > 0 else ''}"
+def _class(of: Lost) -> str:
+    change, name, method, cell, _ = of
+    return f"{_title(name)} {change:+.1f} with {method} of {cell}"
+
+
+def _title(name: str) -> str:
+    return CLASSES.get(name, name)
 
 
 def _sure(judgement: Judgement | None) -> str:
     if judgement is None:
-        return "too few images to judge"
+        return f"fewer than {FEWEST} groups, not judged"
     if not judgement.estimate.measured:
-        return "not shown: one seed"
+        return "one seed does not say how sure"
     reach = f"[{judgement.estimate.low:+.1f}, {judgement.estimate.high:+.1f}]".replace("-", "−")
-    word = (
-        "shown"
-        if judgement.verdict == WORSE
-        else "likely, not shown among all classes"
-        if judgement.estimate.high < 0
-        else "not shown"
-    )
-    return f"{word} {reach}"
+    likely = "likely by itself, but among so many it can be chance"
+    return f"{likely if judgement.estimate.high < 0 else 'unclear'} {reach}"
+
+
+def _costs(results: Results) -> Iterator[str]:
+    """What pruning saves, at the first level."""
+    level = levels(results.grid)[0]
+    pruned = results.summary[(results.summary["kind"] == "pruned") & (results.summary["sparsity"] == level)]
+    ratio = (pruned["size_dense_bytes"] / pruned["size_packed_bytes"]).dropna()
+    if len(ratio):
+        smaller = f"packed files are {ratio.min():.1f} to {ratio.max():.1f} times smaller at {level * 100:g} %"
+        yield f"Size and speed: {smaller}. {measured_speed(results)}".rstrip()
 
 
 def _next(results: Results, found: Networks) -> Iterator[str]:
-    """What would decide what is open at the study's first level."""
+    """What would decide what is open."""
     unsure = [key for key, of in found.items() if of.verdict == OPEN]
     if not unsure:
         return
-    least = min((_seeds(found[key]), key) for key in unsure)
-    (cell, method) = least[1]
-    wanted = what_would_decide(found[cell, method].judgement)
+    cell, method = min(unsure, key=lambda key: (_error(found[key]), key))
+    of = found[cell, method].judgement
     count = f"{len(unsure)} of {len(found)} comparisons with dense are open"
-    yield f"Next: {count}; the nearest to a decision is {method} of {cell}: {wanted}."
+    question = f"{method} of {cell}, whether it loses more than {_points(results.grid.margin)}"
+    yield f"Next: {count}; the nearest to a decision is {question}: {what_would_decide(of)} in all, now {of.estimate.n}."
 
 
-def _seeds(of: Compare) -> float:
-    """Roughly how far a comparison is from being decided: its error against its size."""
+def _error(of: Compare) -> float:
     estimate = of.judgement.estimate
     return estimate.error if estimate.measured else float("inf")
+
+
+def _unit(results: Results, dataset: str) -> str:
+    return f"points of {endpoints.title(results.grid.primary_of(dataset))}"
 
 
 def _points(margin: float) -> str:
     return f"{margin:g} point{'s' * (margin != 1)}"
 
 
-def _listed(names: list[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

@@ -17,14 +17,20 @@ KEY = "prunescope"  # the text chunk of the PNG
 COLOURS = 256
 
 
-def write(figures: Sequence[Plot | Picture], folder: Path) -> None:
-    """Write those that are not there as they would be, and remove what an earlier report left."""
+def write(figures: Sequence[Plot | Picture], folder: Path, kept: Path | None = None) -> None:
+    """Write those that are not there as they would be, and remove what an earlier report left.
+
+    kept: a folder for copies, where whoever asks for the report empties `folder` before, as DVC does; those of this report alone
+    """
     for figure in figures:
         path, key = folder / figure.name, _key(figure)
+        copy = None if kept is None else kept / figure.name
         if _key_of(path) != key:
-            write_bytes(path, _png(figure, key))
+            write_bytes(path, copy.read_bytes() if copy is not None and _key_of(copy) == key else _png(figure, key))
+        if copy is not None and _key_of(copy) != key:
+            write_bytes(copy, path.read_bytes())
     names = {figure.name for figure in figures}
-    for path in folder.glob("*.png"):
+    for path in (*folder.glob("*.png"), *(kept.glob("*.png") if kept is not None else ())):
         if path.name not in names:
             path.unlink()
 

@@ -7,7 +7,7 @@ from prunescope.evidence.claims import Judged, overall
 from prunescope.evidence.critical import critical_table
 from prunescope.evidence.students import student_table
 from prunescope.evidence.verdicts import cells_table, claims_table, rules
-from prunescope.report import decision, pictures
+from prunescope.report import decision, pictures, words
 from prunescope.report.answer import answer, chance
 from prunescope.report.blocks import Block, Chips, Points, Table, Text
 from prunescope.results.grid import Cell, Grid, cells_of, levels
@@ -18,9 +18,13 @@ from prunescope.results.summary import runs
 def verdict_blocks(results: Results, judged: Judged) -> Iterator[Block]:
     """The first screen: sentences, the paper's conclusions at a glance, and what every method loses."""
     yield Points(decision.sentences(results))
-    known = [(claim, overall(cells)) for claim, cells in judged.items() if cells]
-    yield Chips([(claim.text, verdict) for claim, verdict in known], "The paper's conclusions, in this study:")
+    yield Text(words.words(results.grid), folded=True)
     yield from pictures.forest_figure(results)
+    known = [(claim, overall(cells)) for claim, cells in judged.items() if cells]
+    yield Chips(
+        [(claim.text, verdict) for claim, verdict in known],
+        "The conclusions of Akhtar and Bathula (the paper that this study repeats), here:",
+    )
     equal = "" if facts.budgets_differ(results) else " at equal training budgets"
     yield Table(
         quality.headline_table(results),
@@ -51,14 +55,15 @@ def claim_blocks(results: Results, judged: Judged) -> Iterator[Block]:
     if len(found := claims_table(beside.judged(results))):
         yield Table(
             found.rename(columns={"conclusion of the paper": "beside the conclusion of this number"}),
-            "Beside them, by the same rules: a cause held still, or the same asked in another way. No verdict above rests on it.",
+            "Related questions by the same rules: a cause held still, or the same asked in another way. No verdict above "
+            "rests on them.",
             labels=3,
             folded=True,
         )
     yield Text(rules(results.grid), folded=True)
     yield Table(
         cells_table(judged),
-        "The same cell by cell. Positive differences speak for the conclusion. "
+        "Verdicts and differences cell by cell. Positive differences speak for the conclusion. "
         "Sources: metrics/summary.csv, metrics/cka, metrics/prune.",
         labels=5,
         folded=True,
@@ -93,7 +98,7 @@ def accuracy_blocks(results: Results) -> Iterator[Block]:
         yield Text("None of the paper's accuracies belongs to a cell of this study.")
     yield Table(
         differences.difference_table(results),
-        "Differences. Pairs of networks that share seed, base and images, on the primary endpoint "
+        "Every difference with its interval and p. Pairs of networks that share seed, base and images, on the primary endpoint "
         f"({endpoints.titles(results)}): mean "
         "difference over n seeds, in brackets its 95 % interval over new seeds and test images. Errors are standard errors of "
         "the mean: of seeds, pooled over the networks of the cell, and of what all seeds share of the draw of test images "

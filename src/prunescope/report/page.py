@@ -15,15 +15,23 @@ CELL = ("model", "data", "sparsity %")
 QUESTION = "Does it matter how a network is pruned, what does it cost, and does it still see the same things inside?"
 
 
-def write(results: Results, out: Path, *, provenance: Mapping[str, str], reproduce: Sequence[str], html: bool = True) -> None:
+def write(
+    results: Results,
+    out: Path,
+    *,
+    provenance: Mapping[str, str],
+    reproduce: Sequence[str],
+    html: bool = True,
+    figures: Path | None = None,
+) -> None:
     """Write out/report.md, out/figures/*.png and, with `html`, out/report.html (self-contained).
 
     `provenance` is printed as given, `reproduce` are shell lines. Missing cells show as "not run". Figures that are there and
-    would be the same are not drawn again.
+    would be the same are not drawn again; `figures` keeps copies of them where `out` is emptied before.
     """
     content, grid = sections(results, provenance=provenance, reproduce=reproduce), results.grid
     shown = [block for section in content for block in section.blocks if isinstance(block, Plot | Picture)]
-    drawn.write(shown, out / "figures")
+    drawn.write(shown, out / "figures", figures)
     about = f"prunescope report of the study {grid.name}: {', '.join(grid.models)}; {', '.join(grid.datasets)}"
     write_text(out / "report.md", to_markdown(QUESTION, about, content))
     if html:

@@ -36,10 +36,10 @@ def forest_figure(results: Results, *, every_level: bool = False) -> Iterator[Bl
         f"forest{'-levels' * every_level}.png",
         forest.forest(means, seeds, grid.methods, grid.margin, _unit(results)),
         f"Forest plot: each method less the dense control on the primary endpoint, {where}, a panel per data set and model.",
-        f"Each method less an equally trained dense network, {where}: a point a seed, diamonds means, lines 95 % intervals "
-        "of one "
-        f"difference by itself; shaded: less than {grid.margin:g} point{'s' * (grid.margin != 1)}, which does not matter. "
-        "Source: metrics/summary.csv.",
+        f"Each method less an equally trained dense network, {where}. Dots: seeds. Diamonds: means. Lines: 95 % intervals of one "
+        f"difference by itself, not corrected for their number. Grey: within {grid.margin:g}, the margin fixed beforehand. "
+        "Left of "
+        "0: worse than dense. Source: metrics/summary.csv.",
         folded=every_level,
     )
 
@@ -54,7 +54,8 @@ def level_figure(results: Results) -> Iterator[Block]:
             "Lines of the primary endpoint against sparsity, one per method, with the dense control as a band.",
             "The primary endpoint against sparsity. Dashed: the dense control, shaded its margin. Lines up and down: 95 % "
             "intervals "
-            "of the difference from it. Squares: shown to lose less than the margin. Source: metrics/summary.csv.",
+            "of the difference from it. Squares: shown to lose less than the margin, each taken singly. Source: "
+            "metrics/summary.csv.",
         )
 
 

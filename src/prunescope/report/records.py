@@ -68,7 +68,8 @@ def similarity(results: Results) -> Iterator[Block]:
         return
     yield Table(
         table,
-        "Pairs of networks. CKA: mean over the layers of the similarity of the same layer in both. Yardsticks: an untrained "
+        "Similarity of each pair of networks. CKA: mean over the layers of the similarity of the same layer in both. "
+        "Yardsticks: an untrained "
         "network, and where there are several seeds the dense networks of two. Kept weights shared: of those that either keep; "
         "in brackets what independent masks of the same densities share. Sources: metrics/cka, metrics/evaluate.",
         labels=4,
