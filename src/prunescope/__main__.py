@@ -36,16 +36,17 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--version", action="version", version=f"prunescope {__version__}")
     commands = made.add_subparsers(dest="command", required=True)
 
-    checking = commands.add_parser("check", help="whether params.yaml is right: all problems at once, nothing is run")
+    def add(name: str, what: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=what, description=what)
+
+    checking = add("check", "whether params.yaml is right: all problems at once, nothing is run")
     checking.set_defaults(run=check)
     checking.add_argument("params", nargs="?", type=Path, default=Path("params.yaml"), help="default: %(default)s")
     checking.add_argument(
         "-S", "--set-param", action="append", default=[], metavar="KEY=VALUE", help="as if set so by `dvc exp run`; not written"
     )
 
-    running = commands.add_parser(
-        "run", help="the study as `dvc repro` runs it, stages side by side: one a GPU, else one a core with one thread"
-    )
+    running = add("run", "the study as `dvc repro` runs it, stages side by side: one a GPU, else one a core with one thread")
     running.set_defaults(run=run)
     running.add_argument(
         "--jobs", type=int, help="stages at once (default: one a GPU, else one a core; 64 in the queue of Slurm)"
@@ -60,18 +61,18 @@ def parser() -> argparse.ArgumentParser:
     running.add_argument("--dry", action="store_true", help="what would run, and why; nothing runs")
     running.add_argument("dvc", nargs="*", help="after --: a dvc command instead of repro, such as exp run -S sparsity=0.5")
 
-    packing = commands.add_parser("pack", help="a pruned checkpoint as a small file (bitmask and values)")
+    packing = add("pack", "a pruned checkpoint as a small file (bitmask and values)")
     packing.set_defaults(run=pack)
     packing.add_argument("checkpoint", type=Path)
     packing.add_argument("packed", type=Path)
     packing.add_argument("--values", choices=("fp32", "fp16", "bf16"), default="fp32", help="fp32 is lossless (default)")
 
-    unpacking = commands.add_parser("unpack", help="a packed file as a checkpoint again")
+    unpacking = add("unpack", "a packed file as a checkpoint again")
     unpacking.set_defaults(run=unpack)
     unpacking.add_argument("packed", type=Path)
     unpacking.add_argument("checkpoint", type=Path)
 
-    comparing = commands.add_parser("compare", help="methods side by side, of the work tree, revisions and kept studies")
+    comparing = add("compare", "methods side by side, of the work tree, revisions and kept studies")
     comparing.set_defaults(run=compare)
     comparing.add_argument(
         "revision", nargs="*", help="experiments, branches, commits, kept studies (results/real-small); none: the work tree"
@@ -85,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
     comparing.add_argument("--format", choices=("table", "markdown", "json"), default="table")
     comparing.add_argument("--figure", type=Path, help="a PNG to draw the measure against sparsity into")
 
-    keeping = commands.add_parser("keep", help="a finished study, or its finished seeds, in results/<study.name>/: no images")
+    keeping = add("keep", "a finished study, or its finished seeds, in results/<study.name>/: no images")
     keeping.set_defaults(run=keep)
     keeping.add_argument(
         "folder",
@@ -96,22 +97,22 @@ def parser() -> argparse.ArgumentParser:
     )
     keeping.add_argument("--results", type=Path, default=Path("results"), help="where it is kept (default: %(default)s)")
 
-    reporting = commands.add_parser("report", help="the page of a kept study, from its archive: without training, git or DVC")
+    reporting = add("report", "the page of a kept study, from its archive: without training, git or DVC")
     reporting.set_defaults(run=report)
     reporting.add_argument("study", type=Path, help="its folder, such as results/real-small")
     reporting.add_argument("--out", type=Path, help="a folder for report.html, report.md, figures/ (default: reports/<study>)")
 
-    carding = commands.add_parser("card", help="a finished network's model card, as Hugging Face's hub reads it")
+    carding = add("card", "a finished network's model card, as Hugging Face's hub reads it")
     carding.set_defaults(run=card)
     carding.add_argument("network", help="checkpoints/finished/<cell>/<method>.safetensors; with --study <cell>/<method>")
     carding.add_argument("--study", type=Path, help="a kept study that has its numbers, where no checkpoint is at hand")
     carding.add_argument("--out", type=Path, default=Path("MODEL_CARD.md"), help="default: %(default)s")
 
-    showing = commands.add_parser("gallery", help="the test images that pruning loses, as a page for this machine alone")
+    showing = add("gallery", "the test images that pruning loses, as a page for this machine alone")
     showing.set_defaults(run=gallery)
     showing.add_argument("dataset", nargs="*", help="default: all data sets of the study")
 
-    examples = commands.add_parser("example-images", help="ten classes of CIFAR-100 as PNG files, to try own images with")
+    examples = add("example-images", "ten classes of CIFAR-100 as PNG files, to try own images with")
     examples.set_defaults(run=example_images)
     examples.add_argument(
         "folder", type=Path, help="a new folder; CIFAR-100 comes from PRUNESCOPE_MIRROR or a download of 169 MB"
