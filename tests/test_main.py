@@ -32,9 +32,9 @@ def test_help_names_every_subcommand_and_imports_nothing_heavy():
     code = "import sys; from prunescope.__main__ import parser; print(parser().format_help()); print(*sys.modules)"
     shown, modules = run(code=code).stdout.rsplit("\n\n", 1)
     names = subcommands()
-    assert {"pack", "unpack", "compare", "example-images"} <= names.keys()
+    assert {"pack", "unpack", "compare", "report", "card", "example-images"} <= names.keys()
     for name, sub in names.items():
-        assert name in shown and sub.format_help()
+        assert name in shown and sub.description and sub.description.split()[0] in sub.format_help()
         assert sub.get_default("run") is getattr(module, name.replace("-", "_"))
     assert not {"torch", "pandas", "numpy", "matplotlib"} & set(modules.split())
 

@@ -4,13 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from prunescope import __version__
 from prunescope.errors import PrunescopeError
-
-if TYPE_CHECKING:
-    from prunescope.study.params import Params
 
 
 def main() -> int:
@@ -40,16 +36,17 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--version", action="version", version=f"prunescope {__version__}")
     commands = made.add_subparsers(dest="command", required=True)
 
-    checking = commands.add_parser("check", help="whether params.yaml is right: all problems at once, nothing is run")
+    def add(name: str, what: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=what, description=what)
+
+    checking = add("check", "whether params.yaml is right: all problems at once, nothing is run")
     checking.set_defaults(run=check)
     checking.add_argument("params", nargs="?", type=Path, default=Path("params.yaml"), help="default: %(default)s")
     checking.add_argument(
         "-S", "--set-param", action="append", default=[], metavar="KEY=VALUE", help="as if set so by `dvc exp run`; not written"
     )
 
-    running = commands.add_parser(
-        "run", help="the study as `dvc repro` runs it, stages side by side: one a GPU, else one a core with one thread"
-    )
+    running = add("run", "the study as `dvc repro` runs it, stages side by side: one a GPU, else one a core with one thread")
     running.set_defaults(run=run)
     running.add_argument(
         "--jobs", type=int, help="stages at once (default: one a GPU, else one a core; 64 in the queue of Slurm)"
@@ -64,28 +61,32 @@ def parser() -> argparse.ArgumentParser:
     running.add_argument("--dry", action="store_true", help="what would run, and why; nothing runs")
     running.add_argument("dvc", nargs="*", help="after --: a dvc command instead of repro, such as exp run -S sparsity=0.5")
 
-    packing = commands.add_parser("pack", help="a pruned checkpoint as a small file (bitmask and values)")
+    packing = add("pack", "a pruned checkpoint as a small file (bitmask and values)")
     packing.set_defaults(run=pack)
     packing.add_argument("checkpoint", type=Path)
     packing.add_argument("packed", type=Path)
     packing.add_argument("--values", choices=("fp32", "fp16", "bf16"), default="fp32", help="fp32 is lossless (default)")
 
-    unpacking = commands.add_parser("unpack", help="a packed file as a checkpoint again")
+    unpacking = add("unpack", "a packed file as a checkpoint again")
     unpacking.set_defaults(run=unpack)
     unpacking.add_argument("packed", type=Path)
     unpacking.add_argument("checkpoint", type=Path)
 
-    comparing = commands.add_parser("compare", help="methods side by side, from metrics/summary.csv")
+    comparing = add("compare", "methods side by side, of the work tree, revisions and kept studies")
     comparing.set_defaults(run=compare)
-    comparing.add_argument("revision", nargs="*", help="experiments, branches or commits; none: the work tree")
+    comparing.add_argument(
+        "revision", nargs="*", help="experiments, branches, commits, kept studies (results/real-small); none: the work tree"
+    )
     comparing.add_argument("--experiments", action="store_true", help="the work tree and all experiments")
     comparing.add_argument(
-        "--measure", default="balanced_accuracy", help="a column of metrics/summary.csv (default: %(default)s)"
+        "--measure",
+        default="balanced_accuracy",
+        help="a column of summary.csv, or of a class sensitivity:mel (default: %(default)s)",
     )
     comparing.add_argument("--format", choices=("table", "markdown", "json"), default="table")
     comparing.add_argument("--figure", type=Path, help="a PNG to draw the measure against sparsity into")
 
-    keeping = commands.add_parser("keep", help="a finished study, or its finished seeds, in results/<study.name>/: no images")
+    keeping = add("keep", "a finished study, or its finished seeds, in results/<study.name>/: no images")
     keeping.set_defaults(run=keep)
     keeping.add_argument(
         "folder",
@@ -96,11 +97,22 @@ def parser() -> argparse.ArgumentParser:
     )
     keeping.add_argument("--results", type=Path, default=Path("results"), help="where it is kept (default: %(default)s)")
 
-    showing = commands.add_parser("gallery", help="the test images that pruning loses, as a page for this machine alone")
+    reporting = add("report", "the page of a kept study, from its archive: without training, git or DVC")
+    reporting.set_defaults(run=report)
+    reporting.add_argument("study", type=Path, help="its folder, such as results/real-small")
+    reporting.add_argument("--out", type=Path, help="a folder for report.html, report.md, figures/ (default: reports/<study>)")
+
+    carding = add("card", "a finished network's model card, as Hugging Face's hub reads it")
+    carding.set_defaults(run=card)
+    carding.add_argument("network", help="checkpoints/finished/<cell>/<method>.safetensors; with --study <cell>/<method>")
+    carding.add_argument("--study", type=Path, help="a kept study that has its numbers, where no checkpoint is at hand")
+    carding.add_argument("--out", type=Path, default=Path("MODEL_CARD.md"), help="default: %(default)s")
+
+    showing = add("gallery", "the test images that pruning loses, as a page for this machine alone")
     showing.set_defaults(run=gallery)
     showing.add_argument("dataset", nargs="*", help="default: all data sets of the study")
 
-    examples = commands.add_parser("example-images", help="ten classes of CIFAR-100 as PNG files, to try own images with")
+    examples = add("example-images", "ten classes of CIFAR-100 as PNG files, to try own images with")
     examples.set_defaults(run=example_images)
     examples.add_argument(
         "folder", type=Path, help="a new folder; CIFAR-100 comes from PRUNESCOPE_MIRROR or a download of 169 MB"
@@ -108,37 +120,24 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def _runnable(path: Path, overrides: Sequence[str]) -> "Params":
-    """params.yaml as a study can begin with it: right in itself, with the files that it names, and for its networks."""
-    from prunescope.study.contradictions import wants_networks
-    from prunescope.study.params import load
-    from prunescope.study.weights import require_files
-
-    params = load(path, overrides)
-    require_files(params, path.parent)
-    if wants_networks(params):
-        from prunescope.study.guards import require_networks_fit
-
-        require_networks_fit(params)
-    return params
-
-
 def check(arguments: argparse.Namespace) -> None:
     from prunescope.results.grid import arms_of
+    from prunescope.study.runnable import runnable
 
     if "=" in arguments.params.name and not arguments.params.exists():
         raise PrunescopeError(f"found no file {arguments.params}, wanted params.yaml or, for a value: -S {arguments.params}")
-    params = _runnable(arguments.params, arguments.set_param)
+    params = runnable(arguments.params, arguments.set_param)
     what = f"{arguments.params} with {', '.join(arguments.set_param)}" if arguments.set_param else f"{arguments.params}"
     print(f"{what}: no problem found; the study {params.grid.name} has {len(list(arms_of(params.grid)))} networks to compare")
 
 
 def run(arguments: argparse.Namespace) -> int:
     from prunescope.runner import command
+    from prunescope.study.runnable import runnable
 
     words = _without_strange_teachers(arguments.dvc or ["repro"])
     asked = command.read(words)
-    runtime = _runnable(Path("params.yaml"), command.overrides_of(words)).runtime
+    runtime = runnable(Path("params.yaml"), command.overrides_of(words)).runtime
     if getattr(asked, "dry", False) or (arguments.dry and arguments.dvc):
         raise PrunescopeError(
             f"found a look at {' '.join(words)}, wanted `prunescope run --dry` alone: the study as params.yaml says"
@@ -208,24 +207,34 @@ def keep(arguments: argparse.Namespace) -> None:
     print(f"kept in {collect(folders, arguments.results, load(folders[0] / 'params.yaml').grid)}")
 
 
+def report(arguments: argparse.Namespace) -> None:
+    from prunescope.report.keep import page_of
+
+    print(f"open {page_of(arguments.study, arguments.out) / 'report.html'}")
+
+
+def card(arguments: argparse.Namespace) -> None:
+    from prunescope.report import card, carded
+    from prunescope.sources.prepare import SOURCES
+
+    if arguments.study:
+        found = carded.of_study(arguments.study, arguments.network)
+    else:
+        from prunescope.data import store
+        from prunescope.networks import checkpoint
+
+        found = carded.of_checkpoint(Path(arguments.network), checkpoint.read, checkpoint.sha256, store.read)
+    card.write(found, arguments.out, {name: {"licence": of.licence, "citation": of.citation} for name, of in SOURCES.items()})
+    print(f"{arguments.out}: the card of {found.path}; read it before you publish it")
+
+
 def gallery(arguments: argparse.Namespace) -> None:
     from prunescope.data import store as stores
-    from prunescope.report.gallery import write
+    from prunescope.report.gallery import write_all
     from prunescope.results.results import read
     from prunescope.study.params import load
 
-    results = read(Path("metrics"), load().grid)
-    datasets = arguments.dataset or results.grid.datasets
-    if strange := [name for name in datasets if name not in results.grid.datasets]:
-        raise PrunescopeError(f"found data set {strange[0]}, wanted one of study.datasets: {', '.join(results.grid.datasets)}")
-    for dataset in datasets:
-        folder = Path("prepared", dataset)
-        if not folder.exists():
-            raise PrunescopeError(f"found no {folder}, wanted the prepared data set; make it with: dvc repro download@{dataset}")
-        store = stores.read(folder)
-        places = {name: place for place, name in enumerate(store.names)}
-        licence, page = str(store.provenance.get("licence") or ""), Path("gallery", f"{dataset}.html")
-        write(results, dataset, page, image=lambda name: store.images[places[name]], licence=licence)  # noqa: B023 - used at once
+    for page in write_all(read(Path("metrics"), load().grid), arguments.dataset, stores.read):
         print(f"{page}: for this machine alone, do not publish or commit it")
 
 

@@ -15,7 +15,8 @@ from PIL import Image
 
 from prunescope.errors import PrunescopeError
 from prunescope.report import compare as module
-from prunescope.report.compare import compare, experiments, gather, records, side_by_side
+from prunescope.report.compare import compare, records, side_by_side
+from prunescope.report.summaries import experiments, gather
 
 ROWS = """dataset,model,kind,method,sparsity,seed,accuracy,balanced_accuracy,nll,size_packed_bytes,auc
 digits,vgg16,dense,dense,0.0,0,0.98,0.97,0.1,4000000,

@@ -1,12 +1,7 @@
-"""Methods side by side: in the work tree, in any revisions, or over all experiments (accuracy against sparsity).
-
-Reads metrics/summary.csv alone, which is in git: nothing is checked out, pulled or trained.
-"""
+"""Methods side by side: in the work tree, in any revisions and kept studies, or over all experiments (against sparsity)."""
 
 import json
-import re
-import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -17,85 +12,14 @@ from prunescope.figures.curves import sparsity_curves
 from prunescope.figures.look import png
 from prunescope.files import write_bytes
 from prunescope.report.blocks import Table, markdown_table
-from prunescope.results.summary import EVALUATE, KEYS, LATENCY, SIMILARITY, TRAINING, read_summary
+from prunescope.report.summaries import PARTS, gather, measures
+from prunescope.results.summary import EVALUATE, LATENCY, SIMILARITY, TRAINING
 
-SUMMARY = "metrics/summary.csv"
-HERE = "work tree"
 MEASURES = (*EVALUATE, *TRAINING, *SIMILARITY, *LATENCY)
 FRACTIONS = (
     *("accuracy", "balanced_accuracy", "macro_f1", "top5_accuracy", "ece", "accuracy_after_pruning"),
     *("accuracy_after_reestimation", "target_sparsity", "achieved_sparsity"),
 )
-EXPERIMENT = re.compile(r"^refs/exps/([0-9a-f]{2}/[0-9a-f]{38})/(.+)$")
-
-
-def experiments() -> dict[str, str]:
-    """Revisions by name of DVC's experiments in this repository, the oldest first."""
-    lines = _git("for-each-ref", "refs/exps", "--sort=creatordate", "--format=%(refname)").splitlines()
-    found = [match for line in lines if (match := EXPERIMENT.match(line))]
-    names = [match[2] for match in found]
-    # DVC takes the same name again on another commit: that commit's start then tells them apart.
-    return {
-        name if names.count(name) == 1 else f"{name}@{match[1].replace('/', '')[:7]}": match[0]
-        for name, match in zip(names, found, strict=True)
-    }
-
-
-def gather(revisions: Sequence[str], *, every_experiment: bool) -> pd.DataFrame:
-    """Rows of the summaries of the revisions (names of experiments, branches, commits), each with its `revision`.
-
-    Without revisions the work tree's. With all experiments, cells (data set, model and sparsity with their dense control) of
-    which an earlier one has the very same numbers stand once. PrunescopeError where there is no summary.
-    """
-    known = experiments()
-    if not every_experiment:
-        return pd.concat(
-            [_summary(name, known.get(name, name)) for name in revisions] or [_summary(HERE, None)], ignore_index=True
-        )
-    wanted = {name: known.get(name, name) for name in revisions} | known
-    parts = [_summary(HERE, None), *(_summary(name, revision) for name, revision in wanted.items())]
-    return pd.concat(_new_cells(parts), ignore_index=True)
-
-
-def _new_cells(parts: Sequence[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-    """Of each revision the cells that no earlier one has with the same numbers; a dense control goes with its cells."""
-    seen: set[bytes] = set()
-    for rows in parts:
-        for _, of in rows.groupby(["dataset", "model"], sort=False):
-            bare = of["sparsity"] == 0
-            for _, cell in list(of[~bare].groupby("sparsity", sort=False)) or [(0.0, of.head(0))]:
-                whole = pd.concat([of[bare], cell])
-                numbers = whole[[*KEYS, "accuracy", "balanced_accuracy", "nll"]].to_csv(index=False).encode()
-                if numbers not in seen:
-                    seen.add(numbers)
-                    yield whole
-
-
-def _summary(name: str, revision: str | None) -> pd.DataFrame:
-    if revision is None:
-        path = Path(SUMMARY)
-        if not path.is_file():
-            raise PrunescopeError(f"found no {SUMMARY} here; run it in the repository, after dvc repro")
-        text = path.read_text(encoding="utf-8")
-    else:
-        try:
-            text = _git("show", f"{revision}:{SUMMARY}")
-        except PrunescopeError as error:
-            listed = ", ".join(experiments()) or "none"
-            raise PrunescopeError(
-                f"found no {SUMMARY} in {name!r}, wanted a branch, commit or experiment that has one; experiments here: {listed}"
-            ) from error
-    return read_summary(text, f"{SUMMARY} of {name}").assign(revision=name)
-
-
-def _git(*arguments: str) -> str:
-    try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, encoding="utf-8", check=False)
-    except OSError as error:
-        raise PrunescopeError(f"git cannot be run: {error}") from error
-    if done.returncode:
-        raise PrunescopeError(done.stderr.strip() or f"git {arguments[0]} failed")
-    return done.stdout
 
 
 def side_by_side(rows: pd.DataFrame, measure: str) -> pd.DataFrame:
@@ -136,30 +60,42 @@ def records(rows: pd.DataFrame, measure: str) -> list[dict[str, str | float | in
 
 
 def _measured(rows: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """The arms without students, each once: a dense control comes with every cell of its model."""
-    if measure not in MEASURES:
-        raise PrunescopeError(f"found the measure {measure!r}, wanted one of {', '.join(MEASURES)}")
+    """The arms without students, each once: a dense control comes with every cell of its model. Of a class its data sets."""
     arms = rows[rows["kind"] != "student"].drop_duplicates()
-    if measure not in arms.columns or arms[measure].isna().all():
-        raise PrunescopeError(f"found no {measure} in {', '.join(rows['revision'].unique())}; run dvc repro there")
-    return arms
+    if measure not in (there := measures(arms)):
+        found = (
+            f"found no {measure} in {', '.join(rows['revision'].unique())}"
+            if _known(measure)
+            else f"found the measure {measure!r}"
+        )
+        raise PrunescopeError(f"{found}, wanted one of {', '.join(there)}; after dvc repro there may be others")
+    return arms[arms.groupby("dataset")[measure].transform("count") > 0] if ":" in measure else arms
+
+
+def _known(measure: str) -> bool:
+    return measure in MEASURES or measure.partition(":")[0] in PARTS
+
+
+def fraction(measure: str) -> bool:
+    """Whether a measure is shown in percent."""
+    return measure in FRACTIONS or ":" in measure
 
 
 def _text(values: pd.Series, measure: str) -> str:
     if values.dropna().empty:
         return NOTHING
-    return percent(values) if measure in FRACTIONS else spread(values, ",.0f" if values.abs().max() >= 1000 else ".3f")
+    return percent(values) if fraction(measure) else spread(values, ",.0f" if values.abs().max() >= 1000 else ".3f")
 
 
 def compare(revisions: Sequence[str], *, every_experiment: bool, measure: str, form: str, figure: Path | None = None) -> str:
     """The comparison as text in the form table, markdown or json; with `figure` also drawn against sparsity (PNG)."""
-    rows = gather(revisions, every_experiment=every_experiment)
+    rows = gather(revisions, every_experiment=every_experiment, measure=measure)
     if figure is not None:
-        write_bytes(figure, png(sparsity_curves(_measured(rows, measure), measure, percent=measure in FRACTIONS)))
+        write_bytes(figure, png(sparsity_curves(_measured(rows, measure), measure, percent=fraction(measure))))
     if form == "json":
         return json.dumps(records(rows, measure), indent=2)
     table = side_by_side(rows, measure)
-    title = f"{measure}{', %' if measure in FRACTIONS else ''}: mean ± sample standard deviation over n seeds"
+    title = f"{measure}{', %' if fraction(measure) else ''}: mean ± sample standard deviation over n seeds"
     if form == "markdown":
         return markdown_table(Table(table, title, labels=list(table.columns).index("n")))
     return f"{title}\n{table.to_string(index=False)}"

@@ -6,6 +6,7 @@ The page holds pictures of the data set. It is for this machine: most data sets'
 import io
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -23,6 +24,25 @@ from prunescope.results.results import Results
 SHOWN = 24  # images of a cell, those first that most seeds lose
 COLUMNS = 4
 TITLE = "What pruning loses"
+
+
+def write_all(results: Results, asked: Sequence[str], read: Callable[[Path], Any]) -> Iterator[Path]:
+    """Write gallery/<data set>.html of those asked for, else of all, and give each; `read` opens a prepared store.
+
+    Raises PrunescopeError for a data set that is none of the study's, or is not prepared.
+    """
+    datasets = asked or results.grid.datasets
+    if strange := [name for name in datasets if name not in results.grid.datasets]:
+        raise PrunescopeError(f"found data set {strange[0]}, wanted one of study.datasets: {', '.join(results.grid.datasets)}")
+    for dataset in datasets:
+        folder = Path("prepared", dataset)
+        if not folder.exists():
+            raise PrunescopeError(f"found no {folder}, wanted the prepared data set; make it with: dvc repro download@{dataset}")
+        store = read(folder)
+        places = {name: place for place, name in enumerate(store.names)}
+        licence, page = str(store.provenance.get("licence") or ""), Path("gallery", f"{dataset}.html")
+        write(results, dataset, page, image=lambda name: store.images[places[name]], licence=licence)  # noqa: B023 - used at once
+        yield page
 
 
 def write(results: Results, dataset: str, out: Path, *, image: Callable[[str], NDArray], licence: str) -> None:

@@ -22,7 +22,7 @@ from prunescope import __version__
 from prunescope.errors import PrunescopeError
 from prunescope.evidence import facts
 from prunescope.files import write_json, write_text
-from prunescope.report import page
+from prunescope.report import page, studies
 from prunescope.report.reproduce import command
 from prunescope.results import curves, summary, yaml12
 from prunescope.results.grid import Grid, arms_of, cells_of, dense_cell
@@ -106,12 +106,30 @@ def _coarse(data: bytes) -> bytes:
     return table.round(DIGITS).to_csv(lineterminator="\n").encode()
 
 
-def write_page(results: Results, out: Path, made: Mapping[str, Any]) -> None:
-    """The report as Markdown with its figures."""
+def write_page(results: Results, out: Path, made: Mapping[str, Any], *, html: bool = False) -> None:
+    """The report as Markdown with its figures, and with `html` as a page."""
     reproduce = [f"git checkout {made['commits'][-1]}", "make setup", ". .venv/bin/activate", made["command"]]
     about = {"prunescope": __version__, "commit": ", ".join(made["commits"])}
     about |= {"note": made["note"]} if "note" in made else {}
-    page.write(results, out, provenance=about, reproduce=reproduce, html=False)
+    page.write(results, out, provenance=about, reproduce=reproduce, html=html)
+
+
+def page_of(folder: Path, out: Path | None = None) -> Path:
+    """Write the page of a kept study, HTML too, from its archive alone into `out`, else reports/<study>, which is returned.
+
+    Raises PrunescopeError where the folder is no kept study, or `out` lies among kept studies: git has all that is there.
+    """
+    results = studies.opened(folder)
+    out = out or Path("reports", results.grid.name)
+    for above in (out.resolve(), *out.resolve().parents):
+        index = above / "README.md"
+        kept = index.is_file() and index.read_text(encoding="utf-8", errors="replace").startswith(INDEX)
+        if kept or above == folder.resolve():
+            raise PrunescopeError(f"found the output folder {out} inside {above}, wanted one beside the kept studies; see --out")
+    if (out / "figures").is_dir() and not (out / "report.md").is_file():  # a report removes figures that it does not show
+        raise PrunescopeError(f"found figures of something else in {out}, wanted a new folder or that of a report; see --out")
+    write_page(results, out, provenance(folder), html=True)
+    return out
 
 
 def finished_seeds(content: Iterable[str], grid: Grid) -> tuple[int, ...]:
