@@ -15,9 +15,7 @@ import pandas as pd
 
 from prunescope.evidence.claims import Judged, judge
 from prunescope.evidence.quality import accuracy_table, headline_table
-from prunescope.evidence.storage import measured_speed
 from prunescope.evidence.verdicts import claims_table
-from prunescope.report.answer import answer
 from prunescope.report.blocks import Table, escape, markdown_table
 from prunescope.report.decision import sentences
 from prunescope.report.page import compact
@@ -54,10 +52,13 @@ def verdicts() -> str:
     return _markdown(claims_table(judged())[["conclusion of the paper", "verdict"]], labels=2)
 
 
+SHOWN = ("Best", "Losses,", "Losses:", "Melanoma", "Size")  # the beginnings of the sentences of the page's first screen that stand here
+
+
 def short() -> str:
     """What the kept study shows, in a few sentences: those of its page."""
     results = study()
-    points = [*sentences(results), answer(results, judged())[1], measured_speed(results)]
+    points = [of for of in sentences(results) if of.split()[0] in SHOWN]
     return "In short:\n\n" + "".join(f"- {escape(point)}\n" for point in points if point)
 
 
