@@ -204,7 +204,7 @@ def test_tables_sort_by_number_with_missing_last(made):
 def test_tables_sort_by_text_and_by_negative_numbers(made):
     found = look(made, "Accuracy of every network", "method")
     assert found["up"] == sorted(found["before"])
-    found = look(made, "Differences", "balanced accuracy, points")
+    found = look(made, "Every difference", "balanced accuracy, points")
     numbers = [float(text.replace("−", "-").split()[0]) for text in found["up"] if text != "–"]
     assert numbers == sorted(numbers)
     assert numbers[0] < 0 < numbers[-1]
