@@ -52,7 +52,8 @@ def verdicts() -> str:
     return _markdown(claims_table(judged())[["conclusion of the paper", "verdict"]], labels=2)
 
 
-SHOWN = ("Best", "Losses,", "Losses:", "Melanoma", "Size")  # the beginnings of the sentences of the page's first screen that stand here
+# The beginnings of those sentences of the page's first screen that stand here.
+SHOWN = ("Best", "Losses,", "Losses:", "Melanoma", "Size")
 
 
 def short() -> str:

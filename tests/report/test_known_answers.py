@@ -78,7 +78,10 @@ def test_nothing_differs(tmp_path):
 def test_layerwise_is_worse(tmp_path):
     text = planted(tmp_path, {"layerwise": 0.05})
     assert "The way of pruning matters in 4 of 4 cells" in text and "from layerwise" in text
-    assert re.search(r"Losses, shown: \w+ on digits at \d+ % layerwise −\d\.\d points of accuracy; ", first_screen(text))
+    assert re.search(
+        r"Losses, shown to be below dense, .* 12 comparisons: \w+ on digits at \d+ % layerwise −\d\.\d points of accuracy; ",
+        first_screen(text),
+    )
     assert "oneshot" not in first_screen(text).split("Losses, shown")[1].split("\n")[0], "it loses nothing"
     assert verdict(text, 2) == "holds"
     assert verdict(text, 1) in ("equal within the margin", "not enough data"), "iterative is no better than one-shot"

@@ -103,7 +103,8 @@ def config(colours: dict[str, str]) -> dict[str, Any]:
         "view": {"stroke": None},
         "axis": words
         | {"gridColor": colours["line"], "domainColor": colours["line"], "tickColor": colours["line"], "labelLimit": 220},
-        "legend": words | {"orient": "top", "columns": 2, "title": None, "symbolType": "circle", "labelLimit": 220},
+        "legend": words
+        | {"orient": "top", "columns": 2, "title": None, "symbolType": "circle", "symbolOpacity": 1, "labelLimit": 220},
         "title": {"color": colours["text"], "fontSize": 12, "anchor": "start", "fontWeight": 600},
         "text": {"color": colours["text"], "fontSize": 11},
     }

@@ -44,7 +44,7 @@ def _panel(
     interval = (
         alt.Chart(rows)
         .mark_rule(strokeWidth=2)
-        .encode(x=alt.X("low:Q", title=along, scale=reach), x2="high:Q", y=place, color=hue)
+        .encode(x=alt.X("low:Q", title=along, scale=reach, axis=alt.Axis(tickCount=6)), x2="high:Q", y=place, color=hue)
     )
     point = (
         alt.Chart(seeds)
@@ -60,7 +60,12 @@ def _panel(
     mean = (
         alt.Chart(rows)
         .mark_point(shape="diamond", filled=True, size=90, opacity=1)
-        .encode(x=alt.X("mean:Q", title=along, scale=reach), y=place, color=hue, tooltip=["network", *shown, "verdict"])
+        .encode(
+            x=alt.X("mean:Q", title=along, scale=reach, axis=alt.Axis(tickCount=6)),
+            y=place,
+            color=hue,
+            tooltip=["network", *shown, "verdict"],
+        )
     )
     chart = layered([band.encode(x=alt.X("low:Q", scale=reach), x2="high:Q"), rule(0.0), interval, point, mean])
     return Panel(title, chart, ROW * len(order) + 70)

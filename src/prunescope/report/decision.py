@@ -23,6 +23,7 @@ CLASSES = {
     "df": "dermatofibroma (df)",
     "vasc": "vascular lesion (vasc)",
 }  # HAM10000's
+NO_FASTER = 0.9  # of the unpruned network's time: what zeros save no dense kernel saves
 LISTED = 3  # networks, or classes of a kind, that a sentence names
 Networks = Mapping[tuple[Cell, str], Compare]  # each method of each cell against the dense control
 Lost = tuple[float, str, str, Cell, Judgement | None]  # points of recall, class, method, where, and its judgement
@@ -68,7 +69,9 @@ def _safe(results: Results, found: Networks) -> Iterator[str]:
         if of.judgement.estimate.measured and shown_safe(of.judgement.estimate, results.grid.margin)
     }
     among = f"allowing for all {len(found)} comparisons"
-    text = f"Safe, {bound}, {among}: {_by_level(results, found, sure)}" if sure else f"Safe: no method is {bound}, {among}"
+    text = (
+        f"Safe, {bound}, {among}: {_by_level(results, found, sure)}" if sure else f"Not shown safe: no method is {bound}, {among}"
+    )
     yield f"{text}; taken singly: {_by_level(results, found, alone)}." if alone - sure else f"{text}."
 
 
@@ -103,23 +106,35 @@ def _lose(results: Results, found: Networks) -> Iterator[str]:
         for cell, of in sorted(lost.items(), key=lambda of: min(of[1]))
     ]
     more = f"; {len(named) - LISTED} more networks in the tables" if len(named) > LISTED else ""
-    yield f"Losses, shown: {'; '.join(named[:LISTED])}{more}."
+    yield f"Losses, shown to be below dense, allowing for all {len(found)} comparisons: {'; '.join(named[:LISTED])}{more}."
 
 
 def _critical(results: Results) -> Iterator[str]:
-    """Of each critical class the recall of every network at the first level."""
-    level = levels(results.grid)[0]
+    """Of each critical class what every network changes of its recall at the first level, over new seeds and images."""
+    level, verdicts = levels(results.grid)[0], judged_recall(results)
     for name in results.grid.critical:
-        clauses = []
+        clauses, judgements = [], []
         for cell in (cell for cell in cells_of(results.grid) if cell.sparsity == level):
             changes = recall_changes(results, cell)
             for _, row in changes[changes["class"] == name].iterrows() if len(changes) else ():
-                each = ", ".join(f"{of} {100 * (row['dense'] + row[of]):.1f}" for of in results.grid.methods)
-                images = f"{row['images']:,} images of {row['groups']:,} groups"
-                clauses.append(f"{cell.model} on {cell.dataset} dense {100 * row['dense']:.1f}, {each} ({images})")
+                known = {of: verdicts.get((cell, of, name)) for of in results.grid.methods}
+                judgements += [of for of in known.values() if of is not None]
+                each = ", ".join(f"{of} {100 * row[of]:+.1f}{_reach(known[of])}" for of in results.grid.methods)
+                clauses.append(
+                    f"{cell.model} on {cell.dataset} (dense {100 * row['dense']:.1f} %, {row['images']:,} images) {each}"
+                )
         if clauses:
-            subject = f"{_title(name).capitalize()}, recall at {level * 100:g} % sparsity, %"
-            yield f"{subject}: {'; '.join(clauses)}; part of a change can be a moved threshold, see the ROC curves."
+            lost = [of for of in judgements if of.verdict == WORSE]
+            shown = f"{len(lost)} of these losses are shown" if lost else "no loss is shown"
+            subject = f"{_title(name).capitalize()}, change of recall at {level * 100:g} %, points"
+            moved = "a gain can be a moved threshold: see the ROC curves"
+            yield f"{subject}: {'; '.join(clauses)}; {shown}, allowing for all classes ({moved})."
+
+
+def _reach(judgement: Judgement | None) -> str:
+    if judgement is None or not judgement.estimate.measured:
+        return ""
+    return f" [{judgement.estimate.low:+.1f}, {judgement.estimate.high:+.1f}]".replace("-", "−")
 
 
 def _pays(results: Results) -> Iterator[str]:
@@ -167,9 +182,8 @@ def _sure(judgement: Judgement | None) -> str:
         return f"fewer than {FEWEST} groups, not judged"
     if not judgement.estimate.measured:
         return "one seed does not say how sure"
-    reach = f"[{judgement.estimate.low:+.1f}, {judgement.estimate.high:+.1f}]".replace("-", "−")
-    likely = "likely by itself, but among so many it can be chance"
-    return f"{likely if judgement.estimate.high < 0 else 'unclear'} {reach}"
+    likely = "likely by itself, not shown once all classes are counted"
+    return f"{likely if judgement.estimate.high < 0 else 'unclear'}{_reach(judgement)}"
 
 
 def _costs(results: Results) -> Iterator[str]:
@@ -179,6 +193,7 @@ def _costs(results: Results) -> Iterator[str]:
     ratio = (pruned["size_dense_bytes"] / pruned["size_packed_bytes"]).dropna()
     if len(ratio):
         smaller = f"packed files are {ratio.min():.1f} to {ratio.max():.1f} times smaller at {level * 100:g} %"
+        smaller += ", networks no faster" if pruned["batch_1_to_dense"].min() > NO_FASTER else ""
         yield f"Size and speed: {smaller}. {measured_speed(results)}".rstrip()
 
 

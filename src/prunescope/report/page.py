@@ -5,10 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from prunescope.evidence.claims import judge
-from prunescope.evidence.text import NOT_RUN
+from prunescope.evidence.text import NOT_RUN, NOTHING
 from prunescope.files import write_text
 from prunescope.report import causes, drawn, findings, pictures, records, sensitivity, subgroups
 from prunescope.report.blocks import Block, Commands, Picture, Plot, Section, Table, to_html, to_markdown
+from prunescope.results.grid import BASE
 from prunescope.results.results import Results
 
 CELL = ("model", "data", "sparsity %")
@@ -63,9 +64,16 @@ def sections(results: Results, *, provenance: Mapping[str, str], reproduce: Sequ
 
 
 def compact(block: Block) -> Block:
-    """A table without the cells (model, data set, level) of which nothing ran; one of which nothing at all ran stays whole."""
+    """A table without the cells (model, data set, level) of which nothing ran, without bases that older studies did not evaluate,
+    and without columns that say nothing; one of which nothing at all ran stays whole."""
     if not isinstance(block, Table) or not set(CELL) <= set(block.frame.columns):
         return block
     nothing = (block.frame == NOT_RUN).any(axis=1)
     empty = nothing.groupby([block.frame[name] for name in CELL]).transform("all")
-    return block if empty.all() else replace(block, frame=block.frame[~empty])
+    if "method" in block.frame:
+        empty |= nothing & (block.frame["method"] == BASE)
+    if empty.all():
+        return block
+    kept = block.frame[~empty]
+    said = [place < block.labels or not (kept[name] == NOTHING).all() for place, name in enumerate(kept.columns)]
+    return replace(block, frame=kept.loc[:, said])
