@@ -7,12 +7,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 
 from prunescope.evidence.claims import WORDS
 from prunescope.report import page, records
-from prunescope.report.blocks import Table
 from report_fakes import make_study, opened, plant, plant_predictions, write_json
 
 
@@ -171,20 +169,6 @@ def test_a_level_of_one_model_that_did_not_run(tmp_path):
     assert "•" in sections["Who pays"]
     assert not list(tmp_path.glob("out/figures/*densenet169-*-0.5*")), "no figure of what did not run"
     assert len(list(tmp_path.glob("out/figures/confusion-*"))) == 3
-
-
-def test_tables_are_compact():
-    rows = [("vgg16", "digits", "0.0", "base", "not run", "–"), ("vgg16", "digits", "0.0", "dense", "97.0", "–"),
-            ("vgg16", "digits", "80.0", "oneshot", "not run", "–"), ("vgg16", "digits", "80.0", "iterative", "96.0", "–"),
-            ("vgg16", "digits", "50.0", "oneshot", "not run", "–")]  # fmt: skip
-    frame = pd.DataFrame(rows, columns=["model", "data", "sparsity %", "method", "accuracy %", "paper %"])
-    found = page.compact(Table(frame, "", labels=4))
-    assert isinstance(found, Table) and list(found.frame.columns) == [*frame.columns[:5]]
-    assert found.frame["method"].tolist() == ["dense", "oneshot", "iterative"], (
-        "a method that did not run beside one that did is said"
-    )
-    none = Table(frame[frame["accuracy %"] == "not run"], "", labels=4)
-    assert page.compact(none) == none
 
 
 def test_nothing_run_still_makes_a_page(tmp_path):
