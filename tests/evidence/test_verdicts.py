@@ -29,13 +29,15 @@ def cells(*of: Mapping[str, Sequence[float]]) -> Cells:
         ((UP, UNSURE), OPEN),
         ((UP, DOWN), FAILS),
         ((UNSURE, DOWN), FAILS),
-        ((UP, SAME), EQUAL),
+        ((UP, SAME), FAILS),  # equal to one of those that it is claimed to beat
+        ((SAME, SAME), EQUAL),
+        ((SAME, UNSURE), FAILS),
         ((SAME, DOWN), FAILS),
         ((ONE, ONE), OPEN),
         ((UP, ONE), OPEN),
         ((UP, NONE), NOT_RUN),
         ((DOWN, NONE), FAILS),
-        ((SAME, NONE), EQUAL),
+        ((SAME, NONE), FAILS),
     ],
 )
 def test_verdict_of_a_cell(comparisons, wanted):

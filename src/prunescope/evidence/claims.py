@@ -122,9 +122,11 @@ class OverStudy:
 
 def together(words: Iterable[str]) -> str:
     """The verdict of a conclusion from those of its comparisons, which must all be better: one that is worse or equal is enough
-    against it."""
+    against it; it is equal itself where all are."""
     found = list(words)
-    for word, verdict in ((WORSE, FAILS), (EQUAL, EQUAL), (NOT_RUN, NOT_RUN), (OPEN, OPEN)):
+    if set(found) == {EQUAL}:
+        return EQUAL
+    for word, verdict in ((WORSE, FAILS), (EQUAL, FAILS), (NOT_RUN, NOT_RUN), (OPEN, OPEN)):
         if word in found:
             return verdict
     return HOLDS if found else NOT_RUN
