@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from graph import ROOT
-from prunescope.figures import look
 from prunescope.report import keep
 from prunescope.results import summary
 from prunescope.results.kept import kept_grid, provenance, unpack
@@ -28,7 +27,7 @@ def test_the_summary_comes_from_the_archive(study, tmp_path):
 @studies
 @pytest.mark.slow
 def test_the_report_comes_from_the_archive(study, tmp_path, monkeypatch):
-    monkeypatch.setattr(look, "png", lambda *_: b"")  # the text does not depend on the pictures
+    monkeypatch.setattr("prunescope.report.drawn._png", lambda *_: b"")  # the text does not depend on the pictures
     keep.write_page(kept(study), tmp_path / "out", provenance(study))
     assert (tmp_path / "out/report.md").read_text(encoding="utf-8") == (study / "report.md").read_text(encoding="utf-8")
 
