@@ -30,11 +30,6 @@ def beats(first: str, others: Sequence[str], *, worse: bool = False) -> Measure:
     return _of_pairs([(other, first) if worse else (first, other) for other in others])
 
 
-def beats_dense(results: Results, cells: Sequence[Cell]) -> Mapping[Cell, Mapping[str, Compare]]:
-    """Primary endpoint of each method less that of the dense control; the verdicts are the table's of differences."""
-    return _of_pairs([(method, "dense") for method in METHODS])(results, cells)
-
-
 def _of_pairs(pairs: Sequence[tuple[str, str]]) -> Measure:
     def measure(results: Results, cells: Sequence[Cell]) -> Mapping[Cell, Mapping[str, Compare]]:
         return {cell: {f"{a} − {b}": between(results, cell, a, b) for a, b in pairs} for cell in cells}
@@ -90,9 +85,9 @@ def _off_diagonal(matrix: np.ndarray) -> np.ndarray:
     return matrix[~np.eye(len(matrix), dtype=bool)]
 
 
-def _early(results: Results, cell: Cell) -> Layout:
-    """By pruned teacher, how much more alike to it its own student is than one that nobody taught, in the early layers."""
-    return of_series({f"taught by {method}": taught_less_alone(results, cell, method)[0] for method in METHODS})
+def _students(results: Results, cell: Cell, half: int) -> Layout:
+    """By pruned teacher, how much more alike to it its own student is than one that nobody taught; half: 0 early, 1 late."""
+    return of_series({f"taught by {method}": taught_less_alone(results, cell, method)[half] for method in METHODS})
 
 
 def taught_less_alone(results: Results, cell: Cell, method: str) -> tuple[dict[int, float], dict[int, float]]:
@@ -131,11 +126,6 @@ def _by_seed(results: Results, of: Callable[[int], float | None]) -> dict[int, f
     return {seed: value for seed, value in values.items() if value is not None}
 
 
-def _late(results: Results, cell: Cell) -> Layout:
-    """The same in the late layers."""
-    return of_series({f"taught by {method}": taught_less_alone(results, cell, method)[1] for method in METHODS})
-
-
 def _trains(results: Results, cell: Cell) -> Layout:
     series = {
         f"{method} − dense": _by_seed(results, lambda seed, of=method: trends.trains_better(results, cell, seed, of))
@@ -162,8 +152,10 @@ alike_inside = _family(_inside, "margin_cka")
 alike_between = _family(_between, "margin_cka")
 # The same of three networks whose layers all have the same level: what is left when levels do not differ.
 alike_at_equal_levels = _family(partial(_between, names=EQUAL_LEVELS), "margin_cka")
-early_students = _family(_early, "margin_cka")
-late_students = _family(_late, "margin_cka")
+early_students = _family(partial(_students, half=0), "margin_cka")
+late_students = _family(partial(_students, half=1), "margin_cka")
+# Primary endpoint of each method less that of the dense control; the verdicts are the table's of differences.
+beats_dense = _of_pairs([(method, "dense") for method in METHODS])
 trains_better = _family(_trains, "margin")
 # How much sooner training reaches what dense has at half of the budget, percent of the budget.
 trains_sooner = _family(_sooner, "margin")

@@ -68,12 +68,10 @@ def beside_ours(paper: pd.DataFrame, judged: Judged) -> pd.DataFrame:
             continue
         gaps = (found[first] - found[second]).to_numpy(dtype=float)
         theirs = over_cells(gaps, OF_ONE_SEED * np.eye(len(gaps))).estimate
-        for whose, estimate in (("the paper's", theirs), ("this study's", of.judgement.estimate)):
-            ends = {"mean": estimate.mean, "low": estimate.low, "high": estimate.high}
-            verdict = judge_all([estimate], of.judgement.margin)[0].verdict if whose != "this study's" else of.judgement.verdict
-            rows.append(
-                {"what": name, "whose": whose} | {end: round(value, 3) for end, value in ends.items()} | {"verdict": verdict}
-            )
+        [judgement] = judge_all([theirs], of.judgement.margin)
+        for whose, found_there in (("the paper's", judgement), ("this study's", of.judgement)):
+            ends = {end: round(getattr(found_there.estimate, end), 3) for end in ("mean", "low", "high")}
+            rows.append({"what": name, "whose": whose} | ends | {"verdict": found_there.verdict})
     return pd.DataFrame(rows, columns=["what", "whose", "mean", "low", "high", "verdict"])
 
 

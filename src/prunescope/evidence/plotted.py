@@ -68,8 +68,10 @@ def by_level(results: Results) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def costs(results: Results) -> pd.DataFrame:
-    """Each network's primary endpoint (percent), packed megabytes and time for one image against the unpruned network: "
-    "means over seeds."""
+    """Each network's primary endpoint (percent), packed megabytes, and time for one image against the unpruned network.
+
+    Means over seeds.
+    """
     rows, seen = [], set()
     for arm in arms_of(results.grid):
         key = (arm.dataset, arm.model, arm.method, arm.sparsity)

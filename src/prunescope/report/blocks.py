@@ -18,10 +18,9 @@ from prunescope.figures.drawing import Drawing
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph; `lead` makes it large, of a folded one the first sentence is seen."""
+    """A paragraph; of a folded one the first sentence is seen before it is opened."""
 
     text: str
-    lead: bool = False
     folded: bool = False
 
 
@@ -168,7 +167,7 @@ def _markdown(block: Block) -> str:
         if block.folded:
             head, rest = first_sentence(block.text)
             return f"<details><summary>{html.escape(head)}</summary>\n\n{escape(rest)}\n\n</details>"
-        return f"**{escape(block.text)}**" if block.lead else escape(block.text)
+        return escape(block.text)
     if isinstance(block, Points):
         return "\n".join(f"- {escape(sentence)}" for sentence in block.sentences)
     if isinstance(block, Chips):

@@ -1,5 +1,4 @@
-"""The first screen's sentences: the best guess, what is safe, what loses, who pays, size and speed, what would decide the "
-"rest."""
+"""The first screen's sentences: the best guess, what is safe, what loses, who pays, what it saves, what would decide the rest."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean

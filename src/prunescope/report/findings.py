@@ -89,8 +89,7 @@ def accuracy_blocks(results: Results) -> Iterator[Block]:
     yield Table(
         table,
         f"Accuracy of every network. Test split, which no training stage reads; {_seeds(results.grid)}. {budget} Sparsity "
-        "counts prunable weights "
-        "(conv and linear), compression all parameters. Source: metrics/summary.csv.",
+        "counts prunable weights (conv and linear), compression all parameters. Source: metrics/summary.csv.",
         labels=4,
         folded=True,
     )
@@ -99,13 +98,12 @@ def accuracy_blocks(results: Results) -> Iterator[Block]:
     yield Table(
         differences.difference_table(results),
         "Every difference with its interval and p. Pairs of networks that share seed, base and images, on the primary endpoint "
-        f"({endpoints.titles(results)}): mean "
-        "difference over n seeds, in brackets its 95 % interval over new seeds and test images. Errors are standard errors of "
-        "the mean: of seeds, pooled over the networks of the cell, and of what all seeds share of the draw of test images "
-        "(lesions; a dash where predictions are missing, and then new test images are not spoken of). p and verdict allow for "
-        "all comparisons of methods with each other, or of methods with dense (Holm). What would decide: seeds for a "
-        "probability of 80 % to show the margin, or what was seen if that is larger; in brackets what the spread, known from few "
-        "seeds, leaves possible. Sources: metrics/summary.csv, metrics/evaluate.",
+        f"({endpoints.titles(results)}): mean difference over n seeds, in brackets its 95 % interval over new seeds and test "
+        "images. Errors are standard errors of the mean: of seeds, pooled over the networks of the cell, and of what all seeds "
+        "share of the draw of test images (lesions; a dash where predictions are missing, and then new test images are not "
+        "spoken of). p and verdict allow for all comparisons of methods with each other, or of methods with dense (Holm). What "
+        "would decide: seeds for a probability of 80 % to show the margin, or what was seen if that is larger; in brackets "
+        "what the spread, known from few seeds, leaves possible. Sources: metrics/summary.csv, metrics/evaluate.",
         labels=4,
         folded=True,
     )

@@ -36,10 +36,9 @@ def forest_figure(results: Results, *, every_level: bool = False) -> Iterator[Bl
         f"forest{'-levels' * every_level}.png",
         forest.forest(means, seeds, grid.methods, grid.margin, _unit(results)),
         f"Forest plot: each method less the dense control on the primary endpoint, {where}, a panel per data set and model.",
-        f"Each method less an equally trained dense network, {where}. Dots: seeds. Diamonds: means. Lines: 95 % intervals of one "
-        f"difference by itself, not corrected for their number. Grey: within {grid.margin:g}, the margin fixed beforehand. "
-        "Left of "
-        "0: worse than dense. Source: metrics/summary.csv.",
+        f"Each method less an equally trained dense network, {where}. Dots: seeds. Diamonds: means. Lines: 95 % intervals of "
+        f"one difference by itself, not corrected for their number. Grey: within {grid.margin:g}, the margin fixed beforehand. "
+        "Left of 0: worse than dense. Source: metrics/summary.csv.",
         folded=every_level,
     )
 
@@ -53,8 +52,7 @@ def level_figure(results: Results) -> Iterator[Block]:
             levels.against_sparsity(rows, dense, results.grid.methods, results.grid.margin, _unit(results)),
             "Lines of the primary endpoint against sparsity, one per method, with the dense control as a band.",
             "The primary endpoint against sparsity. Dashed: the dense control, shaded its margin. Lines up and down: 95 % "
-            "intervals "
-            "of the difference from it. Squares: shown to lose less than the margin, each taken singly. Source: "
+            "intervals of the difference from it. Squares: shown to lose less than the margin, each taken singly. Source: "
             "metrics/summary.csv.",
         )
 
@@ -81,8 +79,7 @@ def layers_figures(results: Results) -> Iterator[Block]:
             training.layers_pruned(results, model, dataset),
             f"Bars of validation accuracy by number of layers pruned one after another, {where}.",
             f"{where}: layer after layer. Bars: after that layer's recovery. Points: right after its pruning, with the old "
-            "batch-norm statistics and with re-estimated ones. Dashed: the dense control at the same step. The scale "
-            "does not "
+            "batch-norm statistics and with re-estimated ones. Dashed: the dense control at the same step. The scale does not "
             "begin at zero. Source: the CSVs under metrics/prune.",
             folded=number > 0,
         )
@@ -96,10 +93,8 @@ def paper_figure(results: Results, judged: Judged) -> Iterator[Block]:
             "paper.png",
             forest.pairs(rows, "points"),
             "Differences between methods with their intervals, the paper's and this study's.",
-            "Differences between methods, mean over models, data sets and levels: the paper's accuracies (8 cells, full "
-            "width, from "
-            "ImageNet's "
-            "weights, one seed) beside this study's, whose setting is another. 95 % intervals over cells.",
+            "Differences between methods, mean over models, data sets and levels: the paper's accuracies (8 cells, full width, "
+            "from ImageNet's weights, one seed) beside this study's, whose setting is another. 95 % intervals over cells.",
         )
 
 
@@ -110,9 +105,8 @@ def harm_figures(results: Results) -> Iterator[Block]:
             "classes.png",
             harm.by_class(rows, results.grid.methods),
             "Recall of each class: the dense control as a bar, the methods as points, a panel per cell.",
-            "Recall of each class, mean over seeds: grey bars dense, points the methods. ★ critical classes. Of many "
-            "classes those "
-            "that lose most. Source: the predictions under metrics/evaluate.",
+            "Recall of each class, mean over seeds: grey bars dense, points the methods. ★ critical classes. Of many classes "
+            "those that lose most. Source: the predictions under metrics/evaluate.",
         )
     curves = plotted.roc(results)
     if len(curves):
@@ -133,8 +127,7 @@ def subgroup_figure(results: Results) -> Iterator[Block]:
             harm.by_subgroup(rows, results.grid.methods),
             "Changes by subgroup of images with intervals, a panel per cell.",
             f"Change from dense by subgroup, mean over seeds, 95 % intervals over test images: the {plotted.SUBGROUPS} that "
-            "change "
-            "most of each cell; small subgroups are left out. Source: the predictions under metrics/evaluate.",
+            "change most of each cell; small subgroups are left out. Source: the predictions under metrics/evaluate.",
         )
 
 
@@ -231,8 +224,7 @@ def confusion_figures(results: Results) -> Iterator[Block]:
             tables.confusion(results, cell),
             f"Confusion matrices, {name}: of each class's test images the share that each network took for which class.",
             f"Confusion matrices, {cell}. Rows are the true classes and add up to 100 %, means over seeds. Source: the "
-            "predictions "
-            "under metrics/evaluate.",
+            "predictions under metrics/evaluate.",
             folded=True,
         )
 

@@ -21,11 +21,9 @@ def layer_blocks(results: Results) -> Iterator[Block]:
             f"sensitivity-{of.model}-{of.dataset}.png",
             layer_map(of.lost(), f"{where}: accuracy lost with one layer pruned, all others dense"),
             f"Heat map of layer sensitivity, {where}: layers from input (left) to output, a line a level. Dark loses much.",
-            f"{where}: points of validation accuracy that the dense base loses when the smallest weights of one layer go "
-            "(batch norm "
-            f"re-estimated, nothing trained), {n}; one of {of.images:,} images is {100 / of.images:.1f} points. What "
-            "several layers cost together it does not say. "
-            "Source: metrics/sensitivity.",
+            f"{where}: points of validation accuracy that the dense base loses when the smallest weights of one layer go (batch "
+            f"norm re-estimated, nothing trained), {n}; one of {of.images:,} images is {100 / of.images:.1f} points. What "
+            "several layers cost together it does not say. Source: metrics/sensitivity.",
         )
     yield Table(
         sensitivity_table(results),
