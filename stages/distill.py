@@ -40,10 +40,9 @@ def recipe() -> None:
     if not setup.first:
         return
     about = {"stage": "distill", "seed": args.seed, "method": args.method, "sparsity": args.sparsity or 0.0}
-    checkpoint.write(
-        args.checkpoint,
-        checkpoint.Checkpoint("distilled", architecture, student.state_dict(), parents=started.parents | parents, about=about),
-    )
+    state, lineage = student.state_dict(), started.parents | parents
+    made = checkpoint.Checkpoint("distilled", architecture, state, parents=lineage, about=about, inputs=setup.inputs)
+    checkpoint.write(args.checkpoint, made)
     write_record(args.metrics, args.history, setup, log, budget=wanted.distill, **{f"{k}_sha256": v for k, v in parents.items()})
     progress.resume.finish()
 

@@ -49,10 +49,10 @@ def recipe() -> None:
     about = {"stage": "finetune", "seed": args.seed, "method": args.method, "sparsity": args.sparsity or 0.0}
     parents = {"base": base_digest, "start": start_digest}
     kind = "finetuned" if masks else "dense"
-    checkpoint.write(
-        args.checkpoint,
-        checkpoint.Checkpoint(kind, start.architecture, network.state_dict(), start.masks, parents=parents, about=about),
+    made = checkpoint.Checkpoint(
+        kind, start.architecture, network.state_dict(), start.masks, parents=parents, about=about, inputs=setup.inputs
     )
+    checkpoint.write(args.checkpoint, made)
     write_record(
         args.metrics, args.history, setup, log, budget=wanted.finetune, base_sha256=base_digest,
         target_sparsity=args.sparsity or 0.0, achieved_sparsity=achieved_sparsity(weights) if weights else 0.0,

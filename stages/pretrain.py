@@ -40,7 +40,9 @@ def recipe() -> None:
         return
     init = wanted.network.init if args.start else "random"
     about = {"stage": "pretrain", "seed": args.seed, "init": init, "untaught": started.untaught}
-    made = checkpoint.Checkpoint("dense", architecture, network.state_dict(), parents=started.parents, about=about)
+    made = checkpoint.Checkpoint(
+        "dense", architecture, network.state_dict(), parents=started.parents, about=about, inputs=setup.inputs
+    )
     digest = checkpoint.write(args.checkpoint, made)
     write_record(args.metrics, args.history, setup, log, budget=wanted.pretrain, base_sha256=digest)
     progress.resume.finish()

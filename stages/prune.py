@@ -63,6 +63,7 @@ def recipe() -> None:
     pruned = checkpoint.Checkpoint(
         "pruned", base.architecture, network.state_dict() | recovery.before, masks, tensors(progress.update),
         recovery.after, parents, about | {"restarted": log.restarted, "reestimated": again > 0, "teaching": teaching},
+        inputs=setup.inputs,
     )  # fmt: skip
     checkpoint.write(args.checkpoint, pruned)
     write_record(

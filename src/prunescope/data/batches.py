@@ -6,7 +6,7 @@ see the same images in the same order at the same step of the budget.
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +61,7 @@ class Batches:
         self.source, self.chosen = store.images, chosen
         bytes_wanted = len(chosen) * 3 * (store.image_size + 2 * crop_padding) ** 2
         self.resident = _resident(store.images, chosen, crop_padding, device) if bytes_wanted <= free_bytes(device) // 2 else None
-        self.scale, self.shift = _normalisation(store, device)
+        self.scale, self.shift = normalisation(store.mean, store.std, device)
         self._epoch = functools.lru_cache(maxsize=1)(self._draw)
 
     def at(self, step: int) -> tuple[Tensor, Tensor]:
@@ -122,7 +122,7 @@ class Batches:
 
 def in_order(store: Store, positions: np.ndarray, *, batch_size: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
     """Images and labels at `positions` of the store in that order, not augmented, the last batch as long as it comes."""
-    scale, shift = _normalisation(store, device)
+    scale, shift = normalisation(store.mean, store.std, device)
     for start in range(0, len(positions), batch_size):
         rows = positions[start : start + batch_size]
         pixels = torch.from_numpy(np.ascontiguousarray(store.images[rows])).to(device)
@@ -169,8 +169,8 @@ def _planes(images: np.ndarray, padding: int, device: torch.device) -> Tensor:
     return planes.reshape(len(planes), 3, -1)
 
 
-def _normalisation(store: Store, device: torch.device) -> tuple[Tensor, Tensor]:
+def normalisation(of_mean: Sequence[float], of_std: Sequence[float], device: torch.device) -> tuple[Tensor, Tensor]:
     """(scale, shift) of shape (1, 3, 1, 1): (pixel / 255 - mean) / std as one multiplication and one addition."""
-    mean = torch.tensor(store.mean, device=device).view(1, 3, 1, 1)
-    std = torch.tensor(store.std, device=device).view(1, 3, 1, 1).clamp(min=1e-6)
+    mean = torch.tensor(of_mean, device=device).view(1, 3, 1, 1)
+    std = torch.tensor(of_std, device=device).view(1, 3, 1, 1).clamp(min=1e-6)
     return 1 / (255 * std), -mean / std

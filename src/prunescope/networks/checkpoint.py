@@ -17,6 +17,7 @@ from prunescope.errors import PrunescopeError
 from prunescope.files import write_bytes
 from prunescope.networks.architectures import Architecture, build, fill_
 from prunescope.networks.bits import Bits
+from prunescope.networks.inputs import Inputs
 
 FORMAT = 1
 KINDS = ("dense", "pruned", "finetuned", "distilled")
@@ -28,7 +29,8 @@ class Checkpoint:
     """kind: one of KINDS · state: the network's state dict · masks: of the pruned weights, empty for a dense network ·
     optimizer: its state where training goes on in another stage ·
     reestimated: batch-norm statistics re-estimated right after pruning, empty without batch norm ·
-    parents: SHA-256 of the checkpoints it came from, by role · about: what determined it (method, seed, sparsity, ...)."""
+    parents: SHA-256 of the checkpoints it came from, by role · about: what determined it (method, seed, sparsity, ...) ·
+    inputs: the images that it takes; None in files of before there was this."""
 
     kind: str
     architecture: Architecture
@@ -38,6 +40,7 @@ class Checkpoint:
     reestimated: dict[str, Tensor] = field(default_factory=dict)
     parents: dict[str, str] = field(default_factory=dict)
     about: dict[str, Any] = field(default_factory=dict)
+    inputs: Inputs | None = None
 
     def network(self, *, reestimated: bool = False) -> nn.Module:
         """The network with these weights, on the CPU; on demand with the re-estimated statistics."""
@@ -59,7 +62,7 @@ def write(path: Path, checkpoint: Checkpoint) -> str:
         "architecture": checkpoint.architecture.as_dict(),
         "parents": checkpoint.parents,
         "about": checkpoint.about,
-    }
+    } | ({"inputs": checkpoint.inputs.as_dict()} if checkpoint.inputs else {})
     # One metadata key: safetensors writes several in a random order, and the bytes would differ from run to run.
     data = save(tensors, metadata={"prunescope": json.dumps(header, sort_keys=True)})
     write_bytes(path, data)
@@ -91,6 +94,7 @@ def read(path: Path | str) -> Checkpoint:
             reestimated=reestimated,
             parents=header["parents"],
             about=header["about"],
+            inputs=Inputs.from_header(header["inputs"]) if "inputs" in header else None,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise PrunescopeError(f"{path}: its header or masks are not whole ({error!r}); run its stage again") from error

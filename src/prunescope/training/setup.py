@@ -15,6 +15,7 @@ from prunescope import runtime
 from prunescope.data import store as stores
 from prunescope.data.batches import Batches
 from prunescope.files import write_csv, write_json
+from prunescope.networks.inputs import Inputs
 from prunescope.networks.predict import validate
 from prunescope.training import losses, parallel
 from prunescope.training.loop import HISTORY, Log, fit
@@ -64,6 +65,11 @@ class Setup:
     def first(self) -> bool:
         """Whether this process writes the results: one of several that train together does."""
         return parallel.rank() == 0
+
+    @property
+    def inputs(self) -> Inputs:
+        """What a network trained here takes, for its checkpoint."""
+        return Inputs.of(self.store, self.args.dataset)
 
     def to_device(self, network: nn.Module) -> nn.Module:
         return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
