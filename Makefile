@@ -35,7 +35,7 @@ $(VENV)/.run: requirements.txt requirements-cpu.txt pyproject.toml
 	@echo 'The environment: some minutes without a word.'
 	$(PYTHON) -m venv $(VENV)
 ifeq ($(TORCH),cpu)
-	$(PIP) -c requirements.txt -r requirements-cpu.txt -e . || { cat requirements-cpu.txt >&2; false; }
+	$(PIP) -c requirements.txt -r requirements-cpu.txt -e '.[deploy]' || { cat requirements-cpu.txt >&2; false; }
 else ifeq ($(TORCH),)
 	$(PIP) -r requirements.txt
 	$(PIP) --no-deps -e .

@@ -10,7 +10,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 GIVEN = ("src/", "stages/", "weights")  # what stages depend on and none makes
-GIVEN_FOLDERS = ("metrics/distill", "metrics/sensitivity")  # in git, so that a study without teachers or sensitivity finds them
+GIVEN_FOLDERS = ("metrics/deploy", "metrics/distill", "metrics/sensitivity")  # in git, so that a study without these finds them
 OUTPUTS = {  # arguments of a stage script that name what it writes, others are inputs; in the graph's order
     "download": ("store", "metrics"),
     "weights": ("start",),
@@ -19,12 +19,13 @@ OUTPUTS = {  # arguments of a stage script that name what it writes, others are 
     "finetune": ("checkpoint", "metrics", "history"),
     "distill": ("checkpoint", "metrics", "history"),
     "evaluate": ("metrics",),
+    "deploy": ("metrics",),
     "cka": ("metrics", "maps"),
     "sensitivity": ("metrics",),
     "selected": ("selected", "summary", "curves"),
     "report": ("report",),
 }
-NAMES = ("dataset", "model", "method", "sparsity", "seed")  # arguments that are no paths
+NAMES = ("dataset", "model", "method", "sparsity", "seed", "format")  # arguments that are no paths
 
 
 def read_yaml(path: Path) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from prunescope import __version__
+from prunescope.deploy import commands as deploying
 from prunescope.errors import PrunescopeError
 
 
@@ -61,16 +62,7 @@ def parser() -> argparse.ArgumentParser:
     running.add_argument("--dry", action="store_true", help="what would run, and why; nothing runs")
     running.add_argument("dvc", nargs="*", help="after --: a dvc command instead of repro, such as exp run -S sparsity=0.5")
 
-    packing = add("pack", "a pruned checkpoint as a small file (bitmask and values)")
-    packing.set_defaults(run=pack)
-    packing.add_argument("checkpoint", type=Path)
-    packing.add_argument("packed", type=Path)
-    packing.add_argument("--values", choices=("fp32", "fp16", "bf16"), default="fp32", help="fp32 is lossless (default)")
-
-    unpacking = add("unpack", "a packed file as a checkpoint again")
-    unpacking.set_defaults(run=unpack)
-    unpacking.add_argument("packed", type=Path)
-    unpacking.add_argument("checkpoint", type=Path)
+    deploying.add_to(add)
 
     comparing = add("compare", "methods side by side, of the work tree, revisions and kept studies")
     comparing.set_defaults(run=compare)
@@ -167,28 +159,6 @@ def _without_strange_teachers(words: Sequence[str]) -> list[str]:
     if left:
         print(f"teachers that are no models of this study are left out: -S {left}", file=sys.stderr)
     return [*words, "-S", left] if left else list(words)
-
-
-def pack(arguments: argparse.Namespace) -> None:
-    from prunescope.evaluation import packing
-    from prunescope.files import write_bytes
-    from prunescope.networks import checkpoint
-
-    read = checkpoint.read(arguments.checkpoint)
-    data = packing.pack(read, arguments.values)
-    write_bytes(arguments.packed, data)
-    dense = sum(tensor.numel() * tensor.element_size() for tensor in read.state.values())
-    print(f"{arguments.packed}: {len(data):,} bytes, {dense / len(data):.2f} times smaller than the {dense:,} of dense float32")
-
-
-def unpack(arguments: argparse.Namespace) -> None:
-    from prunescope.evaluation import packing
-    from prunescope.networks import checkpoint
-
-    if not arguments.packed.is_file():
-        raise PrunescopeError(f"no packed file at {arguments.packed}; make one with: prunescope pack checkpoint packed")
-    checkpoint.write(arguments.checkpoint, packing.unpack(arguments.packed.read_bytes(), arguments.packed))
-    print(f"{arguments.checkpoint}: a checkpoint that the stages and prunescope.networks.checkpoint.read take")
 
 
 def compare(arguments: argparse.Namespace) -> None:

@@ -6,6 +6,8 @@ ratio says what pruning or distillation changed, which times of two separate mom
 
 import statistics
 import time
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,15 +25,32 @@ def latency(
     modes = [(one, one.training) for one in (network, unpruned)]
     for one, _ in modes:
         one.eval().to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    found: dict[str, float | int] = {}
-    for size in BATCH_SIZES:
-        images = torch.randn(size, 3, image_size, image_size, device=device).contiguous(memory_format=torch.channels_last)
-        pairs = _turns(network, unpruned, images, seconds)
-        found |= _quartiles(f"batch_{size}", "_ms", [1000 * mine for mine, _ in pairs])
-        found |= _quartiles(f"batch_{size}", "_to_dense", [mine / other for mine, other in pairs])
-        found[f"batch_{size}_passes"] = len(pairs)
+
+    def images(size: int) -> Tensor:
+        made = torch.randn(size, 3, image_size, image_size, device=device)
+        return made.contiguous(memory_format=torch.channels_last)
+
+    found = in_turn(network, unpruned, images, seconds=seconds, wait=lambda: _wait(device))
     for one, training in modes:
         one.train(training)
+    return found
+
+
+def in_turn(
+    network: Callable[[Any], Any],
+    other: Callable[[Any], Any],
+    images: Callable[[int], Any],
+    *,
+    seconds: float,
+    wait: Callable[[], None] = lambda: None,
+) -> dict[str, float | int]:
+    """The same of any two functions of a batch; `images(size)` makes one, `wait` ends when the device has computed."""
+    found: dict[str, float | int] = {}
+    for size in BATCH_SIZES:
+        pairs = _turns(network, other, images(size), seconds, wait)
+        found |= _quartiles(f"batch_{size}", "_ms", [1000 * mine for mine, _ in pairs])
+        found |= _quartiles(f"batch_{size}", "_to_dense", [mine / its for mine, its in pairs])
+        found[f"batch_{size}_passes"] = len(pairs)
     return found | {"images_per_second": 1000 * BATCH_SIZES[-1] / found[f"batch_{BATCH_SIZES[-1]}_ms"]}
 
 
@@ -41,21 +60,23 @@ def _quartiles(name: str, unit: str, values: list[float]) -> dict[str, float]:
 
 
 @torch.inference_mode()
-def _turns(network: nn.Module, unpruned: nn.Module, images: Tensor, seconds: float) -> list[tuple[float, float]]:
-    for one in (network, unpruned) * WARM_UP:
+def _turns(
+    network: Callable[[Any], Any], other: Callable[[Any], Any], images: Any, seconds: float, wait: Callable[[], None]
+) -> list[tuple[float, float]]:
+    for one in (network, other) * WARM_UP:
         one(images)
     pairs: list[tuple[float, float]] = []
     while len(pairs) < LEAST or sum(map(sum, pairs)) < seconds:
-        pairs.append((_time(network, images), _time(unpruned, images)))
+        pairs.append((_time(network, images, wait), _time(other, images, wait)))
     return pairs
 
 
-def _time(network: nn.Module, images: Tensor) -> float:
+def _time(network: Callable[[Any], Any], images: Any, wait: Callable[[], None]) -> float:
     """Seconds of one pass."""
-    _wait(images.device)
+    wait()
     started = time.perf_counter()
     network(images)
-    _wait(images.device)
+    wait()
     return time.perf_counter() - started
 
 

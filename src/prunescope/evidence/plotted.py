@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from prunescope.evidence import endpoints
+from prunescope.evidence import deployed, endpoints
 from prunescope.evidence.classes import FEWEST, SHOWN, judged_recall, recall_changes
 from prunescope.evidence.differences import judged
 from prunescope.evidence.potential import shown_safe
@@ -70,7 +70,7 @@ def by_level(results: Results) -> tuple[pd.DataFrame, pd.DataFrame]:
 def costs(results: Results) -> pd.DataFrame:
     """Each network's primary endpoint (percent), packed megabytes, and time for one image against the unpruned network.
 
-    Means over seeds.
+    Means over seeds; after those in torch those that were measured in formats of deployment.
     """
     rows, seen = [], set()
     for arm in arms_of(results.grid):
@@ -89,8 +89,9 @@ def costs(results: Results) -> pd.DataFrame:
             "times": mine["batch_1_to_dense"].mean(),  # milliseconds of networks timed at other moments do not compare
         }
         where = {"dataset": arm.dataset, "model": arm.model, "network": arm.method + level, "method": kind}
-        rows.append(where | {name: round(value, 4) for name, value in values.items()})
-    return pd.DataFrame(rows, columns=["dataset", "model", "network", "method", "value", "megabytes", "times"])
+        rows.append(where | {name: round(value, 4) for name, value in values.items()} | {"format": "torch, fp32"})
+    columns = ["dataset", "model", "network", "method", "value", "megabytes", "times", "format"]
+    return pd.DataFrame([*rows, *deployed.costs(results)], columns=columns)
 
 
 def harm(results: Results) -> pd.DataFrame:

@@ -8,6 +8,8 @@ import pandas as pd
 from prunescope.figures.drawing import Chart, Drawing, Panel, colour, layered
 from prunescope.figures.look import SPARE, colours
 
+SHAPES = {"torch, fp32": "circle", "fp32": "square", "bf16": "diamond", "int8": "triangle-up"}
+
 
 def against_sparsity(
     rows: pd.DataFrame, dense: pd.DataFrame, methods: Sequence[str], margin: float, unit: Mapping[str, str]
@@ -47,7 +49,7 @@ def _lines(rows: pd.DataFrame, control: pd.DataFrame, methods: Sequence[str], ma
 def trade_off(rows: pd.DataFrame, methods: Sequence[str], unit: Mapping[str, str]) -> Drawing:
     """Two panels per data set and model, size and latency: a point per network, a line through those that none beats in both.
 
-    rows: dataset, model, network, method, value (percent), megabytes, times
+    rows: dataset, model, network, method, value (percent), megabytes, times, format
     """
     panels = []
     for (dataset, model), of in rows.groupby(["dataset", "model"], sort=False):
@@ -81,5 +83,10 @@ def _points(rows: pd.DataFrame, column: str, words: str, methods: Sequence[str],
     line = (
         alt.Chart(front(rows, column)).mark_line(color=SPARE, strokeDash=[4, 3], interpolate="step-after").encode(x=along, y=up)
     )
-    shown = ["network", alt.Tooltip("value:Q", format=".2f"), alt.Tooltip(f"{column}:Q", format=".3g", title=words)]
-    return [line, alt.Chart(rows).mark_point(filled=True, size=70, opacity=0.9).encode(x=along, y=up, color=hue, tooltip=shown)]
+    shown = ["network", "format", alt.Tooltip("value:Q", format=".2f"), alt.Tooltip(f"{column}:Q", format=".3g", title=words)]
+    points = alt.Chart(rows).mark_point(filled=True, size=70, opacity=0.9).encode(x=along, y=up, color=hue, tooltip=shown)
+    formats = [name for name in SHAPES if name in set(rows["format"])]
+    if len(formats) > 1:
+        scale = alt.Scale(domain=formats, range=[SHAPES[name] for name in formats])
+        points = points.encode(shape=alt.Shape("format:N", scale=scale, title="format"))
+    return [line, points]

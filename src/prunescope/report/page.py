@@ -7,7 +7,7 @@ from pathlib import Path
 from prunescope.evidence.claims import judge
 from prunescope.evidence.text import NOT_RUN, NOTHING
 from prunescope.files import write_text
-from prunescope.report import causes, drawn, findings, pictures, records, sensitivity, subgroups
+from prunescope.report import causes, deployed, drawn, findings, pictures, records, sensitivity, subgroups
 from prunescope.report.blocks import Block, Commands, Picture, Plot, Section, Table, to_html, to_markdown
 from prunescope.results.grid import BASE
 from prunescope.results.results import Results
@@ -52,6 +52,7 @@ def sections(results: Results, *, provenance: Mapping[str, str], reproduce: Sequ
         Section("Who pays, by subgroup", list(subgroups.blocks(results))),
         Section("Causes and controls", list(causes.blocks(results))),
         Section("Budgets and costs", [*pictures.cost_figure(results), *records.budgets(results)]),
+        Section("Deployment", list(deployed.blocks(results))),
         Section("Training", training),
         Section("Students", list(findings.student_blocks(results))),
         Section("Layer sensitivity", list(sensitivity.layer_blocks(results))),

@@ -13,7 +13,8 @@ class Grid:
     """A study: every combination is an arm.
 
     teachers: models that teach a student · narrow: models of which a dense network of as few parameters is trained ·
-    taught: models whose dense control also learns from its own base · sensitivity: models whose layers are tried one by one
+    taught: models whose dense control also learns from its own base · sensitivity: models whose layers are tried one by one ·
+    formats: of deployment, in which the finished networks are measured (fp32, bf16, int8)
 
     What decides, fixed beforehand: the primary endpoint of each data set, the margin (points) below which a difference does not
     matter, that of similarities (CKA), and the classes whose recall matters. A study kept before it had them has these.
@@ -29,6 +30,7 @@ class Grid:
     narrow: tuple[str, ...] = ()
     taught: tuple[str, ...] = ()
     sensitivity: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
     primary: Mapping[str, str] = field(default_factory=dict)
     margin: float = 1.0
     margin_cka: float = 0.02

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from difflib import get_close_matches
+from importlib.util import find_spec
 
 from prunescope.errors import PrunescopeError
 from prunescope.pruning.schedules import SCHEDULES
@@ -46,7 +47,7 @@ def contradictions(params: Params) -> list[str]:
     """
     problems: list[str] = []
     checks = (_check_names, _check_patterns, _check_row_names, _check_methods, _check_sources, _check_training, _check_networks)
-    for check in (*checks, _check_controls, _check_teachers, check_starts, _check_budgets, _check_endpoints):
+    for check in (*checks, _check_controls, _check_formats, _check_teachers, check_starts, _check_budgets, _check_endpoints):
         with suppress(Unknown):
             check(params, problems)
     return problems
@@ -175,6 +176,17 @@ def _check_controls(params: Params, problems: list[str]) -> None:
     wide = [name for name in study.narrow if name in study.models and not name.startswith(WITH_WIDTH)]
     if wide:
         problems.append(f"study.narrow: found {', '.join(wide)}, wanted VGG or DenseNet: other architectures have no width here")
+
+
+def _check_formats(params: Params, problems: list[str]) -> None:
+    """Formats of deployment that would be refused only after all training."""
+    with suppress(Unknown):
+        missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
+        if params.deploy.formats and missing:
+            problems.append(
+                f"deploy.formats: found {', '.join(params.deploy.formats)}, which {', '.join(missing)} must be installed for, "
+                "wanted []: or pip install 'prunescope[deploy]'"
+            )
 
 
 def _check_teachers(params: Params, problems: list[str]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from prunescope.errors import PrunescopeError
 
 KINDS = {"sparsity": float, "seed": int}
-NAMES = {"dataset", "model", "method", "sparsity", "seed"}
+NAMES = {"dataset", "model", "method", "sparsity", "seed", "format"}
 
 
 def arguments(doc: str | None, *required: str, optional: tuple[str, ...] = ()) -> argparse.Namespace:

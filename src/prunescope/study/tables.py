@@ -107,6 +107,17 @@ class Sensitivity(Table):
     images: int = number("validation images at most, evenly spread over the split", unit="images", ge=1)
 
 
+class Deploy(Table):
+    """Finished networks as ONNX files in onnxruntime, on the test split: needs pip install 'prunescope[deploy]'."""
+
+    formats: Distinct[Literal["fp32", "bf16", "int8"]] = some(
+        "fp32, bf16 (stored so, computed in float32), int8 (static, weights per channel); [] for none"
+    )
+    calibration_images: int = number(
+        "training images at most, evenly spread over the split, that set the ranges of INT8's activations", unit="images", ge=8
+    )
+
+
 class Evaluate(Table):
     """Test metrics and costs, and what decides: endpoint, margins and critical classes, fixed before the numbers are seen."""
 
@@ -157,6 +168,7 @@ class Params(Table):
     distill: Distill = some("the finished networks of some models teach a small student")
     cka: Cka = some("layer similarity")
     sensitivity: Sensitivity = some("what pruning one layer alone costs")
+    deploy: Deploy = some("what other formats of the finished networks are worth")
     evaluate: Evaluate = some("test metrics and costs, and what decides, fixed before the numbers are seen")
     runtime: Runtime = some("where it runs: only precision and compile are tracked, changing the others reruns nothing")
 
@@ -166,6 +178,7 @@ class Params(Table):
         of = self.evaluate
         decides = {
             "sensitivity": self.sensitivity.models,
+            "formats": self.deploy.formats,
             "margin": of.margin,
             "margin_cka": of.margin_cka,
             "critical": of.critical,

@@ -1,0 +1,106 @@
+"""What a format is worth: a network as fp32, bf16 or INT8 in onnxruntime, measured on the test split beside the network in torch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+import zstandard
+from torch import Tensor
+
+from prunescope.data.batches import in_order
+from prunescope.data.store import Store
+from prunescope.deploy.exporting import converted
+from prunescope.deploy.graph import IMAGES, float_graph, logits_of, session
+from prunescope.evaluation.latency import in_turn
+from prunescope.evaluation.metrics import OVERALL, Predictions, by_class, columns, decide, metrics, overall
+from prunescope.networks.predict import predict
+from prunescope.resampling import resampled_sums
+
+BATCH = 128
+LEVEL = 12  # of Zstandard: what a user packs a file with once, at some 30 MB a second
+LOW, HIGH = 0.025, 0.975
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What every network of a cell is measured with. dense: the dense float32 graph, whose time is 1 · calibration: squares of
+    training images (N, S, S, 3) uint8 · draws: bootstrap resamples · seconds: a batch size is timed · critical: classes."""
+
+    store: Store
+    dense: bytes
+    calibration: np.ndarray
+    draws: int
+    seconds: float
+    ece_bins: int
+    critical: Sequence[str]
+    threads: int
+
+
+def measured(network: Any, form: str, beside: Beside) -> dict[str, float | int | str | None]:
+    """Flat metrics of `network` (of `loading.load`) in a format, see docs/internals.md; changes are against torch's float32.
+
+    Raises PrunescopeError where torch cannot export it or a removed weight does not stay zero.
+    """
+    store = beside.store
+    model = converted(float_graph(network), form, network, beside.calibration)
+    data = model.SerializeToString()
+    running = session(data, threads=beside.threads)
+    test, cpu = store.indices("test"), torch.device("cpu")
+    theirs = logits_of(running, (images for images, _ in in_order(store, test, batch_size=BATCH, device=cpu)))
+    ours, labels = predict(network, store, "test", device=cpu)
+    groups = store.groups[test]
+    mine, before = Predictions(theirs, labels, groups), Predictions(ours, labels, groups)
+    same = (decide(theirs) == decide(ours)).double().mean()
+    record: dict[str, float | int | str | None] = {
+        **metrics(mine, ece_bins=beside.ece_bins, draws=beside.draws),
+        "agreement": float(same),
+        **changes(mine, before, store.classes, beside.critical, draws=beside.draws),
+        "size_bytes": len(data),
+        "size_zstd_bytes": len(zstandard.ZstdCompressor(level=LEVEL).compress(data)),
+    }
+    run = partial(_run, running)
+    dense = run if form == "fp32" and data == beside.dense else partial(_run, session(beside.dense, threads=beside.threads))
+    size = store.image_size
+    timed = in_turn(run, dense, lambda count: np.random.default_rng(0).standard_normal((count, 3, size, size), np.float32),
+                    seconds=beside.seconds)  # fmt: skip
+    return record | timed | {"runtime": f"onnxruntime {version('onnxruntime')}"}
+
+
+def changes(
+    found: Predictions, before: Predictions, classes: Sequence[str], critical: Sequence[str], *, draws: int
+) -> dict[str, float | None]:
+    """`change_<metric>` of `found` less `before` on the same images, with 95 % intervals over groups as `_low` and `_high`: all of
+    `OVERALL`, and `change_recall_<class>` and `recall_<class>` of the critical classes that there are."""
+    both = np.concatenate([columns(found), columns(before)], axis=1)
+    half = both.shape[1] // 2
+
+    def of(sums: np.ndarray) -> np.ndarray:
+        parts = [np.concatenate([overall(part, found.classes), by_class(part, found.classes)[:, 0]], axis=1)
+                 for part in (sums[:, :half], sums[:, half:])]  # fmt: skip
+        return parts[0] - parts[1]
+
+    at = of(both.sum(0)[None])[0]
+    drawn = of(resampled_sums(both, found.groups, draws=draws))
+    names = [*(f"change_{name}" for name in OVERALL), *(f"change_recall_{name}" for name in classes)]
+    wanted = [name for name in names[: len(OVERALL)]] + [f"change_recall_{name}" for name in classes if name in critical]
+    record: dict[str, float | None] = {}
+    for name in wanted:
+        place = names.index(name)
+        known = drawn[:, place][~np.isnan(drawn[:, place])]
+        low, high = np.quantile(known, [LOW, HIGH]) if len(known) else (np.nan, np.nan)
+        record |= {f"{name}{end}": None if np.isnan(value) else float(value)
+                   for end, value in (("", at[place]), ("_low", low), ("_high", high))}  # fmt: skip
+    recall = by_class(columns(found).sum(0)[None], found.classes)[0, 0]
+    for name in critical:
+        if name in classes:
+            value = recall[list(classes).index(name)]
+            record[f"recall_{name}"] = None if np.isnan(value) else float(value)
+    return record
+
+
+def _run(running: Any, images: np.ndarray | Tensor) -> Any:
+    return running.run(None, {IMAGES: images})

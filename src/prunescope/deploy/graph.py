@@ -1,0 +1,162 @@
+"""A finished network as an ONNX graph: torch's own numbers, any number of images, and in its metadata what it is.
+
+torch folds batch norm into the convolution before it where there is one; weights keep their torch names.
+"""
+
+import contextlib
+import io
+import json
+import logging
+import warnings
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from prunescope.errors import PrunescopeError
+
+IMAGES, LOGITS = "images", "logits"  # of every graph: its input and its output
+OPSET = 20  # runtimes from 2024 on know it (onnxruntime 1.17)
+ROUNDED = "_bf16"  # end of the name of a weight that is stored in bfloat16
+
+
+def require_onnx() -> None:
+    """Raise PrunescopeError where what exporting and running ONNX takes is not installed."""
+    missing = []
+    for name in ("onnx", "onnxscript", "onnxruntime"):
+        try:
+            __import__(name)
+        except ImportError:
+            missing.append(name)
+    if missing:
+        raise PrunescopeError(f"{', '.join(missing)} not installed, wanted for ONNX: pip install 'prunescope[deploy]'")
+
+
+def float_graph(network: Any, *, inside: bool = False, opset: int = OPSET) -> Any:
+    """The onnx.ModelProto of a network of `loading.load`, in float32.
+
+    Its input `images` is (N, 3, S, S) float32, normalised by `network.preprocess`; with `inside` it is (N, S, S, 3) uint8,
+    squares as decoded, which the graph normalises itself. Its output `logits` is (N, K).
+    PrunescopeError where torch cannot export.
+    """
+    require_onnx()
+    inputs = network.preprocess.inputs
+    size = inputs.image_size
+    entry: nn.Module = _Inside(network) if inside else network
+    example = torch.zeros((2, size, size, 3), dtype=torch.uint8) if inside else torch.zeros((2, 3, size, size))
+    try:
+        with _quiet():
+            program = torch.onnx.export(
+                entry.eval(), (example,), dynamo=True, verbose=False, input_names=[IMAGES], output_names=[LOGITS],
+                opset_version=opset, dynamic_shapes=({0: torch.export.Dim("batch")},),
+            )  # fmt: skip
+    except Exception as error:  # the exporter has many, of its own and of torch.export
+        reason = str(error).strip().splitlines()
+        raise PrunescopeError(
+            f"torch {torch.__version__} cannot export this network to ONNX: {reason[0] if reason else type(error).__name__}"
+        ) from error
+    assert program is not None
+    model = program.model_proto
+    _without_prefix(model, "network.")
+    describe(model, network, inside=inside)
+    return model
+
+
+class _Inside(nn.Module):
+    """The network behind its own normalisation."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+        self.inputs = network.preprocess.inputs
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network(self.inputs.normalised(images.permute(0, 3, 1, 2)))
+
+
+def describe(model: Any, network: Any, *, inside: bool, **further: str) -> None:
+    """Write into the metadata of `model` what it takes, tells and is."""
+    inputs = network.preprocess.inputs
+    about = {
+        "classes": json.dumps(inputs.classes),
+        "image_size": str(inputs.image_size),
+        "preprocessing": (
+            "uint8 RGB squares (N, S, S, 3): normalisation is in the graph"
+            if inside
+            else "float32 (N, 3, S, S): (pixel / 255 - mean) / std"
+        ),
+        "mean": json.dumps(inputs.mean),
+        "std": json.dumps(inputs.std),
+        "about": json.dumps(network.about, sort_keys=True),
+        "values": "fp32",
+    } | further
+    del model.metadata_props[:]
+    for key, value in about.items():
+        model.metadata_props.add(key=f"prunescope.{key}", value=value)
+    model.producer_name, model.doc_string = "prunescope", f"{inputs.dataset}: {', '.join(inputs.classes[:20])}"
+
+
+def bf16_graph(model: Any) -> Any:
+    """A copy whose weights of two or more dimensions are stored in bfloat16, half as large; the runtime computes in float32."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    rounded = type(model)()
+    rounded.CopyFrom(model)
+    graph, casts = rounded.graph, []
+    for tensor in graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT and len(tensor.dims) > 1:
+            values = torch.from_numpy(numpy_helper.to_array(tensor).copy()).to(torch.bfloat16)
+            name = tensor.name
+            tensor.CopyFrom(
+                helper.make_tensor(
+                    name + ROUNDED, TensorProto.BFLOAT16, tensor.dims, values.view(torch.uint8).numpy().tobytes(), raw=True
+                )
+            )
+            casts.append(helper.make_node("Cast", [name + ROUNDED], [name], to=TensorProto.FLOAT))
+    nodes = list(graph.node)
+    del graph.node[:]
+    graph.node.extend([*casts, *nodes])
+    return rounded
+
+
+def session(model: bytes, *, threads: int = 0) -> Any:
+    """onnxruntime on the CPU; threads: 0 = its choice."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3  # errors: it warns of every weight that it folds
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def logits_of(running: Any, batches: Iterable[Tensor]) -> Tensor:
+    """(N, K) float32 of all batches."""
+    found = [torch.from_numpy(running.run([LOGITS], {IMAGES: np.ascontiguousarray(batch.numpy())})[0]) for batch in batches]
+    return torch.cat(found)
+
+
+def _without_prefix(model: Any, prefix: str) -> None:
+    """Weights by the names that the network itself has for them."""
+    graph = model.graph
+    for named in (*graph.initializer, *graph.value_info):
+        named.name = named.name.removeprefix(prefix)
+    for node in graph.node:
+        for names in (node.input, node.output):
+            for at, name in enumerate(names):
+                names[at] = name.removeprefix(prefix)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporter's talk; what fails raises."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,67 @@
+"""A finished network, ready to be used, from its file alone."""
+
+import json
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from torch import nn
+
+from prunescope.data import store as stores
+from prunescope.deploy.preprocess import Preprocess
+from prunescope.errors import PrunescopeError
+from prunescope.evaluation import packing
+from prunescope.networks import checkpoint
+from prunescope.networks.checkpoint import Checkpoint
+from prunescope.networks.inputs import Inputs
+
+
+def load(path: Path | str, *, store: Path | str | None = None) -> nn.Module:
+    """The network of a checkpoint or packed file in eval mode on the CPU: torchvision's module, with what using it takes.
+
+    `.classes`: names by output · `.preprocess`: a PIL image, several, or a tensor in, a normalised batch out (`Preprocess`) ·
+    `.masks`: by parameter name, True = kept, empty for a dense network · `.about`: data set, method, sparsity, kind, parents.
+
+    store: the prepared data set, for files of before there were classes in them. Raises PrunescopeError for a file that is none,
+    or that does not say what it takes.
+    """
+    path = Path(path)
+    found = read(path)
+    inputs = inputs_of(found, path, store)
+    network = found.network().eval()
+    network.classes = inputs.classes  # type: ignore[assignment] - plain attributes: the state dict stays torchvision's
+    network.preprocess = Preprocess(inputs)  # type: ignore[assignment]
+    network.masks = found.masks  # type: ignore[assignment]
+    network.about = {"dataset": inputs.dataset, "kind": found.kind, "parents": found.parents, **found.about}  # type: ignore[assignment]
+    return network
+
+
+def read(path: Path) -> Checkpoint:
+    """A checkpoint, or a packed file as one."""
+    return packing.unpack(path.read_bytes(), path) if path.is_file() and _is_packed(path) else checkpoint.read(path)
+
+
+def inputs_of(found: Checkpoint, path: Path, store: Path | str | None = None) -> Inputs:
+    """What a network takes, of its header, or of a prepared store. PrunescopeError where neither says it, or they differ."""
+    given = Inputs.of(stores.read(Path(store)), Path(store).name) if store else None
+    inputs = found.inputs or given
+    if inputs is None:
+        raise PrunescopeError(
+            f"{path} does not say which images it takes: it is of before checkpoints did. Name its prepared data set "
+            "(store, --store prepared/<dataset>), or train it again"
+        )
+    if len(inputs.classes) != found.architecture.classes:
+        raise PrunescopeError(
+            f"found {len(inputs.classes)} classes in {store or path}, and a network of {found.architecture.classes} outputs; "
+            "wanted the data set that it was trained on"
+        )
+    if given and (given.classes, given.image_size) != (inputs.classes, inputs.image_size):
+        raise PrunescopeError(f"{store} has other classes or another image size than {path} was trained on ({inputs.dataset})")
+    return inputs
+
+
+def _is_packed(path: Path) -> bool:
+    try:
+        with safe_open(path, framework="np") as file:
+            return "prunescope-packed" in (file.metadata() or {})
+    except (SafetensorError, OSError, json.JSONDecodeError):
+        return False  # reading it will say what it is

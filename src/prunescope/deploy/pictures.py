@@ -1,0 +1,96 @@
+"""Image files for a network: found, decoded as for training, with what is unlike the images that it was trained on."""
+
+import io
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from prunescope.errors import PrunescopeError
+from prunescope.networks.inputs import Inputs
+from prunescope.sources.images import fit, open_image
+
+SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp", ".dcm", ".dicom"}  # looked for in folders
+COLOUR = 1e-3  # of a channel's mean from another's: more, and the training images were in colour
+
+
+def files_of(paths: Iterable[Path]) -> list[Path]:
+    """Files as they are given, and in place of a folder all images below it by name; hidden ones are left out.
+
+    Raises PrunescopeError for what does not exist, and for a folder without images.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            below = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+            below = [file for file in below if not any(part.startswith(".") for part in file.relative_to(path).parts)]
+            if not below:
+                raise PrunescopeError(f"found no image in {path}, wanted files that end in {', '.join(sorted(SUFFIXES))}")
+            found += below
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise PrunescopeError(f"found nothing at {path}, wanted an image or a folder of images")
+    return found
+
+
+def square(path: Path, inputs: Inputs) -> tuple[np.ndarray, str]:
+    """One image as the network takes it, (S, S, 3) uint8, and a remark where it is unlike the training images, else "".
+
+    ValueError says what is wrong with a file that cannot be taken.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's, of sizes that are refused here
+        content = path.read_bytes()
+        image = _of_dicom(content) if content[128:132] == b"DICM" else open_image(content)
+        width, height = image.size
+        pixels, kinds = fit(image, inputs.image_size)
+    remarks = [f"{kind}, taken as RGB" for kind in kinds if kind not in ("grayscale", "turned by EXIF")]
+    if min(width, height) < inputs.image_size:
+        remarks.append(f"only {width} x {height} pixels, enlarged to {inputs.image_size}")
+    if max(width, height) > 2 * min(width, height):
+        remarks.append(f"{width} x {height} pixels: only the centre square is seen")
+    grey = bool((pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all())
+    coloured = max(inputs.mean) - min(inputs.mean) > COLOUR
+    if grey and coloured:
+        remarks.append("grey, and the training images are in colour")
+    if not grey and not coloured:
+        remarks.append("in colour, and the training images are grey")
+    return pixels, "; ".join(remarks)
+
+
+def _of_dicom(content: bytes) -> Image.Image:
+    """A DICOM file's picture with its own window, white as the file means it; 8 bits."""
+    try:
+        import pydicom
+        from pydicom.errors import InvalidDicomError
+        from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
+    except ImportError as error:
+        raise ValueError("it is a DICOM file, which needs pydicom: pip install 'prunescope[dicom]'") from error
+    try:
+        data = pydicom.dcmread(io.BytesIO(content))
+        pixels = data.pixel_array
+        if int(data.get("NumberOfFrames", 1)) > 1:
+            raise ValueError(f"it has {data.NumberOfFrames} frames, wanted one image a file")
+        if pixels.ndim == 3:
+            return Image.fromarray(_of_8_bits(data, pixels))
+        values = apply_voi_lut(apply_modality_lut(pixels, data), data).astype(np.float64)
+    except (AttributeError, KeyError, NotImplementedError, RuntimeError, TypeError, InvalidDicomError) as error:
+        raise ValueError(f"it is a DICOM file that pydicom does not read: {error}") from error
+    low, high = values.min(), values.max()
+    scaled = (values - low) / max(high - low, 1e-9)
+    if data.get("PhotometricInterpretation") == "MONOCHROME1":  # its smallest value is white
+        scaled = 1 - scaled
+    return Image.fromarray(np.rint(255 * scaled).astype(np.uint8))
+
+
+def _of_8_bits(data, pixels: np.ndarray) -> np.ndarray:
+    """Colour as RGB; ValueError for what is neither RGB nor YBR of 8 bits."""
+    from pydicom.pixels.processing import convert_color_space
+
+    kind = str(data.PhotometricInterpretation)
+    if pixels.dtype != np.uint8:
+        raise ValueError(f"it is a DICOM file of colour with {pixels.dtype} values, wanted 8 bits")
+    return convert_color_space(pixels, kind, "RGB") if kind.startswith("YBR") else pixels

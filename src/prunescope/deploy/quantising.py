@@ -1,0 +1,86 @@
+"""Static INT8 of an ONNX graph by onnxruntime: weights symmetric per output channel, activations by what calibration saw.
+
+Zero is a weight's zero point, so removed weights stay exactly zero; that is checked in what comes out.
+"""
+
+import contextlib
+import io
+import logging
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from prunescope.deploy.graph import IMAGES
+from prunescope.errors import PrunescopeError
+
+
+def int8_graph(model: Any, calibration: Iterable[Tensor], masks: Mapping[str, Tensor]) -> Any:
+    """The quantised onnx.ModelProto (quantise, dequantise pairs: runtimes fuse them into integer kernels).
+
+    calibration: batches of training images as the graph takes them, never of the test split; their smallest and largest
+        activations become the ranges · masks: of the removed weights, True = kept. Raises PrunescopeError if one is not zero
+    """
+    import onnx
+    from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+
+    class Reader(CalibrationDataReader):
+        def __init__(self) -> None:
+            self.batches = iter(calibration)
+
+        def get_next(self) -> dict[str, np.ndarray] | None:  # pyright: ignore[reportIncompatibleMethodOverride]
+            batch = next(self.batches, None)
+            return None if batch is None else {IMAGES: np.ascontiguousarray(batch.numpy())}
+
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        given, made = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
+        onnx.save(model, given)
+        quantize_static(
+            given, made, Reader(), quant_format=QuantFormat.QDQ, per_channel=True, weight_type=QuantType.QInt8,
+            activation_type=QuantType.QUInt8, calibrate_method=CalibrationMethod.MinMax,
+        )  # fmt: skip
+        quantised = onnx.load(made)
+    del quantised.metadata_props[:]
+    quantised.metadata_props.extend(model.metadata_props)
+    for entry in quantised.metadata_props:
+        if entry.key == "prunescope.values":
+            entry.value = "int8"
+    require_zeros(quantised, masks)
+    return quantised
+
+
+def require_zeros(quantised: Any, masks: Mapping[str, Tensor]) -> None:
+    """Raise PrunescopeError where a removed weight is not zero in a quantised graph, by the weights' names; of weights that the
+    exporter turned or renamed by their number, in the whole graph."""
+    from onnx import numpy_helper
+
+    weights = {tensor.name: tensor for tensor in quantised.graph.initializer if len(tensor.dims) > 1}
+    removed = zeros = 0
+    for name, mask in masks.items():
+        found = next((weights.pop(key) for key in (f"{name}_quantized", name) if key in weights), None)
+        gone = ~mask.numpy()
+        if found is None or tuple(found.dims) != gone.shape:
+            removed += int(gone.sum())
+            weights |= {} if found is None else {found.name: found}
+        elif revived := int(np.count_nonzero(numpy_helper.to_array(found)[gone])):
+            raise PrunescopeError(f"{revived:,} removed weights of {name} are not zero after quantisation")
+    if removed:
+        zeros = sum(int((numpy_helper.to_array(tensor) == 0).sum()) for tensor in weights.values())
+        if zeros < removed:
+            raise PrunescopeError(f"found {zeros:,} zeros after quantisation, wanted at least the {removed:,} removed weights")
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Without onnxruntime's advice on standard output and in the log."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        root.setLevel(level)
