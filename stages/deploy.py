@@ -1,4 +1,4 @@
-"""A cell's finished networks in one format of deployment, in onnxruntime: test metrics, bytes, latency beside the dense float one."""
+"""A cell's finished networks in one format of deployment: test metrics, bytes, and latency in turn with the dense float one."""
 
 import numpy as np
 

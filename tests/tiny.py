@@ -31,6 +31,7 @@ def tiny_params() -> dict[str, Any]:
     content["study"]["other_methods"] = ["random", "lottery", "erk-cubic"]
     content["distill"] |= {"teachers": ["vgg11_bn"], "student": "vgg11_bn"}
     content["cka"] |= {"probe_images": 40, "batch_size": 20}
+    content["deploy"] |= {"formats": ["int8"], "calibration_images": 64}
     content["sensitivity"] |= {"models": ["vgg11_bn"], "levels": [0.8, 0.95]}
     content["evaluate"] |= {"bootstrap_draws": 50, "latency_seconds": 0.01}
     recipe = content["data"]["digits"]

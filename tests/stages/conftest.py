@@ -28,7 +28,7 @@ class Spy:
             self._seen.update(("study", "sparsity", "compare_sparsities", "distill.teachers"))
             decides = ("primary", "margin", "margin_cka", "critical") if name == "grid" else ()
             self._seen.update(f"evaluate.{key}" for key in decides)
-            self._seen.update(["sensitivity.models"] if name == "grid" else [])
+            self._seen.update(["sensitivity.models", "deploy.formats"] if name == "grid" else [])
         elif name == "sparsities":
             self._seen.update(("sparsity", "compare_sparsities"))
         elif name == "teaching":

@@ -73,7 +73,7 @@ def test_package_inits_hold_no_code():
     for init in inits:
         body = ast.parse(init.read_text(encoding="utf-8")).body
         if init.parent == PACKAGE and isinstance(body[-1], ast.FunctionDef):
-            *body, function = body
+            function, body = body[-1], body[:-1]
             kinds = [type(node) for node in function.body]
             assert (function.name, kinds) == ("load", [ast.Expr, ast.ImportFrom, ast.Return])
         assert all(isinstance(node, ast.Expr | ast.Assign) for node in body), f"{init}: no stage depends on it"

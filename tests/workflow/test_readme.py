@@ -209,14 +209,16 @@ def test_code_runs(page, code, tmp_path, monkeypatch, make_network):
 
     from prunescope.networks import checkpoint
     from prunescope.networks.architectures import Architecture, build
+    from prunescope.networks.inputs import Inputs
 
     monkeypatch.chdir(tmp_path)
     architecture = Architecture("vgg16_bn", 10, width=0.0625)
     for path in map(Path, re.findall(r"checkpoints/[\w./-]+", code)):
-        checkpoint.write(path, checkpoint.Checkpoint("dense", architecture, build(architecture).state_dict()))
+        inputs = Inputs("digits", tuple("0123456789"), (0.3, 0.3, 0.3), (0.3, 0.3, 0.3), 32)
+        checkpoint.write(path, checkpoint.Checkpoint("dense", architecture, build(architecture).state_dict(), inputs=inputs))
     space = {name: make_network(seed) for seed, name in enumerate(("dense", "pruned", "student"))}
     exec(code, space | {"batches": [torch.rand(8, 3, 4, 4) for _ in range(2)]})
 
 
 def test_code_blocks_are_all_tried():
-    assert [page for page, _ in blocks("python")] == ["README.md", "docs/guarantees.md", "docs/internals.md"]
+    assert [page for page, _ in blocks("python")] == ["README.md", "docs/guarantees.md", "docs/internals.md", "docs/using.md"]

@@ -1,4 +1,4 @@
-"""What a format is worth: a network as fp32, bf16 or INT8 in onnxruntime, measured on the test split beside the network in torch."""
+"""What a format is worth: a network as fp32, bf16 or INT8 in onnxruntime, measured on the test split beside torch's."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -73,8 +73,8 @@ def measured(network: Any, form: str, beside: Beside) -> dict[str, float | int |
 def changes(
     found: Predictions, before: Predictions, classes: Sequence[str], critical: Sequence[str], *, draws: int
 ) -> dict[str, float | None]:
-    """`change_<metric>` of `found` less `before` on the same images, with 95 % intervals over groups as `_low` and `_high`: all of
-    `OVERALL`, and `change_recall_<class>` and `recall_<class>` of the critical classes that there are."""
+    """`change_<metric>` of `found` less `before` on the same images, with 95 % intervals over groups as `_low` and `_high`: all
+    of `OVERALL`, and `change_recall_<class>` and `recall_<class>` of the critical classes that there are."""
     both = np.concatenate([columns(found), columns(before)], axis=1)
     half = both.shape[1] // 2
 
@@ -86,7 +86,7 @@ def changes(
     at = of(both.sum(0)[None])[0]
     drawn = of(resampled_sums(both, found.groups, draws=draws))
     names = [*(f"change_{name}" for name in OVERALL), *(f"change_recall_{name}" for name in classes)]
-    wanted = [name for name in names[: len(OVERALL)]] + [f"change_recall_{name}" for name in classes if name in critical]
+    wanted = [*names[: len(OVERALL)], *(f"change_recall_{name}" for name in classes if name in critical)]
     record: dict[str, float | None] = {}
     for name in wanted:
         place = names.index(name)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -21,7 +20,7 @@ class Preprocess:
 
     PIL images become squares as in training (`sources.images.fit`), and the same numbers. A tensor is (3, H, W) or (N, 3, H, W),
     RGB, uint8 or floating point in 0..1; with one channel it is taken as grey. uint8 of another size is resized by Pillow as in
-    training; floats, whose gradients are kept, by torch's filter of the same kind, which differs in the last bits of 8.
+    training; floats, whose gradients are kept, by the same filter without its rounding to 8 bits.
     """
 
     inputs: Inputs
@@ -79,11 +78,20 @@ def _planes(squares: Sequence[np.ndarray] | np.ndarray) -> Tensor:
 
 
 def _squared(batch: Tensor, size: int) -> Tensor:
-    """The centre square at `size` pixels."""
+    """The centre square at `size` pixels by Pillow's bilinear filter, not rounded: it looks beyond the square's border too."""
     height, width = batch.shape[2:]
     if (height, width) == (size, size):
         return batch
     side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    square = batch[:, :, top : top + side, left : left + side]
-    return F.interpolate(square, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
+    down, across = (_filter(length, (length - side) // 2, side, size).to(batch) for length in (height, width))
+    return down @ batch @ across.T
+
+
+def _filter(length: int, start: int, side: int, size: int) -> Tensor:
+    """(size, length) weights of a triangle filter that makes `size` pixels of `side` ones from `start` on; rows sum to 1."""
+    scale = side / size
+    reach = max(scale, 1.0)
+    centres = start + (torch.arange(size, dtype=torch.float64) + 0.5) * scale
+    places = torch.arange(length, dtype=torch.float64) + 0.5
+    weights = (1 - ((places - centres[:, None]) / reach).abs()).clamp(min=0)
+    return weights / weights.sum(1, keepdim=True)
