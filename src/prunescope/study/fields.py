@@ -56,6 +56,7 @@ def _differ(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 # YAML knows lists alone: strict would want a Python tuple. What stands in the list is strict as everywhere.
 List = Annotated[tuple[T, ...], Field(strict=False)]
+Each = Annotated[tuple[T, ...], Field(strict=False, json_schema_extra={"uniqueItems": True}), AfterValidator(_differ)]  # or none
 Distinct = Annotated[
     tuple[T, ...], Field(strict=False, min_length=1, json_schema_extra={"uniqueItems": True}), AfterValidator(_differ)
 ]
@@ -116,7 +117,7 @@ def _wanted(kind: Any, metadata: typing.Sequence[Any], noun: str) -> str:
         options = [option for option in typing.get_args(kind) if option is not type(None)]
         return " or ".join(_option(option, metadata, noun) for option in options)
     if "func" in limits:
-        return "at least one, none twice"
+        return "at least one, none twice" if any(hasattr(of, "min_length") for of in metadata) else "each at most once"
     lengths = [of.max_length for of in metadata if hasattr(of, "max_length")]
     if lengths:
         return f"a list of {lengths[0]}"

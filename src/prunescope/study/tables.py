@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from prunescope.results.grid import Grid
-from prunescope.study.fields import Distinct, Four, List, NoneAs, Table, number, rows, some
+from prunescope.study.fields import Distinct, Each, Four, List, NoneAs, Table, number, rows, some
 from prunescope.study.recipes import Recipe
 
 Plan = Literal["oneshot", "iterative", "layerwise"]
@@ -110,7 +110,7 @@ class Sensitivity(Table):
 class Deploy(Table):
     """Finished networks as ONNX files in onnxruntime, on the test split: needs pip install 'prunescope[deploy]'."""
 
-    formats: Distinct[Literal["fp32", "bf16", "int8"]] = some(
+    formats: Each[Literal["fp32", "bf16", "int8"]] = some(
         "fp32, bf16 (stored so, computed in float32), int8 (static, weights per channel); [] for none"
     )
     calibration_images: int = number(
