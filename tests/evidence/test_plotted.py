@@ -10,7 +10,7 @@ from prunescope.evidence.potential import shown_safe
 from prunescope.report import page
 from prunescope.report.blocks import Plot
 from prunescope.results.summary import runs
-from report_fakes import CELL, again, make_study, opened, plant, plant_predictions
+from report_fakes import CELL, make_study, opened, plant, plant_predictions
 
 
 @pytest.fixture
@@ -51,26 +51,6 @@ def test_critical_classes_stand_first_and_changes_are_points(results):
     first = rows[rows["cell"] == str(CELL)].iloc[0]
     assert first["class"] == "b" and first["critical"]
     assert np.allclose(rows["value"] - rows["dense"], rows["change"], atol=1e-6)
-
-
-def with_scores(results, cell: str, name: str, scores: list[float]) -> None:
-    path = results.files.where / f"evaluate/{cell}/{name}-predictions.csv"
-    lines = [f"{n},{n},{'b' if n >= 6 else 'a'},a,{score}" for n, score in enumerate(scores)]
-    path.write_text("name,group,actual,predicted,score_b\n" + "\n".join(lines) + "\n")
-
-
-def test_a_roc_curve_passes_ties_at_once_and_is_the_mean_over_seeds(results):
-    perfect, chance = [0.1] * 6 + [0.9] * 6, [0.5] * 12
-    for seed in (0, 1, 2):
-        with_scores(results, f"vgg16-digits-{seed}", "dense", perfect if seed < 2 else chance)
-        with_scores(results, f"vgg16-digits-0.8-{seed}", "oneshot", chance)
-    rows = plotted.roc(again(results))
-    rows = rows[rows["panel"] == f"b, {CELL}"]
-    curves = {name: of.set_index("fall_out")["sensitivity"] for name, of in rows.groupby("network")}
-    assert set(curves) == {"dense", "oneshot"}, "the others have no scores"
-    assert np.allclose(curves["oneshot"], curves["oneshot"].index, atol=0.01), "chance"
-    wanted = (2 * 100 + curves["dense"].index.to_numpy()) / 3
-    assert np.allclose(curves["dense"].iloc[1:], wanted[1:], atol=0.01)
 
 
 def test_every_figure_of_a_page_is_right_by_the_schema(results):

@@ -7,7 +7,7 @@ from prunescope.evidence.claims import Judged, overall
 from prunescope.evidence.critical import critical_table
 from prunescope.evidence.students import student_table
 from prunescope.evidence.verdicts import cells_table, claims_table, rules
-from prunescope.report import decision, pictures, words
+from prunescope.report import decision, pictures, roc, words
 from prunescope.report.answer import answer, chance
 from prunescope.report.blocks import Block, Chips, Points, Table, Text
 from prunescope.results.grid import Cell, Grid, cells_of, levels
@@ -124,6 +124,7 @@ def who_pays_blocks(results: Results) -> Iterator[Block]:
         yield Text("The change of each class's recall: not run.")
         return
     yield from pictures.harm_figures(results)
+    yield from roc.blocks(results)
     yield Table(
         table,
         "Change of recall (sensitivity) from the dense control to each method, in percentage points, mean over seeds; per cell "

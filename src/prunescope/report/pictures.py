@@ -108,15 +108,6 @@ def harm_figures(results: Results) -> Iterator[Block]:
             "Recall of each class, mean over seeds: grey bars dense, points the methods. ★ critical classes. Of many classes "
             "those that lose most. Source: the predictions under metrics/evaluate.",
         )
-    curves = plotted.roc(results)
-    if len(curves):
-        yield Plot(
-            "roc.png",
-            harm.roc(curves, results.grid.methods),
-            "ROC curves of the critical classes, dense and each method.",
-            "ROC curves of the critical classes, one against the rest, means over seeds. Source: the scores in the predictions.",
-            folded=True,
-        )
 
 
 def subgroup_figure(results: Results) -> Iterator[Block]:
