@@ -9,7 +9,7 @@ from prunescope.evidence.students import student_table
 from prunescope.evidence.verdicts import cells_table, claims_table, rules
 from prunescope.report import decision, pictures, roc, words
 from prunescope.report.answer import answer, chance
-from prunescope.report.blocks import Block, Chips, Points, Table, Text
+from prunescope.report.blocks import Block, Bullets, Chips, Points, Table, Text
 from prunescope.results.grid import Cell, Grid, cells_of, levels
 from prunescope.results.results import Results
 from prunescope.results.summary import runs
@@ -60,7 +60,7 @@ def claim_blocks(results: Results, judged: Judged) -> Iterator[Block]:
             labels=3,
             folded=True,
         )
-    yield Text(rules(results.grid), folded=True)
+    yield Bullets("How it is decided.", rules(results.grid))
     yield Table(
         cells_table(judged),
         "Verdicts and differences cell by cell. Positive differences speak for the conclusion. "
