@@ -128,11 +128,10 @@ def who_pays_blocks(results: Results) -> Iterator[Block]:
     yield Table(
         table,
         "Change of recall (sensitivity) from the dense control to each method, in percentage points, mean over seeds; per cell "
-        f"up to {classes.SHOWN} classes, those that lose most on average first. In brackets 95 % intervals over test images, "
-        "resampled by group (lesion); a dot where they leave zero out (with many classes some do so by chance alone, one in "
-        "twenty). Two dots where the loss or gain is shown over new seeds and test images, allowing for all classes, methods and "
-        f"cells (Holm; classes of fewer than {classes.FEWEST} groups are not judged): trained again, a network wins and loses "
-        "classes that pruning has nothing to do with. Source: the predictions under metrics/evaluate.",
+        f"up to {classes.SHOWN} classes, those that lose most on average first. {_brackets(results)} A dot: the interval leaves "
+        "zero out, by itself (with many classes some do so by chance alone, one in twenty). Two dots: shown, allowing for all "
+        f"classes, methods and cells (Holm; classes of fewer than {classes.FEWEST} groups are not judged). Trained again, a "
+        "network wins and loses classes that pruning has nothing to do with. Source: the predictions under metrics/evaluate.",
         labels=4,
         folded=True,
     )
@@ -158,6 +157,16 @@ def who_pays_blocks(results: Results) -> Iterator[Block]:
             labels=5,
             folded=True,
         )
+
+
+def _brackets(results: Results) -> str:
+    """Of what the table's intervals speak: of one kind in the whole section."""
+    if classes.over_seeds(results):
+        return (
+            "In brackets 95 % intervals over new seeds and test images, drawn by group (lesion); none where one seed ran, or for "
+            f"a class of fewer than {classes.FEWEST} groups."
+        )
+    return "In brackets 95 % intervals over test images alone, drawn by group (lesion), for seeds did not measure their noise."
 
 
 def _foretelling(results: Results) -> Iterator[Block]:
