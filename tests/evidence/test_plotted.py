@@ -29,6 +29,15 @@ def test_differences_are_those_of_the_table_at_the_first_level_or_all(results):
     assert set(plotted.to_dense(results, every_level=True)[0]["sparsity"]) == {0.8, 0.5}
 
 
+def test_lost_is_what_is_shown_to_be_below_dense(results):
+    for seed in results.grid.seeds:
+        mine = (results.summary["seed"] == seed) & (results.summary["method"] == "layerwise")
+        results.summary.loc[mine, "balanced_accuracy"] -= 0.2 + 0.003 * (seed == 1)
+    means = plotted.to_dense(results, every_level=True)[0]
+    assert (means["lost"] == (means["verdict"] == "worse")).all()
+    assert means["lost"].sum() >= 2 and (means.loc[means["lost"], "high"] < 0).all() and not means["lost"].all()
+
+
 def test_what_is_safe_at_a_level_is_what_the_prune_potential_says(results):
     rows, dense = plotted.by_level(results)
     assert len(rows) == 6 and len(dense) == 1

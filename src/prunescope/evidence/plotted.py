@@ -8,6 +8,7 @@ import pandas as pd
 from prunescope.evidence import endpoints
 from prunescope.evidence.classes import FEWEST, SHOWN, judged_recall, recall_changes
 from prunescope.evidence.differences import judged
+from prunescope.evidence.inference import WORSE
 from prunescope.evidence.potential import shown_safe
 from prunescope.evidence.quality import FEW
 from prunescope.evidence.subgroups import EVERY, every_change, findings
@@ -34,10 +35,11 @@ def to_dense(results: Results, *, every_level: bool) -> tuple[pd.DataFrame, pd.D
                 continue
             ends = {"mean": estimate.mean, "low": estimate.low, "high": estimate.high}
             means.append(where | {name: round(value, 4) for name, value in ends.items()} | {"verdict": of.verdict})
+            means[-1]["lost"] = of.verdict == WORSE
             seeds += [where | {"seed": seed, "difference": round(value, 4)} for seed, value in of.compared.by_seed.items()]
     columns = ["dataset", "model", "sparsity", "method"]
     return (
-        pd.DataFrame(means, columns=[*columns, "mean", "low", "high", "verdict"]),
+        pd.DataFrame(means, columns=[*columns, "mean", "low", "high", "verdict", "lost"]),
         pd.DataFrame(seeds, columns=[*columns, "seed", "difference"]),
     )
 
