@@ -12,8 +12,6 @@ from prunescope.evidence.differences import between
 from prunescope.figures import depth, forest, heatmaps, levels, look, training
 from prunescope.figures.drawing import SCALE, WIDTH, Drawing
 from prunescope.figures.names import known
-from prunescope.report import pictures
-from prunescope.report.blocks import Plot
 from prunescope.results.curves import table
 from report_fakes import CELL, accuracy_of, opened
 
@@ -49,21 +47,6 @@ def test_a_forest_plot_has_a_point_a_seed_and_the_interval_of_the_table(tree):
     ]
     assert domains[0] == domains[1], "the models of a data set share their scale"
     assert domains[0][0] < min(points["difference"]) and domains[0][1] > 1
-
-
-def test_a_loss_that_is_shown_has_a_mark_that_needs_no_colour(tree):
-    metrics, study = tree(models=("vgg16",), seeds=(0, 1, 2))
-    results = opened(metrics, study)
-    means, seeds = plotted.to_dense(results, every_level=False)
-    means["lost"] = [False, True, False]
-    unit = {"digits": "balanced accuracy"}
-    [mark] = [of for of in drawn.layers(forest.forest(means, seeds, study.methods, 1.0, unit)) if of["mark"] == "text"]
-    assert mark["rows"]["method"].tolist() == ["layerwise"] and mark["look"]["text"] == forest.LOST
-    assert not {"color", "fill"} & {*mark["encoding"], *mark["look"]}, "the colour of the page's texts"
-    none = forest.forest(means.assign(lost=False), seeds, study.methods, 1.0, unit)
-    assert "text" not in {of["mark"] for of in drawn.layers(none)}
-    [figure] = pictures.forest_figure(results)
-    assert isinstance(figure, Plot) and f"{forest.LOST}: a loss that is shown" in figure.caption
 
 
 def test_curves_join_prune_and_finetune_and_have_the_control_beside_each_method(tree):

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -105,20 +104,6 @@ def test_statistics_are_reestimated_and_both_accuracies_recorded(study):
     assert kept.reestimated and not kept.about["reestimated"] and saved.about["reestimated"]
     for name in kept.reestimated:
         assert torch.equal(kept.state[name], base.state[name]), "measuring touches nothing"
-
-
-def test_every_network_has_curves_of_every_class(study):
-    folder, _ = study
-    networks = sorted(path for path in (folder / "metrics/evaluate").glob("*/*-classes.csv"))
-    assert networks
-    for path in networks:
-        name = path.name.removesuffix("-classes.csv")
-        curves, of_class = (pd.read_csv(of).set_index("class") for of in (path.with_name(f"{name}-roc.csv"), path))
-        assert set(curves.index) == set(of_class.index) and len(of_class) == 10
-        for digit, auc in of_class["auc"].items():
-            rows = curves.loc[[digit]]
-            area = np.trapezoid(rows["sensitivity"].to_numpy(), rows["specificity"].to_numpy())
-            assert area == pytest.approx(auc, abs=0.03), "the grid is coarse, and a tie counts as a miss"
 
 
 def test_layerwise_prunes_layer_after_layer(study):
