@@ -11,6 +11,7 @@ from prunescope.evaluation.latency import latency
 from prunescope.evaluation.metrics import CLASS_COLUMNS, Predictions, class_rows, decide, metrics, require_finite
 from prunescope.evaluation.packing import pack
 from prunescope.evaluation.predicted import predictions_table
+from prunescope.evaluation.roc import MOST, ROC_COLUMNS, roc_rows
 from prunescope.evaluation.scores import score_columns
 from prunescope.files import write_csv, write_json
 from prunescope.networks import checkpoint
@@ -56,6 +57,8 @@ def recipe() -> None:
         write_json(args.metrics / f"{arm}.json", record | costs(network, finished.masks, store.image_size) | sizes)
         write_csv(args.metrics / f"{arm}-classes.csv", CLASS_COLUMNS, class_rows(found, store.classes, draws=draws))
         write_csv(args.metrics / f"{arm}-layers.csv", LAYER_COLUMNS, layer_rows(network, store.image_size))
+        if found.classes <= MOST:
+            write_csv(args.metrics / f"{arm}-roc.csv", ROC_COLUMNS, roc_rows(found, store.classes))
         scores = score_columns(found, store.classes, params.evaluate.critical)
         write_csv(args.metrics / f"{arm}-predictions.csv", *predictions_table(store, decide(logits).tolist(), scores))
         timed = latency(network, unpruned, store.image_size, device=device, seconds=params.evaluate.latency_seconds)

@@ -79,6 +79,32 @@ def test_the_table(tree):
     assert classes.who_pays_table(opened(metrics, study)).empty
 
 
+def test_brackets_of_the_table_are_of_one_kind(tree):
+    """Over images alone where one seed ran; with more over seeds and images, also beside cells of one seed, which get none."""
+    metrics, study = tree(models=("vgg16", "densenet169"), seeds=(0, 1, 2))
+    for seed, iterative in enumerate(("aaaabbbbbb", "aaaabbbbbb", "babbbbbbba")):
+        plant(metrics, seed, iterative)
+    for seed in (1, 2):
+        for path in metrics.glob(f"evaluate/densenet169-digits*-{seed}/*-predictions.csv"):
+            path.unlink()
+    write(metrics, "densenet169-digits-0", "dense", ACTUAL)
+    for name in study.methods:
+        write(metrics, "densenet169-digits-0.8-0", name, "bbbabbbbbb" * 8)
+    results = opened(metrics, study)
+    table = classes.who_pays_table(results)
+    judged = classes.judged_recall(results)
+    for name in "ab":
+        found = row(table[table["model"] == "vgg16"], **{"class": name})
+        estimate = judged[CELL, "iterative", name].estimate
+        bounds = f"[{estimate.low:+.1f}, {estimate.high:+.1f}]".replace("-", "−")
+        assert estimate.measured and bounds in found["iterative, points"]
+        images = classes.recall_changes(results, CELL).set_index("class").loc[name]
+        assert estimate.high - estimate.low > 100 * (images["iterative_high"] - images["iterative_low"])
+    alone = table[table["model"] == "densenet169"]
+    assert len(alone) == 2 and not alone[[f"{of}, points" for of in study.methods]].map(lambda text: "[" in text).any(axis=None)
+    assert classes.over_seeds(results)
+
+
 def test_other_images_and_old_files_are_refused(tree):
     metrics, study = tree(models=("vgg16",), datasets=("digits",))
     plant(metrics)

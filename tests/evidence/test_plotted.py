@@ -10,7 +10,7 @@ from prunescope.evidence.potential import shown_safe
 from prunescope.report import page
 from prunescope.report.blocks import Plot
 from prunescope.results.summary import runs
-from report_fakes import CELL, again, make_study, opened, plant, plant_predictions
+from report_fakes import CELL, make_study, opened, plant, plant_predictions
 
 
 @pytest.fixture
@@ -27,6 +27,15 @@ def test_differences_are_those_of_the_table_at_the_first_level_or_all(results):
     estimate = between(results, CELL, "layerwise", "dense").judgement.estimate
     assert means.set_index("method").loc["layerwise", "mean"] == pytest.approx(estimate.mean, abs=1e-4)
     assert set(plotted.to_dense(results, every_level=True)[0]["sparsity"]) == {0.8, 0.5}
+
+
+def test_lost_is_what_is_shown_to_be_below_dense(results):
+    for seed in results.grid.seeds:
+        mine = (results.summary["seed"] == seed) & (results.summary["method"] == "layerwise")
+        results.summary.loc[mine, "balanced_accuracy"] -= 0.2 + 0.003 * (seed == 1)
+    means = plotted.to_dense(results, every_level=True)[0]
+    assert (means["lost"] == (means["verdict"] == "worse")).all()
+    assert means["lost"].sum() >= 2 and (means.loc[means["lost"], "high"] < 0).all() and not means["lost"].all()
 
 
 def test_what_is_safe_at_a_level_is_what_the_prune_potential_says(results):
@@ -51,26 +60,6 @@ def test_critical_classes_stand_first_and_changes_are_points(results):
     first = rows[rows["cell"] == str(CELL)].iloc[0]
     assert first["class"] == "b" and first["critical"]
     assert np.allclose(rows["value"] - rows["dense"], rows["change"], atol=1e-6)
-
-
-def with_scores(results, cell: str, name: str, scores: list[float]) -> None:
-    path = results.files.where / f"evaluate/{cell}/{name}-predictions.csv"
-    lines = [f"{n},{n},{'b' if n >= 6 else 'a'},a,{score}" for n, score in enumerate(scores)]
-    path.write_text("name,group,actual,predicted,score_b\n" + "\n".join(lines) + "\n")
-
-
-def test_a_roc_curve_passes_ties_at_once_and_is_the_mean_over_seeds(results):
-    perfect, chance = [0.1] * 6 + [0.9] * 6, [0.5] * 12
-    for seed in (0, 1, 2):
-        with_scores(results, f"vgg16-digits-{seed}", "dense", perfect if seed < 2 else chance)
-        with_scores(results, f"vgg16-digits-0.8-{seed}", "oneshot", chance)
-    rows = plotted.roc(again(results))
-    rows = rows[rows["panel"] == f"b, {CELL}"]
-    curves = {name: of.set_index("fall_out")["sensitivity"] for name, of in rows.groupby("network")}
-    assert set(curves) == {"dense", "oneshot"}, "the others have no scores"
-    assert np.allclose(curves["oneshot"], curves["oneshot"].index, atol=0.01), "chance"
-    wanted = (2 * 100 + curves["dense"].index.to_numpy()) / 3
-    assert np.allclose(curves["dense"].iloc[1:], wanted[1:], atol=0.01)
 
 
 def test_every_figure_of_a_page_is_right_by_the_schema(results):

@@ -8,8 +8,9 @@ from prunescope.evidence.claims import CLAIMS, FAILS, HOLDS, Cells, over_study, 
 from prunescope.evidence.differences import judge
 from prunescope.evidence.inference import EQUAL, NOT_RUN, OPEN
 from prunescope.evidence.layouts import compare, of_series
-from prunescope.evidence.verdicts import over_text
+from prunescope.evidence.verdicts import over_text, rules
 from prunescope.results.grid import Cell
+from report_fakes import make_study
 
 UP, DOWN, UNSURE, SAME = (4.0, 4.1, 3.9), (-4.0, -4.1, -3.9), (0.0, 2.0, 4.0), (0.01, 0.0, -0.01)
 ONE, NONE, FAR, STILL = (3.0,), (), (-30.0,), (-30.0, -30.0, -30.0)  # the last two, beside UP: the other way, of unknown noise
@@ -117,3 +118,10 @@ def test_an_open_conclusion_says_what_would_decide_it():
         ([NONE], "–"),
     ):
         assert wanted_over(cells(*({"a": series} for series in of))) == wanted
+
+
+def test_the_rules_are_short_and_each_says_what_it_is_about():
+    found = rules(make_study(margin=1.5, margin_cka=0.03))
+    assert len(found) > 10 and max(map(len, found)) < 300
+    assert all(0 < rule.find(": ") < 50 and rule.endswith(".") for rule in found)
+    assert any("1.5 points" in rule and "similarities 0.03" in rule for rule in found)

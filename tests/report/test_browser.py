@@ -67,7 +67,7 @@ const wait = (milliseconds) => new Promise((done) => setTimeout(done, millisecon
     for (let turn = 0; turn < 100 && !dialog.open; turn += 1) await wait(20);
     found.large = {open: dialog.open, moved: dialog.contains(panels)};
     dialog.close();
-    await wait(50);
+    for (let turn = 0; turn < 100 && dialog.contains(panels); turn += 1) await wait(20);
     found.large.back = !dialog.contains(panels) && panels.getBoundingClientRect().width === before;
   }
   const maps = document.querySelector("figure.maps"), chosen = (name) => maps.querySelector(`select[name="${name}"]`);

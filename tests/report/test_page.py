@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from prunescope.evidence.claims import WORDS
+from prunescope.evidence.verdicts import rules
 from prunescope.report import page, records
 from report_fakes import make_study, opened, plant, plant_predictions, write_json
 
@@ -112,6 +113,14 @@ def test_markdown_shows_the_pictures_that_were_written(made):
         assert lines[place].count("|") == lines[place - 1].replace("\\|", "").count("|")
 
 
+def test_the_rules_are_a_folded_list(made):
+    _, html, markdown = made
+    [rules] = re.findall(r"<summary>How it is decided\.</summary>\s*<ul class=\"bullets\">(.*?)</ul>", html, re.DOTALL)
+    assert rules.count("<li><b>") > 10 and "<b>Better, worse</b>: shown to be unlike zero." in rules
+    [listed] = re.findall(r"<summary>How it is decided\.</summary>\n\n(.*?)\n\n</details>", markdown, re.DOTALL)
+    assert all(line.startswith("- ") for line in listed.splitlines()) and len(listed.splitlines()) == rules.count("<li>")
+
+
 def test_what_has_not_changed_is_not_drawn_again(tmp_path):
     study = make_study(models=("vgg16",), seeds=(0, 1))
     plant(tmp_path / "metrics", study)
@@ -182,7 +191,8 @@ def test_names_are_text_not_markup(tmp_path):
     plant(tmp_path / "metrics", study, cka=False)
     html, markdown = make(tmp_path, study, provenance={"a|b": "<img src=x> & `c`"}, reproduce=["echo '<i>'"])
     reader = Reader(html)
-    assert set(re.findall(r"<b>(.*?)</b>", html)) <= set(WORDS), "verdicts alone"
+    subjects = {rule.partition(": ")[0] for rule in rules(study)}
+    assert set(re.findall(r"<b>(.*?)</b>", html)) <= {*WORDS, *subjects}, "verdicts and subjects of rules alone"
     assert not reader.all("i")
     assert "alert(1)</script>" not in html.lower()
     assert "<b>$x$|_" in reader.text

@@ -1,4 +1,7 @@
-"""Levels are a factor of their own: layer by layer to those that one ranking, or the Erdős–Rényi kernel, gives the base."""
+"""Levels are a factor of their own: layer by layer to those that one ranking, or the Erdős–Rényi kernel, gives the base.
+
+And what evaluate keeps of every network of the same tiny study.
+"""
 
 import contextlib
 import copy
@@ -6,6 +9,7 @@ import shlex
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -69,3 +73,17 @@ def test_sensitivity_measures_as_recovery_does(study):
     tried = pd.read_csv(folder / "metrics/sensitivity/vgg11_bn-digits-0.csv")
     assert len(tried) == 1 + 11 * 2 and tried["layer"].isna().tolist() == [True] + [False] * 22
     assert tried["level"][1] == 0.8 and tried["accuracy"][1] == rows[rows["event"] == "reestimated"]["accuracy"].iloc[0]
+
+
+def test_every_network_has_curves_of_every_class(study):
+    folder, _ = study
+    networks = sorted(path for path in (folder / "metrics/evaluate").glob("*/*-classes.csv"))
+    assert networks
+    for path in networks:
+        name = path.name.removesuffix("-classes.csv")
+        curves, of_class = (pd.read_csv(of).set_index("class") for of in (path.with_name(f"{name}-roc.csv"), path))
+        assert set(curves.index) == set(of_class.index) and len(of_class) == 10
+        for digit, auc in of_class["auc"].items():
+            rows = curves.loc[[digit]]
+            area = np.trapezoid(rows["sensitivity"].to_numpy(), rows["specificity"].to_numpy())
+            assert area == pytest.approx(auc, abs=0.03), "the grid is coarse, and a tie counts as a miss"

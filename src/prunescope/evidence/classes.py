@@ -154,14 +154,14 @@ def lost_table(results: Results) -> pd.DataFrame:
 
 def who_pays_table(results: Results) -> pd.DataFrame:
     """The `SHOWN` classes of every cell that lose most, in percentage points with intervals; no rows where nothing ran."""
-    rows, some = [], False
+    rows, some, verdicts, seeds = [], False, judged_recall(results), over_seeds(results)
     for cell in cells_of(results.grid):
-        found, verdicts = recall_changes(results, cell), judged_recall(results)
+        found = recall_changes(results, cell)
         where = cell.labels()
         for _, row in found.head(SHOWN).iterrows():
             some = True
             changes = {
-                f"{method}, points": _points(row, method, verdicts.get((cell, method, row["class"])))
+                f"{method}, points": _points(row, method, verdicts.get((cell, method, row["class"])), seeds)
                 for method in results.grid.methods
             }
             of_class = {"class": row["class"], "images": f"{row['images']:,}", "dense recall %": f"{row['dense'] * 100:.1f}"}
@@ -171,11 +171,20 @@ def who_pays_table(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows if some else []).fillna(NOTHING)
 
 
-def _points(row: pd.Series, method: str, judgement: Judgement | None) -> str:
-    """−3.1 [−6.0, −0.4]; a dot where the interval over images leaves zero out, two where seeds and images show it."""
+def over_seeds(results: Results) -> bool:
+    """Whether intervals of recall are over new seeds and test images, as some cell has two seeds or more; else over images."""
+    return any(of.estimate.measured for of in judged_recall(results).values())
+
+
+def _points(row: pd.Series, method: str, judgement: Judgement | None, seeds: bool) -> str:
+    """−3.1 [−6.0, −0.4]; a dot where the interval leaves zero out, two where it is shown among all. seeds: see `over_seeds`"""
     value, low, high = (100 * row[f"{method}{end}"] for end in ("", "_low", "_high"))
     if np.isnan(value):
         return NOTHING
+    if seeds:
+        known = judgement is not None and judgement.estimate.measured
+        low, high = (judgement.estimate.low, judgement.estimate.high) if judgement is not None and known else (np.nan, np.nan)
     shown = judgement is not None and judgement.verdict in (BETTER, WORSE)
     dots = " ••" if shown else " •" if low > 0 or high < 0 else ""
-    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]{dots}".replace("-", "−")
+    bounds = "" if np.isnan(low) else f" [{low:+.1f}, {high:+.1f}]"
+    return f"{value:+.1f}{bounds}{dots}".replace("-", "−")

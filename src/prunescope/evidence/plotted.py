@@ -8,15 +8,14 @@ import pandas as pd
 from prunescope.evidence import deployed, endpoints
 from prunescope.evidence.classes import FEWEST, SHOWN, judged_recall, recall_changes
 from prunescope.evidence.differences import judged
+from prunescope.evidence.inference import WORSE
 from prunescope.evidence.potential import shown_safe
 from prunescope.evidence.quality import FEW
 from prunescope.evidence.subgroups import EVERY, every_change, findings
 from prunescope.results.grid import Cell, arms_of, cells_of, levels
-from prunescope.results.predictions import Predictions
 from prunescope.results.results import Results
 from prunescope.results.summary import runs
 
-PLACES = np.linspace(0, 1, 61)  # false-positive rates of a ROC curve
 SUBGROUPS = 12  # of a cell in the figure, those that change most
 
 
@@ -36,10 +35,11 @@ def to_dense(results: Results, *, every_level: bool) -> tuple[pd.DataFrame, pd.D
                 continue
             ends = {"mean": estimate.mean, "low": estimate.low, "high": estimate.high}
             means.append(where | {name: round(value, 4) for name, value in ends.items()} | {"verdict": of.verdict})
+            means[-1]["lost"] = of.verdict == WORSE
             seeds += [where | {"seed": seed, "difference": round(value, 4)} for seed, value in of.compared.by_seed.items()]
     columns = ["dataset", "model", "sparsity", "method"]
     return (
-        pd.DataFrame(means, columns=[*columns, "mean", "low", "high", "verdict"]),
+        pd.DataFrame(means, columns=[*columns, "mean", "low", "high", "verdict", "lost"]),
         pd.DataFrame(seeds, columns=[*columns, "seed", "difference"]),
     )
 
@@ -143,35 +143,3 @@ def subgroup_changes(results: Results) -> pd.DataFrame:
             if name in kept
         ]
     return pd.DataFrame(rows, columns=["cell", "subgroup", "method", "shown", "change", "low", "high"])
-
-
-def roc(results: Results) -> pd.DataFrame:
-    """ROC curves of the classes whose scores were kept: sensitivity by share of false positives, percent, means over seeds."""
-    rows = []
-    for cell in cells_of(results.grid):
-        for name in results.grid.critical:
-            for network in ("dense", *results.grid.methods):
-                known = [of for seed in results.grid.seeds if (of := results.predictions(cell, seed, network)) is not None]
-                curves = [curve for of in known if (curve := _curve(of, name)) is not None]
-                if curves:
-                    mean = np.mean(curves, axis=0)
-                    where = {"panel": f"{name}, {cell}", "network": network}
-                    rows += [
-                        where | {"fall_out": round(x * 100, 2), "sensitivity": round(y * 100, 2)}
-                        for x, y in zip(PLACES, mean, strict=True)
-                    ]
-    return pd.DataFrame(rows, columns=["panel", "network", "fall_out", "sensitivity"])
-
-
-def _curve(of: Predictions, name: str) -> np.ndarray | None:
-    """Sensitivity at `PLACES`; None where the class or its scores are not there."""
-    scores = of.scores(name)
-    if scores is None or name not in of.classes:
-        return None
-    actual = of.member[:, of.classes.index(name)]
-    if not 0 < actual.sum() < len(actual):
-        return None
-    order = np.argsort(-scores, kind="stable")
-    hits, ends = actual[order], np.flatnonzero(np.diff(scores[order], append=-np.inf))  # ties are passed at once
-    found, false = np.cumsum(hits)[ends] / actual.sum(), np.cumsum(1 - hits)[ends] / (len(actual) - actual.sum())
-    return np.interp(PLACES, np.concatenate([[0], false]), np.concatenate([[0], found]))

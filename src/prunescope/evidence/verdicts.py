@@ -11,28 +11,32 @@ from prunescope.evidence.text import NOTHING
 from prunescope.results.grid import Grid
 
 
-def rules(grid: Grid) -> str:
-    """How it is decided."""
-    return (
-        "How it is decided. Every conclusion is measured as differences that are positive where it is right, seed by seed. "
-        "The noise of a seed is pooled over all networks of a cell (model, data set, sparsity; two-way: network and seed), "
-        "and taken larger where the comparison itself varies more, in its cell (half way) or on average over the cells; it "
-        "counts as less well known where few networks make most of it. Of accuracies, what all seeds share of the draw of "
-        "test images (resampled by lesion) is added: their intervals speak of new seeds and test images, those of "
-        "similarities and training curves of new seeds. Brackets are 95 % intervals (Student's t) of one difference by "
-        "itself; a verdict also allows for the number of comparisons that are looked at together (Holm: about one family in "
-        "twenty, or fewer, has a false one; up to two where networks differ much in their noise). Better, worse: shown to be "
-        f"unlike zero. Equal within the margin ({grid.margin:g} points, of similarities {grid.margin_cka:g}): shown to be "
-        "smaller than what matters, by two one-sided tests, though it may be certain that it is not zero. Else there is not "
-        "enough data. A conclusion holds where all comparisons are better; one that is worse or equal is enough against it, "
-        "and where all are equal it is equal within the margin. Over the study the words are about the mean over the cells that "
-        "measured their noise (two seeds or more), each a draw from cells like these (random effects): where cells differ "
-        "much, the interval is wide. A cell that ran but measured no noise, and lies on the other side, leaves the verdict "
-        "open. Where every cell says the same by itself, that is the verdict too, of these cells alone. One seed decides "
-        "nothing. Each conclusion is a question of its own: of twenty that are not so, one may be called so by chance. "
-        "Endpoints and margins stand in params.yaml under evaluate. Dead layers, which have no similarity, are left out of "
-        "all maps that are compared."
-    )
+def rules(grid: Grid) -> list[str]:
+    """How it is decided, a rule each, its subject before the colon."""
+    return [
+        "Differences: every conclusion is measured as differences that are positive where it is right, seed by seed.",
+        "Noise of a seed: pooled over all networks of a cell (model, data set, sparsity; two-way: network and seed), and taken "
+        "larger where the comparison itself varies more, in its cell (half way) or on average over the cells. It counts as less "
+        "well known where few networks make most of it.",
+        "Draw of test images: of accuracies, what all seeds share of it (resampled by lesion) is added. So their intervals speak "
+        "of new seeds and test images, those of similarities and training curves of new seeds.",
+        "Brackets: 95 % intervals (Student's t) of one difference by itself.",
+        "Verdicts: they also allow for the number of comparisons that are looked at together (Holm). About one family in twenty, "
+        "or fewer, has a false one; up to two where networks differ much in their noise.",
+        "Better, worse: shown to be unlike zero.",
+        f"Equal within the margin: shown to be smaller than what matters ({grid.margin:g} points, of similarities "
+        f"{grid.margin_cka:g}), by two one-sided tests, though it may be certain that it is not zero.",
+        "Not enough data: anything else. One seed decides nothing.",
+        "A conclusion in one cell: it holds where all its comparisons are better. One that is worse or equal is enough against "
+        "it, and where all are equal it is equal within the margin.",
+        "A conclusion over the study: it is about the mean over the cells that measured their noise (two seeds or more), each a "
+        "draw from cells like these (random effects). Where cells differ much, the interval is wide.",
+        "Cells of one seed: one that measured no noise, and lies on the other side, leaves the verdict open.",
+        "Cells that agree: where every cell says the same by itself, that is the verdict too, of these cells alone.",
+        "Several conclusions: each is a question of its own. Of twenty that are not so, one may be called so by chance.",
+        "Fixed beforehand: endpoints and margins, in params.yaml under evaluate.",
+        "Dead layers: they have no similarity, and are left out of all maps that are compared.",
+    ]
 
 
 def claims_table(judged: Judged) -> pd.DataFrame:

@@ -9,12 +9,14 @@ from prunescope.figures.drawing import Drawing, Panel, colour, layered, rule, sp
 from prunescope.figures.look import SPARE, colours
 
 ROW = 26  # px of a row
+LOST = "▼"  # above its mean: a mark that needs no colour, in the colour of the texts
 
 
 def forest(rows: pd.DataFrame, seeds: pd.DataFrame, methods: Sequence[str], margin: float, unit: Mapping[str, str]) -> Drawing:
     """A panel per data set and model, a line per method and level.
 
-    rows: dataset, model, sparsity, method, mean, low, high (points; the last two NaN where nothing was measured), verdict
+    rows: dataset, model, sparsity, method, mean, low, high (points; the last two NaN where nothing was measured), verdict, lost
+    (whether a loss is shown)
     seeds: dataset, model, sparsity, method, seed, difference · unit: what is compared, by data set
     """
     panels = []
@@ -67,7 +69,10 @@ def _panel(
             tooltip=["network", *shown, "verdict"],
         )
     )
-    chart = layered([band.encode(x=alt.X("low:Q", scale=reach), x2="high:Q"), rule(0.0), interval, point, mean])
+    lost = rows[rows["lost"]]
+    over = alt.Chart(lost).mark_text(text=LOST, dy=-11).encode(x=alt.X("mean:Q", title=along, scale=reach), y=place)
+    grey = band.encode(x=alt.X("low:Q", scale=reach), x2="high:Q")
+    chart = layered([grey, rule(0.0), interval, point, mean, over if len(lost) else None])
     return Panel(title, chart, ROW * len(order) + 70)
 
 

@@ -1,6 +1,7 @@
-"""Who pays: recall of each class before and after, and ROC curves of classes that matter most."""
+"""Who pays: recall of each class before and after, and ROC curves of classes."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import altair as alt
 import pandas as pd
@@ -51,22 +52,40 @@ def by_class(rows: pd.DataFrame, methods: Sequence[str], *, field: str = "class"
     return Drawing(panels)
 
 
-def roc(rows: pd.DataFrame, methods: Sequence[str]) -> Drawing:
-    """A panel per cell and class. rows: panel, network (dense or a method), fall_out and sensitivity (percent)."""
+def roc(rows: pd.DataFrame, methods: Sequence[str], *, cells: bool) -> Drawing:
+    """A small panel per class (with `cells` per cell and class, named so), before them the key to all; the dense control dashed.
+
+    rows: cell, class, critical (bool), network (dense or a method), fall_out and sensitivity (percent)
+    """
+    shown = [name for name in (*methods, "dense") if name in set(rows["network"])]  # the last one lies above the others
+    hue = colour(shown, colours(methods) | {"dense": SPARE}, field="network", legend=False)
+    dash = alt.condition(alt.datum["network"] == "dense", alt.value([5, 3]), alt.value([1, 0]))
+    along = alt.Scale(domain=[0, 100])
     panels = []
-    names = ["dense", *methods]
-    for title, of in rows.groupby("panel", sort=False):
-        hue = colour([name for name in names if name in set(of["network"])], colours(methods), field="network")
+    for (cell, name, critical), of in rows.groupby(["cell", "class", "critical"], sort=False):
         curve = (
-            alt.Chart(of)
+            alt.Chart(of[["network", "fall_out", "sensitivity"]])
             .mark_line(strokeWidth=1.8)
             .encode(
-                x=alt.X("fall_out:Q", title="false positives, %"), y=alt.Y("sensitivity:Q", title="sensitivity, %"), color=hue
+                x=alt.X("fall_out:Q", title="false positives, %", scale=along, axis=alt.Axis(values=[*range(0, 101, 20)])),
+                y=alt.Y("sensitivity:Q", title="sensitivity, %", scale=along),
+                color=hue,
+                strokeDash=dash,
             )
         )
-        even = alt.Chart(alt.Data(values=[{"x": 0, "y": 0}, {"x": 100, "y": 100}])).mark_line(color=SPARE, strokeDash=[3, 3])
-        panels.append(Panel(str(title), layered([even.encode(x="x:Q", y="y:Q"), curve]), 300))
-    return Drawing(panels)
+        even = alt.Chart(alt.Data(values=[{"x": 0, "y": 0}, {"x": 100, "y": 100}])).mark_line(color=SPARE, strokeWidth=1)
+        title = f"{name}, {cell}" if cells else f"{'★ ' * bool(critical)}{name}"
+        panels.append(Panel(title, layered([even.encode(x="x:Q", y="y:Q"), curve]), 220))
+    return Drawing([_key(shown, hue, dash), *panels], columns=3)
+
+
+def _key(shown: Sequence[str], hue: alt.Color, dash: Any) -> Panel:
+    """Which line is whose: one for all panels, as a legend in each would leave little of them."""
+    ends = pd.DataFrame([{"network": name, "x": x} for name in shown for x in (0, 1)])
+    place = alt.Y("network:N", sort=list(shown), title=None, axis=alt.Axis(grid=False, ticks=False, domain=False))
+    x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[0, 6]))
+    line = alt.Chart(ends).mark_line(strokeWidth=1.8).encode(x=x, y=place, detail="network:N", color=hue, strokeDash=dash)
+    return Panel("lines", layered([line]), 20 * len(shown) + 40)
 
 
 def by_subgroup(rows: pd.DataFrame, methods: Sequence[str]) -> Drawing:

@@ -45,6 +45,14 @@ class Points:
 
 
 @dataclass(frozen=True)
+class Bullets:
+    """A title, and below it, folded, sentences one below the other. What stands before the first colon of one is its subject."""
+
+    title: str
+    items: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Chips:
     """Verdicts at a glance: (what, verdict)."""
 
@@ -100,7 +108,7 @@ class Commands:
     lines: Sequence[str]
 
 
-Block = Text | Points | Chips | Table | Plot | Picture | Image | Maps | Commands
+Block = Text | Points | Bullets | Chips | Table | Plot | Picture | Image | Maps | Commands
 
 
 @dataclass(frozen=True)
@@ -170,6 +178,9 @@ def _markdown(block: Block) -> str:
         return escape(block.text)
     if isinstance(block, Points):
         return "\n".join(f"- {escape(sentence)}" for sentence in block.sentences)
+    if isinstance(block, Bullets):
+        items = "\n".join(f"- {escape(item)}" for item in block.items)
+        return f"<details><summary>{html.escape(block.title)}</summary>\n\n{items}\n\n</details>"
     if isinstance(block, Chips):
         return f"{escape(block.caption)}\n\n" + "\n".join(
             f"- {escape(what)} **{escape(verdict)}**" for what, verdict in block.items

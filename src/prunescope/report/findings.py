@@ -7,9 +7,9 @@ from prunescope.evidence.claims import Judged, overall
 from prunescope.evidence.critical import critical_table
 from prunescope.evidence.students import student_table
 from prunescope.evidence.verdicts import cells_table, claims_table, rules
-from prunescope.report import decision, pictures, words
+from prunescope.report import decision, pictures, roc, words
 from prunescope.report.answer import answer, chance
-from prunescope.report.blocks import Block, Chips, Points, Table, Text
+from prunescope.report.blocks import Block, Bullets, Chips, Points, Table, Text
 from prunescope.results.grid import Cell, Grid, cells_of, levels
 from prunescope.results.results import Results
 from prunescope.results.summary import runs
@@ -60,7 +60,7 @@ def claim_blocks(results: Results, judged: Judged) -> Iterator[Block]:
             labels=3,
             folded=True,
         )
-    yield Text(rules(results.grid), folded=True)
+    yield Bullets("How it is decided.", rules(results.grid))
     yield Table(
         cells_table(judged),
         "Verdicts and differences cell by cell. Positive differences speak for the conclusion. "
@@ -124,14 +124,14 @@ def who_pays_blocks(results: Results) -> Iterator[Block]:
         yield Text("The change of each class's recall: not run.")
         return
     yield from pictures.harm_figures(results)
+    yield from roc.blocks(results)
     yield Table(
         table,
         "Change of recall (sensitivity) from the dense control to each method, in percentage points, mean over seeds; per cell "
-        f"up to {classes.SHOWN} classes, those that lose most on average first. In brackets 95 % intervals over test images, "
-        "resampled by group (lesion); a dot where they leave zero out (with many classes some do so by chance alone, one in "
-        "twenty). Two dots where the loss or gain is shown over new seeds and test images, allowing for all classes, methods and "
-        f"cells (Holm; classes of fewer than {classes.FEWEST} groups are not judged): trained again, a network wins and loses "
-        "classes that pruning has nothing to do with. Source: the predictions under metrics/evaluate.",
+        f"up to {classes.SHOWN} classes, those that lose most on average first. {_brackets(results)} A dot: the interval leaves "
+        "zero out, by itself (with many classes some do so by chance alone, one in twenty). Two dots: shown, allowing for all "
+        f"classes, methods and cells (Holm; classes of fewer than {classes.FEWEST} groups are not judged). Trained again, a "
+        "network wins and loses classes that pruning has nothing to do with. Source: the predictions under metrics/evaluate.",
         labels=4,
         folded=True,
     )
@@ -157,6 +157,16 @@ def who_pays_blocks(results: Results) -> Iterator[Block]:
             labels=5,
             folded=True,
         )
+
+
+def _brackets(results: Results) -> str:
+    """Of what the table's intervals speak: of one kind in the whole section."""
+    if classes.over_seeds(results):
+        return (
+            "In brackets 95 % intervals over new seeds and test images, drawn by group (lesion); none where one seed ran, or for "
+            f"a class of fewer than {classes.FEWEST} groups."
+        )
+    return "In brackets 95 % intervals over test images alone, drawn by group (lesion), for seeds did not measure their noise."
 
 
 def _foretelling(results: Results) -> Iterator[Block]:

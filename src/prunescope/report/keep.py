@@ -70,7 +70,7 @@ def collect(sources: Sequence[Path], results: Path, grid: Grid) -> Path:
             "least; run dvc repro there"
         )
     text = _with_seeds((asks / "params.yaml").read_text(encoding="utf-8"), seeds)
-    kept = _kept(replace(grid, seeds=seeds), content)
+    kept = archivable(replace(grid, seeds=seeds), content)
     found = Results(replace(grid, seeds=seeds), Files(Path(ARCHIVE), kept))
     summary.save(found.summary, folder / "summary.csv")
     curves.save(curves.table(found.grid, found.curves), folder / "curves.csv")
@@ -87,7 +87,7 @@ def collect(sources: Sequence[Path], results: Path, grid: Grid) -> Path:
     return folder
 
 
-def _kept(grid: Grid, content: Mapping[str, bytes | Path]) -> dict[str, bytes]:
+def archivable(grid: Grid, content: Mapping[str, bytes | Path]) -> dict[str, bytes]:
     """What an archive may hold: similarities of seeds instead of kernels, maps in few digits."""
     files, small = Files(Path("metrics"), content), {}
     whole = Results(grid, files)

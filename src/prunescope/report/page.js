@@ -1,13 +1,16 @@
 "use strict";
 // Figures: each panel as its specification says, drawn when it comes near the screen, or before printing.
-const embedded = new WeakMap();
+const embedded = new WeakMap(), views = new WeakMap();
 let queue = Promise.resolve();
-const draw = (figure) => {
-  if (embedded.has(figure)) return embedded.get(figure);
+const embed = async (place, spec, fixed) => {
+  views.get(place)?.finalize();
+  views.set(place, await vegaEmbed(place, fixed ? { ...spec, width: place.clientWidth } : spec, { actions: false, renderer: "svg" }));
+};
+const draw = (figure, fixed = false) => {
+  if (embedded.has(figure) && !fixed) return embedded.get(figure);
   const specs = JSON.parse(figure.querySelector("script").textContent);
   const places = figure.querySelectorAll(".panel");
-  const options = { actions: false, renderer: "svg" };
-  const all = specs.reduce((before, spec, number) => before.then(() => vegaEmbed(places[number], spec, options)), queue);
+  const all = specs.reduce((before, spec, number) => before.then(() => embed(places[number], spec, fixed)), queue);
   queue = all;
   embedded.set(figure, all);
   return all;
@@ -74,6 +77,7 @@ for (const table of document.querySelectorAll("table")) {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = head.textContent;
+    head.dataset.name = head.textContent.trim(); // for paper, where a button is not repeated on the next page
     head.replaceChildren(button);
     button.addEventListener("click", () => {
       const way = head.getAttribute("aria-sort") === "ascending" ? -1 : 1;
@@ -95,14 +99,20 @@ for (const table of document.querySelectorAll("table")) {
 }
 
 // Heat maps of similarity: bytes of each map, deflated; chosen by data set, networks and seed.
+const unpacked = new Map(); // kept, so that a map is there at once when the page is printed
 const bytes = async (text) => {
+  if (unpacked.has(text)) return unpacked.get(text);
   const packed = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+  unpacked.set(text, new Uint8Array(await new Response(stream).arrayBuffer()));
+  return unpacked.get(text);
 };
 const UNKNOWN = 255, LOWEST = -0.1, STEP = 1.1 / 254;
 const value = (byte) => (byte === UNKNOWN ? NaN : LOWEST + byte * STEP);
-const shade = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const PAPER = { "--text": "#1c2026", "--soft": "#59616b" }; // as the styles for print say
+let printing = false;
+const shade = (name) => (printing ? PAPER[name] : getComputedStyle(document.documentElement).getPropertyValue(name).trim());
+const maps = [];
 for (const figure of document.querySelectorAll("figure.maps")) {
   const cells = JSON.parse(figure.querySelector("script").textContent);
   const form = figure.querySelector("form");
@@ -176,9 +186,37 @@ for (const figure of document.querySelectorAll("figure.maps")) {
   form.addEventListener("change", show);
   const once = new IntersectionObserver((seen) => { if (seen.some((one) => one.isIntersecting)) { once.disconnect(); show(); } }, { rootMargin: "600px" });
   once.observe(figure);
+  setTimeout(() => { if (!figure.shown) show(); }, 1000); // printing does not wait until it is unpacked
+  maps.push(show);
 }
 
+// On paper all is open, figures and tables are laid out for its width, and maps have its colours.
+let folded = [];
+const SMALLEST = 0.7; // before cells get several lines
+const fit = (table) => { // a table that is too wide would make the whole page small
+  const box = table.parentElement, share = () => Math.min(1, box.clientWidth / box.scrollWidth);
+  if (!table.querySelector("td.wide")) {
+    table.classList.add("whole");
+    const whole = share();
+    table.classList.toggle("whole", whole >= SMALLEST);
+    table.style.zoom = Math.max(whole, SMALLEST);
+  }
+  table.style.zoom = share() * (table.style.zoom || 1);
+};
 addEventListener("beforeprint", () => {
-  document.querySelectorAll("details").forEach((one) => { one.open = true; });
-  plots.forEach(draw);
+  folded = [...document.querySelectorAll("details:not([open])")];
+  folded.forEach((one) => { one.open = true; });
+  document.documentElement.classList.add("paper");
+  document.querySelectorAll("table").forEach(fit);
+  plots.forEach((figure) => draw(figure, true));
+  printing = true;
+  maps.forEach((show) => show());
+});
+addEventListener("afterprint", () => {
+  document.documentElement.classList.remove("paper");
+  for (const figure of plots) { embedded.delete(figure); near.unobserve(figure); near.observe(figure); }
+  document.querySelectorAll("table").forEach((table) => { table.classList.remove("whole"); table.style.zoom = ""; });
+  folded.forEach((one) => { one.open = false; });
+  printing = false;
+  maps.forEach((show) => show());
 });

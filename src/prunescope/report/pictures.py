@@ -38,7 +38,8 @@ def forest_figure(results: Results, *, every_level: bool = False) -> Iterator[Bl
         f"Forest plot: each method less the dense control on the primary endpoint, {where}, a panel per data set and model.",
         f"Each method less an equally trained dense network, {where}. Dots: seeds. Diamonds: means. Lines: 95 % intervals of "
         f"one difference by itself, not corrected for their number. Grey: within {grid.margin:g}, the margin fixed beforehand. "
-        "Left of 0: worse than dense. Source: metrics/summary.csv.",
+        f"Left of 0: worse than dense. {forest.LOST}: a loss that is shown, allowing for all comparisons with dense. Source: "
+        "metrics/summary.csv.",
         folded=every_level,
     )
 
@@ -107,15 +108,6 @@ def harm_figures(results: Results) -> Iterator[Block]:
             "Recall of each class: the dense control as a bar, the methods as points, a panel per cell.",
             "Recall of each class, mean over seeds: grey bars dense, points the methods. ★ critical classes. Of many classes "
             "those that lose most. Source: the predictions under metrics/evaluate.",
-        )
-    curves = plotted.roc(results)
-    if len(curves):
-        yield Plot(
-            "roc.png",
-            harm.roc(curves, results.grid.methods),
-            "ROC curves of the critical classes, dense and each method.",
-            "ROC curves of the critical classes, one against the rest, means over seeds. Source: the scores in the predictions.",
-            folded=True,
         )
 
 

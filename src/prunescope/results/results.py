@@ -19,6 +19,7 @@ from prunescope.results.summary import read_summary, summarise
 
 HISTORY = {"step", "event", "split", "accuracy", "layers_pruned"}
 CLASSES = {"class", "images", "sensitivity", "specificity", "auc"}
+ROC = {"class", "specificity", "sensitivity"}
 LAYERS = {"layer", "level", "weights", "accuracy", "loss", "images"}
 
 
@@ -69,7 +70,7 @@ class Results:
 
         The dense control and its students belong to no level.
         """
-        return self._predictions(f"evaluate/{cell.dense(seed) if unpruned(name) else cell.of(seed)}/{name}")
+        return self._predictions(_network(cell, seed, name))
 
     def of_arm(self, arm: Arm) -> Predictions | None:
         """The same of an arm."""
@@ -94,6 +95,11 @@ class Results:
             return None if table is None else table.assign(**keys)
 
         return self._once(("classes", arm), read)
+
+    def roc(self, cell: Cell, seed: int, name: str) -> pd.DataFrame | None:
+        """ROC curves of every class of a network of a cell; None of data sets of many classes, and in older kept studies."""
+        network, settings = _network(cell, seed, name), {"dtype": {"class": str}, "keep_default_na": False}
+        return self._once(("roc", network), lambda: self.files.table(f"{network}-roc.csv", ROC, **settings))
 
     def similarity(self, cell: Cell, seed: int) -> dict[str, Any] | None:
         """Means of layer similarity with their intervals, and what masks share."""
@@ -132,6 +138,11 @@ class Results:
             return kept_seeds(self.files, *names) if found is None else found
 
         return self._once(("seeds", cell, first, second), find)
+
+
+def _network(cell: Cell, seed: int, name: str) -> str:
+    """What the files of an evaluated network are called, without their ends."""
+    return f"evaluate/{cell.dense(seed) if unpruned(name) else cell.of(seed)}/{name}"
 
 
 def read(metrics: Path, grid: Grid) -> Results:

@@ -1,0 +1,23 @@
+"""What forest plots mark."""
+
+import drawn
+from prunescope.evidence import plotted
+from prunescope.figures import forest
+from prunescope.report import pictures
+from prunescope.report.blocks import Plot
+from report_fakes import opened
+
+
+def test_a_loss_that_is_shown_has_a_mark_that_needs_no_colour(tree):
+    metrics, study = tree(models=("vgg16",), seeds=(0, 1, 2))
+    results = opened(metrics, study)
+    means, seeds = plotted.to_dense(results, every_level=False)
+    means["lost"] = [False, True, False]
+    unit = {"digits": "balanced accuracy"}
+    [mark] = [of for of in drawn.layers(forest.forest(means, seeds, study.methods, 1.0, unit)) if of["mark"] == "text"]
+    assert mark["rows"]["method"].tolist() == ["layerwise"] and mark["look"]["text"] == forest.LOST
+    assert not {"color", "fill"} & {*mark["encoding"], *mark["look"]}, "the colour of the page's texts"
+    none = forest.forest(means.assign(lost=False), seeds, study.methods, 1.0, unit)
+    assert "text" not in {of["mark"] for of in drawn.layers(none)}
+    [figure] = pictures.forest_figure(results)
+    assert isinstance(figure, Plot) and f"{forest.LOST}: a loss that is shown" in figure.caption
