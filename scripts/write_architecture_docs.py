@@ -36,6 +36,13 @@ which the machine has not ten times the memory of their weights.
 - With `cka.layers: all` the layer of an attention is its output. What has no output for each image (its projections, Swin v2's
   position biases) is named in the report.
 
+## ONNX
+
+`prunescope export --onnx` takes all of them.
+`python -m pytest -m slow tests/deploy/test_every_export.py` tries each, as fp32 and as INT8.
+
+## Figures
+
 The table is written by `python scripts/write_architecture_docs.py`.
 
 | name | parameters, M | pruned, % | MACs, G | images, px |

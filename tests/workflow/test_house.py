@@ -104,7 +104,7 @@ def test_an_environment_for_the_cpu_stays_one(tmp_path):
 
 
 MADE = ("own-images/train/a/b.png", "dvc_plots/index.html", "vgg16.packed", "vgg16.safetensors", "curve.png", "downloads/a.zip",
-        "report/report.html", "reports/small/report.html", "MODEL_CARD.md",
+        "network.onnx", "report/report.html", "reports/small/report.html", "MODEL_CARD.md",
         "gallery/digits.html", "resume/a", "prepared/a/b", "checkpoints/a/b", "metrics/evaluate/a.json",
         ".venv/x")  # fmt: skip
 
