@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from deploy_networks import pruned, saved
+from deploy_networks import INPUTS, pruned, saved
 from PIL import Image
 
 from prunescope.__main__ import main
@@ -66,7 +66,7 @@ def test_broken_files_stop_no_other(tmp_path):
     ],
 )
 def test_images_unlike_those_of_training_are_remarked_upon(tmp_path, name, options, remark):
-    assert square(write(tmp_path / name, **options), pruned().inputs)[1] == remark
+    assert square(write(tmp_path / name, **options), INPUTS)[1] == remark
 
 
 def test_colour_where_training_was_grey(tmp_path):

@@ -63,7 +63,7 @@ def predict(arguments: argparse.Namespace) -> int:
     from prunescope.deploy.predicting import FORMS, predict
     from prunescope.files import write_text
 
-    network: Any = load(arguments.checkpoint, store=arguments.store)
+    network = load(arguments.checkpoint, store=arguments.store)
     paths = files_of(arguments.images)
     said = predict(network, paths, device=runtime.device(arguments.device))
     found = list(tqdm(said, total=len(paths), unit="image", file=sys.stderr, disable=None if len(paths) > 1 else True))
@@ -87,7 +87,7 @@ def export(arguments: argparse.Namespace) -> None:
 
     if not (arguments.onnx or arguments.weights):
         raise PrunescopeError("found neither --onnx OUT nor --weights OUT, wanted one: what to write")
-    network: Any = load(arguments.checkpoint, store=arguments.store)
+    network = load(arguments.checkpoint, store=arguments.store)
     if arguments.weights:
         from safetensors.torch import save
 

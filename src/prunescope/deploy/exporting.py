@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from prunescope.deploy.graph import OPSET, bf16_graph, float_graph, logits_of, session
+from prunescope.deploy.loading import Network
 from prunescope.deploy.quantising import int8_graph
 from prunescope.errors import PrunescopeError
 from prunescope.evaluation.metrics import decide
@@ -44,7 +45,7 @@ class Compared:
 
 
 def export(
-    network: Any, path: Path, images: Squares, *, form: str = "fp32", inside: bool = False, opset: int = OPSET,
+    network: Network, path: Path, images: Squares, *, form: str = "fp32", inside: bool = False, opset: int = OPSET,
     calibration: np.ndarray | None = None,
 ) -> Compared:  # fmt: skip
     """Write `network` (of `loading.load`) as an ONNX file, and beside it as .json what goes into it where not `inside`.
@@ -67,7 +68,7 @@ def export(
     return found
 
 
-def converted(model: Any, form: str, network: Any, calibration: np.ndarray | None, *, inside: bool = False) -> Any:
+def converted(model: Any, form: str, network: Network, calibration: np.ndarray | None, *, inside: bool = False) -> Any:
     """A float graph in another format."""
     if form == "int8":
         if calibration is None or not len(calibration):
@@ -82,7 +83,7 @@ def converted(model: Any, form: str, network: Any, calibration: np.ndarray | Non
     return model
 
 
-def compare(network: Any, model: bytes, images: Squares, *, inside: bool) -> Compared:
+def compare(network: Network, model: bytes, images: Squares, *, inside: bool) -> Compared:
     """Run both on the same images."""
     theirs = logits_of(session(model), _batches(network, images.pixels, inside=inside))
     ours = _of_torch(network, images)
@@ -102,16 +103,16 @@ def require_alike(found: Compared, form: str, *, scale: float) -> None:
         raise PrunescopeError(f"the {form} file is another network than the one in torch, and was not written. On {found}")
 
 
-def _scale(network: Any, images: Squares) -> float:
+def _scale(network: Network, images: Squares) -> float:
     return float(_of_torch(network, Squares(images.pixels[:BATCH])).abs().max())
 
 
-def _of_torch(network: Any, images: Squares) -> Tensor:
+def _of_torch(network: Network, images: Squares) -> Tensor:
     with torch.inference_mode():
         return torch.cat([network(batch) for batch in _batches(network, images.pixels, inside=False)])
 
 
-def _batches(network: Any, pixels: np.ndarray | Sequence, *, inside: bool) -> Iterator[Tensor]:
+def _batches(network: Network, pixels: np.ndarray | Sequence, *, inside: bool) -> Iterator[Tensor]:
     for start in range(0, len(pixels), BATCH):
         part = np.ascontiguousarray(pixels[start : start + BATCH])
         yield torch.from_numpy(part) if inside else network.preprocess.of_squares(part)

@@ -15,6 +15,7 @@ from prunescope.data.batches import in_order
 from prunescope.data.store import Store
 from prunescope.deploy.exporting import converted
 from prunescope.deploy.graph import IMAGES, float_graph, logits_of, session
+from prunescope.deploy.loading import Network
 from prunescope.evaluation.latency import in_turn
 from prunescope.evaluation.metrics import OVERALL, Predictions, by_class, columns, decide, metrics, overall
 from prunescope.networks.predict import predict
@@ -40,7 +41,7 @@ class Beside:
     threads: int
 
 
-def measured(network: Any, form: str, beside: Beside) -> dict[str, float | int | str | None]:
+def measured(network: Network, form: str, beside: Beside) -> dict[str, float | int | str | None]:
     """Flat metrics of `network` (of `loading.load`) in a format, see docs/internals.md; changes are against torch's float32.
 
     Raises PrunescopeError where torch cannot export it or a removed weight does not stay zero.

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from prunescope.deploy.loading import Network
 from prunescope.errors import PrunescopeError
 
 IMAGES, LOGITS = "images", "logits"  # of every graph: its input and its output
@@ -34,7 +35,7 @@ def require_onnx() -> None:
         raise PrunescopeError(f"{', '.join(missing)} not installed, wanted for ONNX: pip install 'prunescope[deploy]'")
 
 
-def float_graph(network: Any, *, inside: bool = False, opset: int = OPSET) -> Any:
+def float_graph(network: Network, *, inside: bool = False, opset: int = OPSET) -> Any:
     """The onnx.ModelProto of a network of `loading.load`, in float32.
 
     Its input `images` is (N, 3, S, S) float32, normalised by `network.preprocess`; with `inside` it is (N, S, S, 3) uint8,
@@ -67,7 +68,7 @@ def float_graph(network: Any, *, inside: bool = False, opset: int = OPSET) -> An
 class _Inside(nn.Module):
     """The network behind its own normalisation."""
 
-    def __init__(self, network: Any) -> None:
+    def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
         self.inputs = network.preprocess.inputs
@@ -76,7 +77,7 @@ class _Inside(nn.Module):
         return self.network(self.inputs.normalised(images.permute(0, 3, 1, 2)))
 
 
-def describe(model: Any, network: Any, *, inside: bool, **further: str) -> None:
+def describe(model: Any, network: Network, *, inside: bool, **further: str) -> None:
     """Write into the metadata of `model` what it takes, tells and is."""
     inputs = network.preprocess.inputs
     about = {

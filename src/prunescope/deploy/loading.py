@@ -1,10 +1,12 @@
 """A finished network, ready to be used, from its file alone."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, cast
 
 from safetensors import SafetensorError, safe_open
-from torch import nn
+from torch import Tensor, nn
 
 from prunescope.data import store as stores
 from prunescope.deploy.preprocess import Preprocess
@@ -15,7 +17,16 @@ from prunescope.networks.checkpoint import Checkpoint
 from prunescope.networks.inputs import Inputs
 
 
-def load(path: Path | str, *, store: Path | str | None = None) -> nn.Module:
+class Network(nn.Module):
+    """What `load` gives, as type checkers see it: a torchvision module with these attributes, of no class of ours."""
+
+    classes: tuple[str, ...]
+    preprocess: Preprocess
+    masks: Mapping[str, Tensor]
+    about: dict[str, Any]
+
+
+def load(path: Path | str, *, store: Path | str | None = None) -> Network:
     """The network of a checkpoint or packed file in eval mode on the CPU: torchvision's module, with what using it takes.
 
     `.classes`: names by output · `.preprocess`: a PIL image, several, or a tensor in, a normalised batch out (`Preprocess`) ·
@@ -27,11 +38,9 @@ def load(path: Path | str, *, store: Path | str | None = None) -> nn.Module:
     path = Path(path)
     found = read(path)
     inputs = inputs_of(found, path, store)
-    network = found.network().eval()
-    network.classes = inputs.classes  # type: ignore[assignment] - plain attributes: the state dict stays torchvision's
-    network.preprocess = Preprocess(inputs)  # type: ignore[assignment]
-    network.masks = found.masks  # type: ignore[assignment]
-    network.about = {"dataset": inputs.dataset, "kind": found.kind, "parents": found.parents, **found.about}  # type: ignore[assignment]
+    network = cast(Network, found.network().eval())
+    network.classes, network.preprocess, network.masks = inputs.classes, Preprocess(inputs), found.masks
+    network.about = {"dataset": inputs.dataset, "kind": found.kind, "parents": found.parents, **found.about}
     return network
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from prunescope.deploy.loading import Network
 from prunescope.deploy.pictures import square
 from prunescope.evaluation.metrics import decide
 
@@ -31,7 +32,7 @@ class Said:
 
 
 def predict(
-    network: Any, paths: Sequence[Path], *, device: torch.device, batch_size: int = 64, workers: int = 4
+    network: Network, paths: Sequence[Path], *, device: torch.device, batch_size: int = 64, workers: int = 4
 ) -> Iterator[Said]:
     """Of each path in turn. A file that cannot be read gets its error and stops no other.
 
