@@ -125,7 +125,7 @@ def test_the_front_has_what_nothing_beats_in_both():
 
 
 def test_networks_that_were_not_timed_are_in_the_figure_of_sizes_alone():
-    keys = {"dataset": "digits", "model": "vgg16", "network": "dense", "method": "dense", "value": 90.0}
+    keys = {"dataset": "digits", "model": "vgg16", "network": "dense", "method": "dense", "value": 90.0, "format": "torch, fp32"}
     rows = pd.DataFrame([keys | {"megabytes": 3.0, "times": np.nan}])
     drawing = levels.trade_off(rows, ("oneshot",), {"digits": "accuracy"})
     assert [panel["layer"][0]["encoding"]["x"]["field"] for panel in drawing.specs()] == ["megabytes"]

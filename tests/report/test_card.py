@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,14 +76,31 @@ def test_numbers_are_those_of_the_files(study, monkeypatch):
     assert rows["checkpoint, sha256"] == sha256(PATH)
     assert {rows[f"parent: {role}, sha256"] for role in PARENTS} == set(PARENTS.values())
     assert rows["commit"] == "unknown" and rows["groups in two splits"] == "unknown"
-    assert f"checkpoint.read('{PATH}')" in text
+    assert f"prunescope.load('{PATH}', store='prepared/digits')" in text, "the file does not say its classes"
     assert front["license"] == "cc-by-4.0" and front["datasets"] == ["digits"] and "iterative" in front["tags"]
     assert front["metrics"] == ["accuracy", "f1", "brier_score"], "no AUC was measured"
     sections = ["What it is", "Intended use and limits", "Training data", "Training procedure", "Evaluation", "Critical classes"]
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == [*sections, "Size and latency", "How to load it", "Provenance"]
 
 
+def test_formats_of_deployment_stand_beside_the_network(study, monkeypatch):
+    folder = study / f"metrics/deploy/int8-{CELL}"
+    folder.mkdir(parents=True)
+    change = {"change_accuracy": -0.011, "change_accuracy_low": -0.02, "change_accuracy_high": 0.0}
+    record = {"accuracy": 0.4333, "balanced_accuracy": 0.4, "size_bytes": 2_500_000, "size_zstd_bytes": 700_000} | change
+    record |= {"batch_1_ms": 0.25, "batch_32_ms": 7.0, "runtime": "onnxruntime 1.0", "processor": "Example CPU", "threads": 1}
+    (folder / "iterative.json").write_text(json.dumps(record))
+    _, text = card(monkeypatch, str(PATH))
+    assert "| int8 | 2.500 | 0.700 | 43.3 (change -1.1 [-2.0, 0.0]) | 40.0 (change unknown unknown) | 0.25 | 7.0 |" in text
+    assert "onnxruntime 1.0, Example CPU, 1 threads" in text
+
+
 def test_the_snippet_loads_the_network(study, monkeypatch):
+    from prunescope.networks import checkpoint
+    from prunescope.networks.inputs import Inputs
+
+    inputs = Inputs("digits", tuple("0123456789"), (0.3, 0.3, 0.3), (0.3, 0.3, 0.3), 32)
+    checkpoint.write(PATH, replace(checkpoint.read(PATH), inputs=inputs))
     _, text = card(monkeypatch, str(PATH))
     space: dict = {}
     exec("\n".join(line.strip() for line in text.splitlines() if line.startswith("    ")), space)

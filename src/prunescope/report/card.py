@@ -38,7 +38,7 @@ def write(of: Carded, out: Path, sources: Sources) -> None:
         Section("Training procedure", list(card_numbers.training(of))),
         Section("Evaluation", list(card_numbers.evaluation(of))),
         Section("Critical classes", list(card_numbers.classes(of))),
-        Section("Size and latency", list(card_numbers.costs(of))),
+        Section("Size and latency", [*card_numbers.costs(of), *card_numbers.formats(of)]),
         Section("How to load it", list(_loading(of, about))),
         Section("Provenance", list(_provenance(of))),
     ]
@@ -132,7 +132,9 @@ def _data(of: Carded, about: Mapping[str, Any]) -> Iterator[Block]:
 
 
 def _loading(of: Carded, about: Mapping[str, Any]) -> Iterator[Block]:
-    lines = ["from prunescope.networks import checkpoint", "", f"network = checkpoint.read({of.path!r}).network().eval()"]
+    told = (of.header or {}).get("inputs")  # a file of before does not say its classes
+    store = "" if told or not of.header else f", store={f'prepared/{of.arm.dataset}'!r}"
+    lines = ["import prunescope", "", f"network = prunescope.load({of.path!r}{store})"]
     if not of.header:
         yield Text("The checkpoint is not at hand where this card was written; the study's workflow makes it at this path.")
     yield Commands(lines)
@@ -140,7 +142,8 @@ def _loading(of: Carded, about: Mapping[str, Any]) -> Iterator[Block]:
     mean, std = (three(about.get(key)) for key in ("mean", "std"))
     yield Text(
         f"It wants images as (N, 3, {size}, {size}) floats: a pixel divided by 255, less the mean, divided by the std of the "
-        f"channels of the training images (mean {mean}; std {std}), and gives a score (N, classes) for each class."
+        f"channels of the training images (mean {mean}; std {std}), and gives a score (N, classes) for each class. "
+        "`network.preprocess` makes them of images as in training."
     )
     table = of.results.classes(of.arm)
     yield Text(f"Classes in this order: {UNKNOWN if table is None else ', '.join(table['class'])}.")

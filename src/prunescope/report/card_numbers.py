@@ -8,11 +8,13 @@ import pandas as pd
 from prunescope.evidence.quality import FEW, NAMED
 from prunescope.report.blocks import Block, Table, Text
 from prunescope.report.carded import Carded
+from prunescope.results.grid import Cell
 
 UNKNOWN = "unknown"
 MEASURES = {"accuracy": "accuracy %", "balanced_accuracy": "balanced accuracy %", "macro_f1": "macro F1 %"}
 MEASURES |= {"top5_accuracy": "top-5 accuracy %", "auc": "AUC %", "ece": "ECE %", "nll": "NLL", "brier": "Brier score"}
 SHARES = tuple(MEASURES)[:-2]  # shown in percent
+FORMATS = ("fp32", "bf16", "int8")
 
 
 def training(of: Carded) -> Iterator[Block]:
@@ -98,6 +100,29 @@ def costs(of: Carded) -> Iterator[Block]:
         f"Packed: what `prunescope pack` writes. Latency: median and quartiles of forward passes ({place}). Zeros save storage, "
         f"not time: dense kernels multiply them too. Sources: {of.arm.evaluate}.json and -latency.json.",
     )
+
+
+def formats(of: Carded) -> Iterator[Block]:
+    """The network in formats of deployment, where the stage deploy measured it."""
+    level = of.arm.sparsity or of.setting("sparsity")
+    cell = Cell(of.arm.model, of.arm.dataset, level).of(of.arm.seed)
+    found = {form: of.record(f"deploy/{form}-{cell}/{of.arm.method}") for form in FORMATS}
+    rows = []
+    for form, known in ((form, known) for form, known in found.items() if known):
+        row = {"format": form, "MB": number(known.get("size_bytes"), ".3f", 1e6)}
+        row |= {"MB, zstd": number(known.get("size_zstd_bytes"), ".3f", 1e6)}
+        for key in ("accuracy", "balanced_accuracy"):
+            row[MEASURES[key]] = f"{percent(known.get(key))} (change {percent(known.get(f'change_{key}'))} "
+            row[MEASURES[key]] += f"{interval(known, f'change_{key}', percent)})"
+        row |= {f"recall of {name} %": percent(known[f"recall_{name}"]) for name in of.critical if f"recall_{name}" in known}
+        rows.append(
+            row
+            | {"1 image, ms": number(known.get("batch_1_ms"), ".2f"), "32 images, ms": number(known.get("batch_32_ms"), ".1f")}
+        )
+    if rows:
+        places = {f"{known['runtime']}, {known['processor']}, {known['threads']} threads" for known in found.values() if known}
+        caption = "As ONNX on the same test split; changes against the network in torch, with 95 % intervals"
+        yield Table(pd.DataFrame(rows), f"{caption}. {' and '.join(sorted(places))}. Source: metrics/deploy.", labels=1)
 
 
 def listed(rows: Mapping[str, Any], caption: str) -> Table:

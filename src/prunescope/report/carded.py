@@ -74,6 +74,7 @@ def of_checkpoint(
         )
     root, arm, found = whole.parents[3], arm_of(whole.parent.name, whole.stem), read(path)
     header = {"architecture": found.architecture.as_dict(), "parents": found.parents, "sha256": sha256(path)}
+    header |= {"inputs": found.inputs.as_dict()} if found.inputs else {}
     settings, folder, data = _settings(root), root / "prepared" / arm.dataset, {}
     if folder.is_dir():
         store = read_store(folder)
