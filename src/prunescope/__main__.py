@@ -65,7 +65,12 @@ def parser() -> argparse.ArgumentParser:
     packing.set_defaults(run=pack)
     packing.add_argument("checkpoint", type=Path)
     packing.add_argument("packed", type=Path)
-    packing.add_argument("--values", choices=("fp32", "fp16", "bf16"), default="fp32", help="fp32 is lossless (default)")
+    packing.add_argument(
+        "--values",
+        choices=("fp32", "fp16", "bf16", "int8"),
+        default="fp32",
+        help="of weights: fp32 is lossless (default), fp16 and bf16 round, int8 has 255 steps and a scale an output channel",
+    )
 
     unpacking = add("unpack", "a packed file as a checkpoint again")
     unpacking.set_defaults(run=unpack)

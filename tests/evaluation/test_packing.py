@@ -111,8 +111,8 @@ def test_a_weight_too_large_for_fp16(vgg: Checkpoint) -> None:
     assert bool(unpack(pack(big, "bf16"), HERE).state["features.0.weight"].isfinite().all())
 
 
-def tampered(data: bytes, about: dict[str, object] | None = None, **pieces: np.ndarray) -> bytes:
-    header = packing._opened(data)[0] | (about or {})
+def tampered(data: bytes, pieces: dict[str, np.ndarray], **about: object) -> bytes:
+    header = packing._opened(data)[0] | about
     return save(load(data) | pieces, metadata={"prunescope-packed": json.dumps(header)})
 
 
@@ -138,12 +138,13 @@ def test_anything_else_is_refused(vgg: Checkpoint) -> None:
                    metadata={"prunescope-packed": json.dumps(packing._opened(data)[0])})  # fmt: skip
     bad = {
         "empty": b"", "short": data[:100], "cut": data[:-1], "text": b"a" * 500, "missing": missing,
-        "bomb": tampered(data, masks=bomb), "unknown": tampered(data, masks=unknown),
-        "torn": tampered(data, **{"float32|3": torn}), "checksum": tampered(data, **{"float32|3": summed}),
-        "fewer": tampered(data, masks=claiming(masks[:-1], len(masks))),
-        "more": tampered(data, masks=claiming(masks + b"1", len(masks))),
-        "longer": data + b"1", "hole": data.replace(b"[0,", b"[1,", 1), "values": tampered(data, {"values": "int4"}),
-        "tall": tampered(data, {"architecture": vgg.architecture.as_dict() | {"width": 8.0}}),
+        "list": bytes([2, *[0] * 7]) + b"[]", "number": bytes([1, *[0] * 7]) + b"1", "word": bytes([3, *[0] * 7]) + b'"a"',
+        "bomb": tampered(data, {"masks": bomb}), "unknown": tampered(data, {"masks": unknown}),
+        "torn": tampered(data, {"float32|3": torn}), "checksum": tampered(data, {"float32|3": summed}),
+        "fewer": tampered(data, {"masks": claiming(masks[:-1], len(masks))}),
+        "more": tampered(data, {"masks": claiming(masks + b"1", len(masks))}),
+        "longer": data + b"1", "hole": data.replace(b"[0,", b"[1,", 1), "values": tampered(data, {}, values="int4"),
+        "tall": tampered(data, {}, architecture=vgg.architecture.as_dict() | {"width": 8.0}),
     }  # fmt: skip
     for name, content in bad.items():
         with pytest.raises(PrunescopeError, match=r"here.packed is no whole packed file"):

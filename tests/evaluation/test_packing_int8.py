@@ -102,7 +102,7 @@ def test_hostile_scales_are_refused(vgg: Checkpoint) -> None:
     bad = {name: np.frombuffer(piece, np.uint8) for name, piece in writer.pieces()}
     assert bad.keys() == {f"float32|{place}" for place in range(4)}
     with pytest.raises(PrunescopeError, match="scales that are not finite"):
-        unpack(tampered(data, **bad), HERE)
+        unpack(tampered(data, bad), HERE)
     short = compressed(np.zeros(7, np.uint8))
     with pytest.raises(PrunescopeError, match=r"int8\|0: a piece of 7 bytes where \d+ belong"):
-        unpack(tampered(data, **{"int8|0": np.frombuffer(short, np.uint8)}), Path("here.packed"))
+        unpack(tampered(data, {"int8|0": np.frombuffer(short, np.uint8)}), Path("here.packed"))

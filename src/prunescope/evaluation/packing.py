@@ -102,13 +102,14 @@ def _opened(data: bytes) -> tuple[dict[str, Any], dict[str, memoryview]]:
     """Our header and each piece where it lies in `data`, uncopied; ValueError where pieces do not fill the file exactly."""
     start = 8 + int.from_bytes(data[:8], "little")
     listed = json.loads(data[8:start])
-    header = json.loads(listed.pop("__metadata__")["prunescope-packed"])
+    header = json.loads(listed["__metadata__"]["prunescope-packed"])
     if header["format"] != FORMAT:
         raise ValueError(f"format {header['format']!r}")
     pieces, end = {}, 0
-    for name, one in sorted(listed.items(), key=lambda entry: entry[1]["data_offsets"]):
+    of_pieces = ((name, one) for name, one in listed.items() if name != "__metadata__")
+    for name, one in sorted(of_pieces, key=lambda piece: piece[1]["data_offsets"]):
         first, last = one["data_offsets"]
-        if first != end or one["dtype"] != "U8" or one["shape"] != [last - first]:
+        if not end == first <= last or one["dtype"] != "U8" or one["shape"] != [last - first]:
             raise ValueError(f"{name}: a piece that does not follow the one before it")
         pieces[name], end = memoryview(data)[start + first : start + last], last
     if start + end != len(data):

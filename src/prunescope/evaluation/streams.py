@@ -93,7 +93,7 @@ class Piece:
 
 def compressed(data: np.ndarray) -> bytes:
     """Bytes (n,) uint8 as one frame with its size and a checksum."""
-    return zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress(data)
+    return zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress(data.data)
 
 
 def _name(stored: torch.dtype, place: int) -> str:
