@@ -6,11 +6,13 @@
 --dense and --pruned are checkpoints of this project; without the second the first is pruned to 80 % by magnitude, over all
 layers. `full` is VGG16 as published (138 M weights) with Gaussian weights, 80 % of each layer removed by magnitude: for its time
 and memory; a trained network has the honest bytes. Writing is network to bytes, reading bytes to network, in CPU seconds, the
-least of all rounds; the two slow compressors write once, and not the large network. Memory is the peak of reading a file, its own bytes included, above a
-process that has read a tiny one, in sizes of the network. zipnn (`pip install -e '.[bench]'`) needs a C compiler.
+least of all rounds; the two slow compressors write once, and not the large network. Memory is the peak of reading a file, its
+own bytes included, above a copy of the process, in sizes of the network (Linux). zipnn (`pip install -e '.[bench]'`) needs
+a C compiler.
 """
 
 import argparse
+import ctypes
 import functools
 import importlib.util
 import lzma
@@ -111,7 +113,8 @@ def error(before: State, after: State) -> str:
     """ "yes" where every bit is the same, else the largest change of a weight over the largest weight of its layer."""
     if all(tensor.numpy().tobytes() == after[name].numpy().tobytes() for name, tensor in before.items()):
         return "yes"
-    off = [(after[name] - t).abs().max().item() / t.abs().max().item() for name, t in before.items() if t.is_floating_point()]
+    floats = [name for name, tensor in before.items() if tensor.is_floating_point() and tensor.any()]
+    off = [((after[name] - before[name]).abs().max() / before[name].abs().max()).item() for name in floats]
     return f"no, {max(off):.1e}"
 
 
@@ -151,7 +154,6 @@ def table(dense: Checkpoint, pruned: Checkpoint, rounds: int, slow: bool, folder
     ]
     kinds = [kind for kind in kinds if slow or kind[1] not in SLOW]
     networks, files, took = {"dense": dense, "pruned": pruned}, {}, {}
-    alone = multiprocessing.get_context("forkserver").Pool(1, maxtasksperchild=1)  # each in a process with the imports done
     for kind in kinds:
         took[kind] = []
         for _ in range(1 if kind[1] in SLOW else rounds):
@@ -161,7 +163,7 @@ def table(dense: Checkpoint, pruned: Checkpoint, rounds: int, slow: bool, folder
     for of, form in kinds:
         path = folder / "file"
         path.write_bytes(files[of, form])
-        memory = alone.apply(memory_of, (form, path)) * 2**20 / whole
+        memory = memory_of(form, path) * 2**20 / whole
         reading: list[float] = []
         for _ in range(rounds):
             after = timed(reading, read, form, files[of, form])
@@ -182,12 +184,22 @@ def timed(seconds: list[float], function: Callable, *given: object) -> Any:
 
 
 def memory_of(form: str, path: Path) -> float:
-    """Peak MiB of reading a file, above the process as it is once everything is imported."""
-    small = Checkpoint("dense", Architecture("vgg11", 3, width=0.02), build(Architecture("vgg11", 3, width=0.02)).state_dict())
-    read(form, written(form, small))
-    with Peak() as peak:
-        read(form, path.read_bytes())
-    return peak.mib
+    """Peak MiB of reading a file, above a copy of this process that has given back what it does not use."""
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+
+    def measure() -> None:
+        ctypes.CDLL(None).malloc_trim(0)
+        with Peak() as peak:
+            read(form, path.read_bytes())
+        sender.send(peak.mib)
+
+    child = context.Process(target=measure)
+    child.start()
+    sender.close()
+    found = receiver.recv()
+    child.join()
+    return found
 
 
 def arguments() -> argparse.Namespace:
