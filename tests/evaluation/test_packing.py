@@ -70,13 +70,14 @@ def test_bit_for_bit_and_what_is_left_out(vgg: Checkpoint) -> None:
 
 @pytest.mark.parametrize("name", ["densenet169", "vgg16"])
 def test_published_networks_shrink_as_much_as_promised(name: str) -> None:
-    """At full width (DenseNet169; VGG16 at half width, 34 M weights): 5 times at 80 %, 9 times with 16 bit."""
+    """At full width (DenseNet169; VGG16 at half width, 34 M weights): 5 times at 80 %, 9 times with 16 bit, 14 with 8."""
     found = pruned(Architecture(name, 100, width=1.0 if name == "densenet169" else 0.5))
     dense = sum(tensor.numel() * tensor.element_size() for tensor in found.state.values())
     sizes = {values: len(pack(found, values)) for values in packing.VALUES}
     assert dense / sizes["fp32"] > 5
     assert dense / sizes["bf16"] > 9
     assert dense / sizes["fp16"] > 9
+    assert dense / sizes["int8"] > 14
 
 
 @pytest.mark.parametrize("values, least", [("fp16", 2**-11), ("bf16", 2**-8)])
@@ -110,9 +111,18 @@ def test_a_weight_too_large_for_fp16(vgg: Checkpoint) -> None:
     assert bool(unpack(pack(big, "bf16"), HERE).state["features.0.weight"].isfinite().all())
 
 
-def tampered(data: bytes, **pieces: np.ndarray) -> bytes:
-    header = packing._header(data)
+def tampered(data: bytes, pieces: dict[str, np.ndarray], **about: object) -> bytes:
+    header = packing._opened(data)[0] | about
     return save(load(data) | pieces, metadata={"prunescope-packed": json.dumps(header)})
+
+
+def claiming(content: bytes, size: int) -> np.ndarray:
+    """A frame of `content` whose header says that `size` bytes are in it: four bytes after magic, descriptor and window."""
+    frame = bytearray(zstandard.ZstdCompressor(level=3, write_checksum=True).compress(content))
+    real, at = len(content).to_bytes(4, "little"), 5 if frame[4] & 0x20 else 6
+    assert frame[at : at + 4] == real
+    frame[at : at + 4] = size.to_bytes(4, "little")
+    return np.frombuffer(bytes(frame), np.uint8)
 
 
 def test_anything_else_is_refused(vgg: Checkpoint) -> None:
@@ -120,14 +130,21 @@ def test_anything_else_is_refused(vgg: Checkpoint) -> None:
     bomb = np.frombuffer(zstandard.ZstdCompressor().compress(bytes(1 << 26)), np.uint8)
     streamed = zstandard.ZstdCompressor().compressobj()  # a frame that does not say how large it is
     unknown = np.frombuffer(streamed.compress(b"x" * 100) + streamed.flush(), np.uint8)
-    torn = load(data)["float32|3"].copy()
+    torn, summed = load(data)["float32|3"].copy(), load(data)["float32|3"].copy()
     torn[len(torn) // 2 :] ^= 255
+    summed[-1] ^= 1  # of the checksum alone
+    masks = zstandard.ZstdDecompressor().decompress(load(data)["masks"].tobytes())
     missing = save({name: piece for name, piece in load(data).items() if name != "masks"},
-                   metadata={"prunescope-packed": json.dumps(packing._header(data))})  # fmt: skip
+                   metadata={"prunescope-packed": json.dumps(packing._opened(data)[0])})  # fmt: skip
     bad = {
         "empty": b"", "short": data[:100], "cut": data[:-1], "text": b"a" * 500, "missing": missing,
-        "bomb": tampered(data, masks=bomb), "unknown": tampered(data, masks=unknown),
-        "torn": tampered(data, **{"float32|3": torn}),
+        "list": bytes([2, *[0] * 7]) + b"[]", "number": bytes([1, *[0] * 7]) + b"1", "word": bytes([3, *[0] * 7]) + b'"a"',
+        "bomb": tampered(data, {"masks": bomb}), "unknown": tampered(data, {"masks": unknown}),
+        "torn": tampered(data, {"float32|3": torn}), "checksum": tampered(data, {"float32|3": summed}),
+        "fewer": tampered(data, {"masks": claiming(masks[:-1], len(masks))}),
+        "more": tampered(data, {"masks": claiming(masks + b"1", len(masks))}),
+        "longer": data + b"1", "hole": data.replace(b"[0,", b"[1,", 1), "values": tampered(data, {}, values="int4"),
+        "tall": tampered(data, {}, architecture=vgg.architecture.as_dict() | {"width": 8.0}),
     }  # fmt: skip
     for name, content in bad.items():
         with pytest.raises(PrunescopeError, match=r"here.packed is no whole packed file"):

@@ -132,7 +132,7 @@ def test_benchmarks_give_stages_all_that_they_ask_for():
             missing = [name for name in re.findall(r'"(\w+)"', asked) if f'"--{name}"' not in text]
             assert not missing, f"{file.name} runs {script} without {missing}"
             found += 1
-    assert found == 3
+    assert found == 6
 
 
 def test_the_large_studies_of_the_benchmark_grow_as_their_names_say():

@@ -35,11 +35,14 @@ def add_to(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     exporting.add_argument("--opset", type=int, default=20, help="of ONNX (default: %(default)s)")
     exporting.add_argument("--images", type=Path, help="a folder of images to compare and calibrate on, where there is no store")
 
-    packing = add("pack", "a pruned checkpoint as a small file (bitmask and values)")
+    packing = add("pack", "a pruned checkpoint as a small file: a bitmask, and values of 32, 16 or 8 bits")
     packing.set_defaults(run=pack)
     packing.add_argument("checkpoint", type=Path)
     packing.add_argument("packed", type=Path)
-    packing.add_argument("--values", choices=("fp32", "fp16", "bf16"), default="fp32", help="fp32 is lossless (default)")
+    packing.add_argument(
+        "--values", choices=("fp32", "fp16", "bf16", "int8"), default="fp32",
+        help="fp32 (default) is lossless; int8: whole steps of 1/127 of each row's largest weight",
+    )  # fmt: skip
 
     unpacking = add("unpack", "a packed file as a checkpoint again")
     unpacking.set_defaults(run=unpack)

@@ -71,6 +71,6 @@ def inputs_of(found: Checkpoint, path: Path, store: Path | str | None = None) ->
 def _is_packed(path: Path) -> bool:
     try:
         with safe_open(path, framework="np") as file:
-            return "prunescope-packed" in (file.metadata() or {})
+            return packing.KEY in (file.metadata() or {})
     except (SafetensorError, OSError, json.JSONDecodeError):
         return False  # reading it will say what it is

@@ -4,12 +4,12 @@ Lossless with values in fp32: the weights come back bit for bit. Zeros that foll
 
 The file is a safetensors file of byte strings, each compressed with Zstandard, and a JSON header; nothing in it can execute.
 Tensors follow each other in the order of the architecture's state dict: `masks` holds the bits of those that were pruned, and
-`float32|0` to `float32|3` the bytes of all values of that type by significance, the lowest first. A float's sign is turned to
-the lowest bit, so that the exponents, which are much alike, fill bytes of their own.
+streams.py says how values lie. Of int8, the stream of float32 has a tensor's scales where its values would be.
 """
 
 import json
 import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,45 +17,49 @@ import numpy as np
 import torch
 import zstandard
 from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors.numpy import save
 from torch import Tensor
 
 from prunescope.errors import PrunescopeError
+from prunescope.evaluation.streams import PART, Piece, Reader, Writer, compressed
 from prunescope.networks.architectures import Architecture, skeleton
 from prunescope.networks.bits import Bits
 from prunescope.networks.checkpoint import Checkpoint
+from prunescope.networks.inputs import Inputs
 
-FORMAT = 1
-VALUES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-LEVEL = 3  # of Zstandard; higher ones find hardly more in random mantissas (15: 1 %)
-WORDS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
+FORMAT, KEY = 1, "prunescope-packed"
+VALUES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16, "int8": torch.int8}
 
 
 def pack(checkpoint: Checkpoint, values: str = "fp32") -> bytes:
     """The network of a checkpoint as a packed file; what training goes on from (an optimizer's state) is left out.
 
-    values: how weights of two or more dimensions are stored: fp32 (lossless), fp16 or bf16 (rounded). Biases and batch-norm
-        statistics always stay as they are. PrunescopeError where a weight is not finite, or too large for fp16.
+    values: how weights of two or more dimensions are stored: fp32 (lossless), fp16 or bf16 (rounded), or int8 (whole steps from
+        -127 to 127 of 1/127 of the largest weight of each row, that is of each output channel, with a scale a row). Biases and
+        batch-norm statistics always stay as they are. PrunescopeError where a weight is not finite, or too large for fp16.
     """
-    wanted, bits = skeleton(checkpoint.architecture), checkpoint.masks.packed()
-    masked = [name for name in wanted if name in bits]
-    streams: dict[torch.dtype, list[Tensor]] = {}
+    wanted = skeleton(checkpoint.architecture)
+    bits = {name: packed.numpy() for name, packed in checkpoint.masks.packed().items()}
+    streams = {stored: Writer(stored, count) for stored, count in _counts(wanted, bits, values).items()}
     for name, like in wanted.items():
-        kept = checkpoint.state[name].reshape(-1)
-        if name in bits:
-            kept = kept[checkpoint.masks[name].reshape(-1)]
-        stored = _stored(like, values)
-        rounded = kept.to(stored)
-        if stored.is_floating_point and not bool(rounded.isfinite().all()):
-            raise PrunescopeError(f"found values in {name} that {stored} cannot hold; wanted finite ones: use bf16 or fp32")
-        streams.setdefault(stored, []).append(rounded)
-    pieces = {
-        f"{str(stored).removeprefix('torch.')}|{place}": plane
-        for stored, parts in streams.items()
-        for place, plane in enumerate(_planes(torch.cat(parts)))
-    }
+        stored, flat = _stored(like, values), checkpoint.state[name].detach().cpu().reshape(-1).numpy()
+        scales = np.empty(0)
+        if stored == torch.int8:
+            scales = _scales(name, flat.reshape(len(like), -1))
+            streams[torch.float32].put(torch.from_numpy(scales))
+        for first, last, where in _parts(like.numel(), bits.get(name)):
+            kept = flat[first:last][where]
+            if stored == torch.int8:
+                row = np.arange(first, last)[where] // (like.numel() // len(like))
+                kept = np.rint(kept / scales[row])
+            rounded = torch.from_numpy(kept).to(stored)
+            if stored.is_floating_point and not bool(rounded.isfinite().all()):
+                raise _unfit(name, stored)
+            streams[stored].put(rounded)
+    pieces = dict(piece for stream in streams.values() for piece in stream.pieces())
+    masked = [name for name in wanted if name in bits]
     if masked:
-        pieces["masks"] = np.concatenate([bits[name].numpy() for name in masked])
+        pieces["masks"] = compressed(np.concatenate([bits[name] for name in masked]))
     header = {
         "format": FORMAT,
         "values": values,
@@ -64,83 +68,117 @@ def pack(checkpoint: Checkpoint, values: str = "fp32") -> bytes:
         "architecture": checkpoint.architecture.as_dict(),
         "parents": checkpoint.parents,
         "about": checkpoint.about,
-    }
-    compressed = {name: _compressed(piece) for name, piece in pieces.items()}
-    return save(compressed, metadata={"prunescope-packed": json.dumps(header, sort_keys=True)})
+    } | ({"inputs": checkpoint.inputs.as_dict()} if checkpoint.inputs else {})
+    arrays = {name: np.frombuffer(piece, np.uint8) for name, piece in pieces.items()}
+    return save(arrays, metadata={KEY: json.dumps(header, sort_keys=True)})
 
 
 def unpack(data: bytes, path: Path) -> Checkpoint:
     """The checkpoint in the bytes of a packed file, its weights in float32 again; `path` is for messages.
 
-    PrunescopeError for anything that is not a whole packed file of a network that can be built.
+    Beside the file's bytes and the network it needs a few MB. PrunescopeError for anything that is not a whole packed file of a
+    network that can be built.
     """
     try:
-        header = _header(data)
+        header, pieces = _opened(data)
         architecture, values, masked = Architecture(**header["architecture"]), header["values"], set(header["masked"])
-        wanted, pieces = skeleton(architecture), load(data)  # a piece may only be as large as the network has room for
-        lengths = {name: math.ceil(like.numel() / 8) for name, like in wanted.items() if name in masked}
-        bits = iter(np.split(_bytes(pieces, "masks", sum(lengths.values())), np.cumsum(list(lengths.values()))) if masked else ())
-        shapes = {name: like.shape for name, like in wanted.items()}
-        masks = Bits.from_packed({name: torch.from_numpy(next(bits)) for name in lengths}, shapes)
-        kept = {name: int(masks[name].sum()) if name in masks else like.numel() for name, like in wanted.items()}
-        counts: dict[torch.dtype, int] = {}
-        for name, like in wanted.items():
-            counts[_stored(like, values)] = counts.get(_stored(like, values), 0) + kept[name]
-        streams = {stored: _joined(pieces, stored, count) for stored, count in counts.items()}
-        state = {}
-        for name, like in wanted.items():
-            stored = _stored(like, values)
-            mine, streams[stored] = streams[stored][: kept[name]], streams[stored][kept[name] :]
-            state[name] = torch.zeros(like.shape, dtype=like.dtype)
-            where = masks[name] if name in masks else torch.ones(like.shape, dtype=torch.bool)
-            state[name][where] = mine.to(like.dtype)
-        return Checkpoint(header["kind"], architecture, state, masks, parents=header["parents"], about=header["about"])
+        wanted = skeleton(architecture)  # a piece may only be as large as the network has room for
+        bits = _masks(pieces, {name: math.ceil(like.numel() / 8) for name, like in wanted.items() if name in masked})
+        counts = _counts(wanted, bits, values)
+        streams = {stored: Reader(pieces, stored, count) for stored, count in counts.items()}
+        state = {name: _read(like, bits.get(name), _stored(like, values), streams) for name, like in wanted.items()}
+        for stream in streams.values():
+            stream.end()
+        masks = Bits.from_packed(
+            {name: torch.from_numpy(packed) for name, packed in bits.items()}, {name: like.shape for name, like in wanted.items()}
+        )
+        inputs = Inputs.from_header(header["inputs"]) if "inputs" in header else None
+        about, parents = header["about"], header["parents"]
+        return Checkpoint(header["kind"], architecture, state, masks, parents=parents, about=about, inputs=inputs)
     except (SafetensorError, zstandard.ZstdError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise PrunescopeError(
             f"{path} is no whole packed file of format {FORMAT} ({error}); pack its checkpoint again"
         ) from error
 
 
-def _header(data: bytes) -> dict[str, Any]:
-    length = int.from_bytes(data[:8], "little")
-    header = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["prunescope-packed"])
+def _opened(data: bytes) -> tuple[dict[str, Any], dict[str, memoryview]]:
+    """Our header and each piece where it lies in `data`, uncopied; ValueError where pieces do not fill the file exactly."""
+    start = 8 + int.from_bytes(data[:8], "little")
+    listed = json.loads(data[8:start])
+    header = json.loads(listed["__metadata__"][KEY])
     if header["format"] != FORMAT:
         raise ValueError(f"format {header['format']!r}")
-    return header
+    pieces, end = {}, 0
+    of_pieces = ((name, one) for name, one in listed.items() if name != "__metadata__")
+    for name, one in sorted(of_pieces, key=lambda piece: piece[1]["data_offsets"]):
+        first, last = one["data_offsets"]
+        if not end == first <= last or one["dtype"] != "U8" or one["shape"] != [last - first]:
+            raise ValueError(f"{name}: a piece that does not follow the one before it")
+        pieces[name], end = memoryview(data)[start + first : start + last], last
+    if start + end != len(data):
+        raise ValueError(f"{len(data)} bytes where {start + end} belong")
+    return header, pieces
+
+
+def _masks(pieces: Mapping[str, memoryview], lengths: Mapping[str, int]) -> dict[str, np.ndarray]:
+    """Bits by the weight's name, each of its length in bytes."""
+    if not lengths:
+        return {}
+    piece = Piece(pieces, "masks", sum(lengths.values()))
+    bits = {name: piece.take(length) for name, length in lengths.items()}
+    piece.end()
+    return bits
+
+
+def _read(like: Tensor, bits: np.ndarray | None, stored: torch.dtype, streams: Mapping[torch.dtype, Reader]) -> Tensor:
+    """The next tensor of the streams, zero where its bits are."""
+    flat = np.zeros(like.numel(), torch.empty(0, dtype=like.dtype).numpy().dtype)  # not torch's: numpy's is in huge pages, 0.2 s
+    scales = streams[torch.float32].take(len(like)) if stored == torch.int8 else None
+    for first, last, where in _parts(like.numel(), bits):
+        count = last - first if isinstance(where, slice) else len(where)
+        flat[first:last][where] = streams[stored].take(count).to(like.dtype).numpy()
+    found = torch.from_numpy(flat).view(like.shape)
+    if scales is not None:
+        if not bool(scales.isfinite().all()):
+            raise ValueError("scales that are not finite")
+        found.view(len(like), -1).mul_(scales[:, None])
+    return found
+
+
+def _counts(wanted: Mapping[str, Tensor], bits: Mapping[str, np.ndarray], values: str) -> dict[torch.dtype, int]:
+    """How many values each stream holds."""
+    counts: dict[torch.dtype, int] = {}
+    for name, like in wanted.items():
+        stored = _stored(like, values)
+        if stored == torch.int8:
+            counts[torch.float32] = counts.get(torch.float32, 0) + len(like)
+        kept = like.numel() if name not in bits else sum(len(where) for _, _, where in _parts(like.numel(), bits[name]))
+        counts[stored] = counts.get(stored, 0) + kept
+    return counts
+
+
+def _parts(count: int, bits: np.ndarray | None) -> Iterator[tuple[int, int, Any]]:
+    """(first, last, where) of each part of a flat tensor: `where` says which of its values are kept, all without bits."""
+    for first in range(0, count, PART):
+        last = min(first + PART, count)
+        if bits is None:
+            yield first, last, slice(None)
+        else:  # positions: to fill by them takes a fifth of the time that a boolean mask does
+            yield first, last, np.flatnonzero(np.unpackbits(bits[first // 8 : -(-last // 8)], count=last - first).view(np.bool_))
+
+
+def _scales(name: str, rows: np.ndarray) -> np.ndarray:
+    """The step of each row (n, weights), (n,) float32; of one without a weight some step, so that nothing is divided by zero."""
+    largest = np.maximum(rows.max(1), -rows.min(1))
+    if not np.isfinite(largest).all():
+        raise _unfit(name, torch.int8)
+    return np.maximum(largest / np.float32(127), np.finfo(np.float32).tiny)
 
 
 def _stored(like: Tensor, values: str) -> torch.dtype:
     return VALUES[values] if like.ndim > 1 and like.dtype == torch.float32 else like.dtype
 
 
-def _planes(values: Tensor) -> list[np.ndarray]:
-    """Bytes of values (n,) by significance, the lowest first, each (n,) uint8; the sign turned to the lowest bit of floats."""
-    width = values.element_size()
-    words = values.contiguous().view(torch.uint8).numpy().view(WORDS[width])
-    if values.is_floating_point():
-        words = (words << words.dtype.type(1)) | (words >> words.dtype.type(8 * width - 1))
-    return [(words >> words.dtype.type(8 * place)).astype(np.uint8) for place in range(width)]
-
-
-def _joined(pieces: dict[str, np.ndarray], stored: torch.dtype, count: int) -> Tensor:
-    """The reverse of `_planes`."""
-    width, kind = stored.itemsize, WORDS[stored.itemsize]
-    words = np.zeros(count, dtype=kind)
-    for place in range(width):
-        words |= _bytes(pieces, f"{str(stored).removeprefix('torch.')}|{place}", count).astype(kind) << kind(8 * place)
-    if stored.is_floating_point:
-        words = (words >> kind(1)) | (words << kind(8 * width - 1))
-    return torch.from_numpy(words.view(np.uint8)).view(stored)
-
-
-def _compressed(data: np.ndarray) -> np.ndarray:
-    return np.frombuffer(zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress(data.tobytes()), np.uint8)
-
-
-def _bytes(pieces: dict[str, np.ndarray], name: str, wanted: int) -> np.ndarray:
-    """Exactly `wanted` bytes; a piece that claims another size is refused before it is unpacked."""
-    raw = pieces[name].tobytes()
-    size = zstandard.get_frame_parameters(raw).content_size
-    if size != wanted:
-        raise ValueError(f"{name}: a piece of {size} bytes where {wanted} belong")
-    return np.frombuffer(bytearray(zstandard.ZstdDecompressor().decompress(raw)), np.uint8)
+def _unfit(name: str, stored: torch.dtype) -> PrunescopeError:
+    hint = "use bf16 or fp32" if stored.itemsize == 2 else "look why training gave others"
+    return PrunescopeError(f"found values in {name} that {stored} cannot hold; wanted finite ones: {hint}")
