@@ -26,7 +26,7 @@ def tiny_params() -> dict[str, Any]:
         "score": "gradient_times_weight", "score_batches": 2, "scope": "erk", "rewind": "learning_rate", "reestimate_batches": 2,
     }  # fmt: skip
     content["prune"]["lottery"] |= {"step": 0.4, "recovery": "teacher"}
-    content["study"] |= {"narrow": ["vgg11_bn"], "taught": ["vgg11_bn"]}
+    content["study"] |= {"narrow": ["vgg11_bn"], "channels": ["vgg11_bn"], "taught": ["vgg11_bn"]}
     content["study"]["methods"] += ["random", "lottery", "erk-cubic"]
     content["study"]["other_methods"] = ["random", "lottery", "erk-cubic"]
     content["distill"] |= {"teachers": ["vgg11_bn"], "student": "vgg11_bn"}
