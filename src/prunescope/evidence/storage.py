@@ -49,8 +49,8 @@ def macs_without_weights(results: Results) -> str:
 
 
 def measured_speed(results: Results) -> str:
-    """In words how the pruned networks' times, and those without whole channels, compare with the unpruned one's (means over
-    seeds); empty where not timed."""
+    """In words how the times of pruned networks, and of bases without whole channels, compare with the unpruned one's (means
+    over seeds); empty where not timed."""
     found = {who: _times(results, kind) for kind, who in (("pruned", "the pruned ones"), (CHANNELS, "those of fewer channels"))}
     said = [f"{who} took {times}" for who, times in found.items() if times]
     return f"Measured in turn with the unpruned network, {'; '.join(said)}." if said else ""

@@ -23,7 +23,7 @@ def resize_(network: nn.Module, sizes: Sizes) -> None:
     published = sizes_of(network)
     for name, size in sizes.items():
         most = published.get(name)
-        if most is None or len(size) != len(most) or not all(map(_fits, size, most)):
+        if most is None or not _fits(size, most):
             raise PrunescopeError(f"channels of layer {name!r}: found {size!r}, wanted {_wanted(most, published)}")
         network.set_submodule(name, _like(network.get_submodule(name), name, list(size)))
 
@@ -49,8 +49,11 @@ def _like(old: nn.Module, name: str, size: list[int]) -> nn.Module:
     return nn.Conv2d(inputs, outputs, *shape, old.groups, bias=old.bias is not None, padding_mode=old.padding_mode)  # type: ignore[arg-type]
 
 
-def _fits(size: int, most: int) -> bool:
-    return type(size) is int and 0 < size <= most
+def _fits(size: object, most: Sequence[int]) -> bool:
+    """Whether it is a list of numbers that can be; a header may hold anything."""
+    if not isinstance(size, list | tuple) or len(size) != len(most):
+        return False
+    return all(type(number) is int and 0 < number <= limit for number, limit in zip(size, most, strict=True))
 
 
 def _wanted(most: Sequence[int] | None, published: Sizes) -> str:

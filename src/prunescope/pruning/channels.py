@@ -52,13 +52,17 @@ def thinned(network: nn.Module, architecture: Architecture, sparsity: float) -> 
     network: built as `architecture`, on the CPU; it is left as it is
     """
     require_family(architecture.name)
-    groups = linked(network)
-    counts = _counts(network, groups, sparsity)
-    kept = _kept(network, groups, counts)
+    kept = kept_channels(network, sparsity)
     sizes = {name: [int(mask.sum()) for mask in masks] for name, masks in kept.items()}
     whole = sizes_of(network)
     channels = dict(architecture.channels or {}) | {name: size for name, size in sizes.items() if size != whole[name]}
     return replace(architecture, channels=channels or None), _cut(network.state_dict(), kept)
+
+
+def kept_channels(network: nn.Module, sparsity: float) -> Kept:
+    """Which outputs and inputs of each layer stay, in network order."""
+    groups = linked(network)
+    return _kept(network, groups, _counts(network, groups, sparsity))
 
 
 def linked(network: nn.Module) -> list[Group]:
@@ -73,8 +77,9 @@ def linked(network: nn.Module) -> list[Group]:
     layers = [module for module in names if isinstance(module, nn.Conv2d | nn.Linear)]
     order = {names[layer]: place for place, layer in enumerate(layers)}
     training = network.training
-    with torch.enable_grad():  # the graph is read from autograd's
-        graph = torch_pruning.DependencyGraph().build_dependency(network.eval(), torch.zeros(1, 3, SIDE, SIDE))
+    with torch.inference_mode(False), torch.enable_grad():  # the graph is read from autograd's
+        image = next(network.parameters()).new_zeros(1, 3, SIDE, SIDE)
+        graph = torch_pruning.DependencyGraph().build_dependency(network.eval(), image)
         found = [
             list(_parts(graph, group, names))
             for group in graph.get_all_groups(ignored_layers=layers[-1:], root_module_types=(nn.Conv2d, nn.Linear))
@@ -94,7 +99,7 @@ def _parts(graph, group, names: dict[nn.Module, str]) -> Iterator[Part]:
 
 
 def _counts(network: nn.Module, groups: Sequence[Group], sparsity: float) -> list[int]:
-    """How many channels of each group stay: of all the same share, found by bisection."""
+    """How many channels of each group stay, at least one: the same share of all, found by bisection."""
     whole = {name: list(size) for name, size in sizes_of(network).items()}
     numbers = [len(group[0].channels) for group in groups]
     removed = sparsity * sum(weight.numel() for weight in prunable(network).values())

@@ -185,7 +185,7 @@ def _check_controls(params: Params, problems: list[str]) -> None:
         problems.append(f"study.channels: found {', '.join(whole)}, wanted VGG, DenseNet or ResNet: {others}")
     if study.channels and not find_spec("torch_pruning"):
         problems.append(
-            f"study.channels: found {', '.join(study.channels)} but no package torch_pruning, wanted it: it says what channels go "
+            f"study.channels: found {', '.join(study.channels)} but no package torch_pruning, wanted it: it says which go "
             "together: pip install 'prunescope[channels]' (in a clone: pip install -e '.[channels]'), or study.channels: []"
         )
 
