@@ -68,6 +68,7 @@ def test_all_that_a_layer_is_stays() -> None:
     ({"features.0": [4]}, "found [4], wanted 2"),
     ({"features.1": [2.0]}, "found [2.0], wanted 1 number(s) from 1 to [8]"),
     ({"features.1": [True]}, "found [True], wanted 1"),
+    ([4, 3], "channels: found [4, 3], wanted a table of layers and their sizes"),
     ({"features.1": 4}, "found 4, wanted 1"),
     ({"features.1": "4"}, "found '4', wanted 1"),
 ])  # fmt: skip

@@ -11,8 +11,8 @@ import yaml
 from prunescope import __main__ as module
 from prunescope.evidence import contrasts, plotted, storage
 from prunescope.figures import levels
-from prunescope.report import causes
-from prunescope.report.blocks import Table
+from prunescope.report import causes, pictures
+from prunescope.report.blocks import Plot, Table
 from prunescope.results.grid import Grid, arms_of
 from prunescope.results.summary import RATES
 from report_fakes import opened, row, write_evaluate, write_training
@@ -65,6 +65,9 @@ def test_the_trade_off_has_a_point_of_it_in_a_colour_of_its_own(thinned) -> None
     rows = plotted.costs(opened(metrics, study))
     [found] = rows.query("method == 'channels'").to_dict("records")
     assert (found["network"], found["value"], found["megabytes"], found["times"]) == ("channels 80 %", 94.5, 0.7, 0.4)
+    for asked in (("vgg16",), ()):
+        [figure] = pictures.cost_figure(opened(metrics, replace(study, channels=asked)))
+        assert isinstance(figure, Plot) and ("channels has fewer channels" in figure.caption) == bool(asked)
     vgg = rows.query("model == 'vgg16'")
     assert "channels 80 %" in set(levels.front(vgg, "times")["network"]), "the fastest of all is on the front"
     whole = levels.trade_off(rows, study.methods, {"digits": "accuracy"}).whole()

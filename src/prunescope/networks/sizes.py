@@ -21,6 +21,8 @@ def resize_(network: nn.Module, sizes: Sizes) -> None:
     Raises PrunescopeError for a layer that is not there or has no channels, and for a size that is none or larger than it was.
     """
     published = sizes_of(network)
+    if not isinstance(sizes, Mapping):
+        raise PrunescopeError(f"channels: found {sizes!r}, wanted a table of layers and their sizes")
     for name, size in sizes.items():
         most = published.get(name)
         if most is None or not _fits(size, most):
