@@ -28,8 +28,9 @@ def recipe() -> None:
         wanted.bootstrap_draws, wanted.latency_seconds, wanted.ece_bins, wanted.critical, params.runtime.threads,
     )  # fmt: skip
     files = {"dense": dense} | {arm: args.finished / f"{arm}.safetensors" for arm in params.study.methods}
-    if args.model in params.study.narrow:
-        files["narrow"] = args.finished / "narrow.safetensors"
+    for control, models in (("narrow", params.study.narrow), ("channels", params.study.channels)):
+        if args.model in models:
+            files[control] = args.finished / f"{control}.safetensors"
     for arm, file in files.items():
         found = measured(load_network(file, store=args.store), args.format, beside)
         write_json(args.metrics / f"{arm}.json", found | runtime.environment(device, runtime.precision("fp32", device)))

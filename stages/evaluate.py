@@ -69,8 +69,9 @@ def recipe() -> None:
         evaluate(arm, args.before / f"{arm}.safetensors" if of_level else None)
     if not of_level:
         evaluate("base", path=args.base)
-    elif args.model in params.study.narrow:
-        evaluate("narrow")
+    for control, models in (("narrow", params.study.narrow), ("channels", params.study.channels)) if of_level else ():
+        if args.model in models:
+            evaluate(control)
     teachers = params.study.methods if of_level else ("alone", "dense")
     for teacher in teachers if args.model in params.distill.teachers else ():
         evaluate(f"student-{teacher}")

@@ -17,6 +17,7 @@ OUTPUTS = {  # arguments of a stage script that name what it writes, others are 
     "pretrain": ("checkpoint", "metrics", "history"),
     "prune": ("checkpoint", "metrics", "history"),
     "finetune": ("checkpoint", "metrics", "history"),
+    "channels": ("checkpoint", "metrics", "history"),
     "distill": ("checkpoint", "metrics", "history"),
     "evaluate": ("metrics",),
     "deploy": ("metrics",),

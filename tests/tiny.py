@@ -5,7 +5,7 @@ import importlib.util
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ def tiny_params() -> dict[str, Any]:
         "score": "gradient_times_weight", "score_batches": 2, "scope": "erk", "rewind": "learning_rate", "reestimate_batches": 2,
     }  # fmt: skip
     content["prune"]["lottery"] |= {"step": 0.4, "recovery": "teacher"}
-    content["study"] |= {"narrow": ["vgg11_bn"], "taught": ["vgg11_bn"]}
+    content["study"] |= {"narrow": ["vgg11_bn"], "channels": ["vgg11_bn"], "taught": ["vgg11_bn"]}
     content["study"]["methods"] += ["random", "lottery", "erk-cubic"]
     content["study"]["other_methods"] = ["random", "lottery", "erk-cubic"]
     content["distill"] |= {"teachers": ["vgg11_bn"], "student": "vgg11_bn"}
@@ -54,10 +54,14 @@ def load_stage(script: str) -> Any:
 
 
 def run_study(
-    folder: Path, content: dict[str, Any], before: Callable[[str, Any, pytest.MonkeyPatch], None] = lambda *_: None
+    folder: Path,
+    content: dict[str, Any],
+    before: Callable[[str, Any, pytest.MonkeyPatch], None] = lambda *_: None,
+    scripts: Sequence[str] = ORDER,
 ) -> int:
     """Run every stage of the study that `content` is, in this process and in the folder; how many there were.
 
+    scripts: those whose stages run, in the order of the graph
     before: called with each stage's name, its module, and what undoes patches in the end.
     """
     (folder / "params.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
@@ -65,7 +69,7 @@ def run_study(
     with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
         patch.delenv("PRUNESCOPE_MIRROR", raising=False)
         patch.setitem(os.environ, "MPLBACKEND", "Agg")
-        for script in ORDER:
+        for script in scripts:
             module = load_stage(script)
             for name, stage in items(content).items():
                 _, path, *arguments = shlex.split(stage["cmd"])

@@ -66,16 +66,26 @@ def test_controls_say_whether_pruning_was_needed():
         "oneshot": 0.89,
         "oneshot-taught": 0.91,
         "narrow": 0.87,
+        "channels": 0.86,
         "random": 0.5,
     }
-    results = planted(values, methods=methods, narrow=("vgg16",), taught=("vgg16",))
+    results = planted(values, methods=methods, narrow=("vgg16",), channels=("vgg16",), taught=("vgg16",))
     wanted = {
         "dense − base": 2, "dense-taught − dense": 2, "oneshot − narrow": 2, "oneshot − random": 39,
         "oneshot-taught − oneshot": 2, "oneshot-taught − dense-taught": -1, "random − narrow": -37, "oneshot-taught − narrow": 4,
+        "channels − dense": -4, "channels − narrow": -1, "oneshot − channels": 3, "random − channels": -36,
+        "oneshot-taught − channels": 5,
     }  # fmt: skip
     [found] = contrasts.judged(results, contrasts.controls).values()
     assert {name: round(of.judgement.estimate.mean) for name, of in found.items()} == wanted
     assert found["dense − base"].verdict == "better" and found["random − narrow"].verdict == "worse"
+
+
+def test_a_base_without_channels_is_compared_with_what_is_there():
+    """With dense in every cell, and with a narrow network only where there is one."""
+    results = planted({"channels": 0.8}, methods=("oneshot",), channels=("vgg16",), levels=(0.8, 0.5))
+    for found in contrasts.judged(results, contrasts.controls).values():
+        assert [name for name in found if "channels" in name] == ["channels − dense", "oneshot − channels"]
 
 
 def test_the_controls_of_no_level_are_compared_once():

@@ -213,6 +213,7 @@ def test_a_network_that_was_not_evaluated(study, monkeypatch, capsys):
     ("vgg16-a-0.8-0", "dense", ("dense", "a-0.8", 0.0, 0, ("finetune/vgg16-a-0.8-0/dense",))),
     ("vgg16-a-0.5-0", "student-oneshot", ("student", "a", 0.5, 0, ("distill/vgg16-a-0.5-0/oneshot",))),
     ("vgg16-a-0.5-0", "narrow", ("narrow", "a", 0.5, 0, ("pretrain/narrow-vgg16-a-0.5-0", "finetune/vgg16-a-0.5-0/narrow"))),
+    ("vgg16-a-0.5-0", "channels", ("channels", "a", 0.5, 0, ("finetune/vgg16-a-0.5-0/channels",))),
     ("vgg16-a-1", "student-alone", ("student", "a", 0.0, 1, ("distill/vgg16-a-1/alone",))),
 ])  # fmt: skip
 def test_the_arm_of_a_path(cell, method, wanted):

@@ -58,7 +58,7 @@ def test_equal_budgets(study):
     folder, _ = study
     summary = pd.read_csv(folder / "metrics" / "summary.csv")
     arms = summary[summary["kind"] != "student"]
-    assert arms["steps"].tolist() == [12] * 9 + [24]  # base, controls, methods; narrow from its own base
+    assert arms["steps"].tolist() == [12] * 9 + [24, 12]  # base, controls, methods; narrow from its own base, channels
     assert summary[summary["kind"] == "student"]["steps"].nunique() == 1
     bases, rates = set(), {}
     for record in (folder / "metrics" / "finetune").rglob("*.json"):
@@ -191,7 +191,7 @@ def test_pruning_and_the_control_see_the_same_images(monkeypatch):
         raise Seen(stream)
 
     streams = {}
-    for script in ("pretrain", "prune", "finetune", "distill"):
+    for script in ("pretrain", "prune", "finetune", "channels", "distill"):
         module = load_stage(script)
         monkeypatch.setattr(module, "open_training", note)
         monkeypatch.setattr(sys, "argv", ["stage", *(f"--{name}=0" for name in ("seed", "sparsity") if script != "pretrain")])
@@ -200,7 +200,13 @@ def test_pruning_and_the_control_see_the_same_images(monkeypatch):
         with pytest.raises(Seen) as seen:
             module.recipe()
         streams[script] = str(seen.value)
-    assert streams == {"pretrain": "pretrain", "prune": "budget", "finetune": "budget", "distill": "distill"}
+    assert streams == {
+        "pretrain": "pretrain",
+        "prune": "budget",
+        "finetune": "budget",
+        "channels": "budget",
+        "distill": "distill",
+    }
 
 
 def test_the_probe_is_of_the_test_split(study):

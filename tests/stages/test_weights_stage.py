@@ -29,7 +29,7 @@ CELL = ("--dataset", "digits", "--seed", "0", "--store", "store")
 def params(init: str) -> dict[str, Any]:
     """A study of the digits of one network of full width, without a step of training."""
     content = tiny_params()
-    content["study"] |= {"models": [TINY], "narrow": [], "taught": []}
+    content["study"] |= {"models": [TINY], "narrow": [], "channels": [], "taught": []}
     content["sensitivity"]["models"] = []
     content["prune"]["layerwise"]["recovery_share"] = 0.9  # of 12 steps, for 26 layers
     content["distill"] |= {"teachers": [TINY], "student": TINY}

@@ -89,6 +89,7 @@ def test_stages_under_two_processes(tmp_path) -> None:
         content["study"] |= {
             "models": ["densenet121"],
             "narrow": [],
+            "channels": [],
             "taught": [],
         }  # no dropout: each process draws its own noise
         content["sensitivity"]["models"] = []

@@ -12,7 +12,7 @@ SOURCE = ROOT / "src"
 PACKAGE = SOURCE / "prunescope"
 UNTRACKED = {"study", "errors.py"}  # they refuse or parse and cannot change a result; the values are tracked under `params`
 PARAMS = read_yaml(ROOT / "params.yaml")
-FURTHER = {"other_methods": ["random"], "narrow": ["vgg16_bn"], "taught": ["vgg16_bn"]}
+FURTHER = {"other_methods": ["random"], "narrow": ["vgg16_bn"], "channels": ["vgg16_bn"], "taught": ["vgg16_bn"]}
 WHOLE = PARAMS | {
     "study": PARAMS["study"] | FURTHER,
     "sensitivity": PARAMS["sensitivity"] | {"models": ["vgg16_bn"]},

@@ -12,7 +12,7 @@ import pandas as pd
 from prunescope.evidence.differences import Compare, decided, judge, layout
 from prunescope.evidence.layouts import Weights, compare
 from prunescope.evidence.text import mean, percent
-from prunescope.results.grid import BASE, DENSE, NARROW, TAUGHT, Cell, cells_of, levels
+from prunescope.results.grid import BASE, CHANNELS, DENSE, TAUGHT, Cell, cells_of, fewer, levels
 from prunescope.results.results import Results
 from prunescope.results.summary import runs
 
@@ -45,9 +45,11 @@ def controls(results: Results, cell: Cell) -> Contrasts:
     grid, methods = results.grid, results.grid.methods
     pairs = [(DENSE, BASE)] + ([(TAUGHT, DENSE)] if cell.model in grid.taught else [])
     pairs = pairs if cell.sparsity == min(levels(grid)) else []
+    few = fewer(grid, cell.model)
+    pairs += [(CHANNELS, other) for other in (DENSE, *few) if CHANNELS in few and other != CHANNELS]
     for method in methods:
         plain = method.removesuffix("-taught")
-        pairs += [(method, NARROW)] if cell.model in grid.narrow else []
+        pairs += [(method, name) for name in few]
         pairs += [("oneshot", "random")] if method == "random" and "oneshot" in methods else []
         pairs += [(method, plain)] if method != plain and plain in methods else []
         pairs += [(method, TAUGHT)] if method != plain and cell.model in grid.taught else []

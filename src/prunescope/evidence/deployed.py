@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from prunescope.evidence.text import NOTHING
-from prunescope.results.grid import DENSE, NARROW, Cell, cells_of
+from prunescope.results.grid import DENSE, Cell, cells_of, fewer
 from prunescope.results.results import Results
 
 GOOD, LOSES, OPEN = "within the margin", "loses more than the margin", "not shown"
@@ -43,7 +43,7 @@ def every(results: Results) -> Iterator[Deployed]:
     """In the order of all tables: cells, then networks, then formats; those that were measured."""
     grid = results.grid
     for cell in cells_of(grid):
-        for network in (DENSE, *grid.methods, *((NARROW,) if cell.model in grid.narrow else ())):
+        for network in (DENSE, *grid.methods, *fewer(grid, cell.model)):
             for form in grid.formats:
                 found = (results.record(f"deploy/{form}-{cell.of(seed)}/{network}") for seed in grid.seeds)
                 if records := tuple(record for record in found if record):

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from prunescope.evidence.text import NOT_RUN, mean, millions, spread, view
-from prunescope.results.grid import Cell, arms_of
+from prunescope.results.grid import CHANNELS, Cell, arms_of
 from prunescope.results.results import Results
 from prunescope.results.summary import RATES, runs
 
@@ -49,15 +49,21 @@ def macs_without_weights(results: Results) -> str:
 
 
 def measured_speed(results: Results) -> str:
-    """In words how the pruned networks' times compare with the unpruned one's (means over seeds); empty where not timed."""
-    summary = results.summary
-    pruned = summary[summary["kind"] == "pruned"].groupby(["dataset", "model", "method", "sparsity"], sort=False)
-    found = []
+    """In words how the times of pruned networks, and of bases without whole channels, compare with the unpruned one's (means
+    over seeds); empty where not timed."""
+    found = {who: _times(results, kind) for kind, who in (("pruned", "the pruned ones"), (CHANNELS, "those of fewer channels"))}
+    said = [f"{who} took {times}" for who, times in found.items() if times]
+    return f"Measured in turn with the unpruned network, {'; '.join(said)}." if said else ""
+
+
+def _times(results: Results, kind: str) -> str:
+    summary, found = results.summary, []
+    arms = summary[summary["kind"] == kind].groupby(["dataset", "model", "method", "sparsity"], sort=False)
     for count, images in ((1, "1 image"), (32, "32 images")):
-        ratios = pruned[f"batch_{count}_to_dense"].mean().dropna()
+        ratios = arms[f"batch_{count}_to_dense"].mean().dropna()
         if len(ratios):
             found.append(f"{ratios.min():.2f} to {ratios.max():.2f} times as long for {images}")
-    return f"Measured in turn with the unpruned network, the pruned ones took {' and '.join(found)}." if found else ""
+    return " and ".join(found)
 
 
 def timed_on(results: Results) -> str:

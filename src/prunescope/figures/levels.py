@@ -70,7 +70,8 @@ def front(rows: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def _points(rows: pd.DataFrame, column: str, words: str, methods: Sequence[str], unit: str) -> list[Chart]:
-    hues = {"dense": SPARE, "base": SPARE, "dense-taught": SPARE, "narrow": "#000000", "student": "#7b3294"} | colours(methods)
+    hues = dict.fromkeys(("dense", "base", "dense-taught"), SPARE)
+    hues |= {"narrow": "#000000", "channels": "#a50f15", "student": "#7b3294"} | colours(methods)
     hue = colour([name for name in hues if name in set(rows["method"])], hues)
     wide = rows[column].max() > 4 * rows[column].min()
     along = alt.X(

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from prunescope.errors import PrunescopeError
+from prunescope.networks.sizes import Sizes, resize_
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Architecture:
     name: torchvision's name · classes: outputs · width: factor on the channels (VGG and DenseNet; 1 elsewhere)
     stem: "imagenet" (as published) or "cifar" (first convolution 3x3 with stride 1, no pooling: for images of some 32 px)
     head: "torchvision" (as published) or "compact" (VGG: features pooled to 1x1 before the classifier: 34 M weights, not 134 M)
+    channels: sizes of the layers that lost whole channels, by their names; None, and in no checkpoint, where none did
     """
 
     name: str
@@ -30,9 +32,11 @@ class Architecture:
     width: float = 1.0
     stem: str = "imagenet"
     head: str = "torchvision"
+    channels: Sizes | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """What a checkpoint's header says; without `channels` where there are none, as before there were such networks."""
+        return {key: value for key, value in asdict(self).items() if key != "channels" or value}
 
 
 def fitted(model: str, network: Any, classes: int) -> Architecture:
@@ -41,7 +45,7 @@ def fitted(model: str, network: Any, classes: int) -> Architecture:
 
 
 def build(architecture: Architecture) -> nn.Module:
-    """The network with random weights. Raises PrunescopeError for a name, width, stem or head that does not fit."""
+    """The network with random weights. Raises PrunescopeError for a name, width, stem, head or layer that does not fit."""
     torchvision = torchvision_models()
     name, width = architecture.name, architecture.width
     if name not in torchvision.list_models(module=torchvision):
@@ -65,6 +69,8 @@ def build(architecture: Architecture) -> nn.Module:
         network = torchvision.get_model(name, weights=None, num_classes=architecture.classes, **extra)
     if architecture.stem == "cifar":
         _fit_stem(network, name)
+    if architecture.channels:
+        resize_(network, architecture.channels)
     return network
 
 

@@ -18,7 +18,7 @@ from prunescope.report import card_numbers
 from prunescope.report.blocks import Block, Commands, Section, Table, Text, to_markdown
 from prunescope.report.card_numbers import UNKNOWN, count, listed, percent, three
 from prunescope.report.carded import Carded
-from prunescope.results.grid import TAUGHT
+from prunescope.results.grid import CHANNELS, NARROW, TAUGHT
 
 HUB = {"accuracy": "accuracy", "macro_f1": "f1", "auc": "roc_auc", "brier": "brier_score"}  # names of metrics on the hub
 Sources = Mapping[str, Mapping[str, str]]  # kind of source -> its licence and citation
@@ -27,7 +27,7 @@ Sources = Mapping[str, Mapping[str, str]]  # kind of source -> its licence and c
 def write(of: Carded, out: Path, sources: Sources) -> None:
     """Write the card of a network as `out`."""
     arm = of.arm
-    level = f"{arm.sparsity * 100:g} %"  # of a student its teacher's, of a narrow network that of the networks beside it
+    level = f"{arm.sparsity * 100:g} %"  # of a student its teacher's, of one of fewer channels that of the networks beside it
     how = f"{arm.method}, {level} sparse" if arm.kind == "pruned" else f"{arm.method} at {level}" if arm.sparsity else arm.method
     source, about = of.setting("data", arm.dataset, "prepare", "source"), dict(of.data)
     about = dict(sources.get(source or "", {})) | {key: value for key, value in about.items() if value}
@@ -68,9 +68,10 @@ def _built(of: Carded) -> dict[str, Any]:
         return dict(of.header["architecture"])
     name = of.setting("distill", "student") if of.arm.kind == "student" else of.arm.model
     asked = of.setting("data", of.arm.dataset, "network") or {}
-    fitted = (
-        {key: asked.get(key, UNKNOWN) for key in ("width", "stem", "head")} if of.arm.kind != "narrow" else {"width": UNKNOWN}
-    )
+    fitted: dict[str, Any] = {"width": UNKNOWN}
+    if of.arm.kind != NARROW:
+        fitted = {key: asked.get(key, UNKNOWN) for key in ("width", "stem", "head")}
+    fitted |= {"channels": UNKNOWN} if of.arm.kind == CHANNELS else {}
     return {"name": name or UNKNOWN, "classes": of.record(f"download/{of.arm.dataset}").get("classes", UNKNOWN)} | fitted
 
 
@@ -83,6 +84,8 @@ def _what(of: Carded) -> Iterator[Block]:
         "base": "the dense network that all methods start from",
         "dense": "the dense control: not pruned, trained for as many further steps as every pruned network",
         "narrow": f"a dense network with as few parameters as one that is {arm.sparsity * 100:g} % sparse",
+        "channels": "what is left of the dense base without the filters of the smallest L1 norm: a dense network with as few "
+        f"parameters as one that is {arm.sparsity * 100:g} % sparse",
         "pruned": f"pruned by {arm.method} to {percent(tested.get('achieved_sparsity'))} % of its prunable weights being zero",
         "student": f"a small student {taught}",
     }
@@ -90,6 +93,8 @@ def _what(of: Carded) -> Iterator[Block]:
         kinds["dense"] += ", and taught by the base"
     yield Text(f"An image classifier, torchvision's {built['name']}: {kinds[arm.kind]}.")
     rows = {f"architecture: {key}": value for key, value in built.items() if key != "name"}
+    if isinstance(fewer := built.get("channels"), Mapping):
+        rows["architecture: channels"] = f"fewer in {len(fewer)} layers; the checkpoint's header names them"
     rows |= {"parameters": count(tested.get("parameters")), "of them not zero": count(tested.get("nonzero_parameters"))}
     yield listed(rows, f"Sources: {'the checkpoint' if of.header else 'params.yaml'}, {arm.evaluate}.json.")
 

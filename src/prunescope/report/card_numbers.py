@@ -19,7 +19,7 @@ FORMATS = ("fp32", "bf16", "int8")
 
 def training(of: Carded) -> Iterator[Block]:
     arm, tested = of.arm, of.record(of.arm.evaluate)
-    stages = dict.fromkeys((*((f"pretrain/{of.dense}",) if arm.kind in ("dense", "pruned") else ()), *arm.training))
+    stages = dict.fromkeys((*((f"pretrain/{of.dense}",) if arm.kind in ("dense", "pruned", "channels") else ()), *arm.training))
     rows = []
     for stage in stages:
         known = of.record(stage)

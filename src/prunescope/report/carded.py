@@ -11,7 +11,7 @@ import yaml
 from prunescope.errors import PrunescopeError
 from prunescope.report import studies
 from prunescope.results import yaml12
-from prunescope.results.grid import Arm, Grid, arms_of, dense_cell, unpruned
+from prunescope.results.grid import CHANNELS, NARROW, Arm, Grid, arms_of, dense_cell, unpruned
 from prunescope.results.kept import kept_grid, provenance
 from prunescope.results.reading import Files
 from prunescope.results.results import Results
@@ -97,8 +97,8 @@ def arm_of(cell: str, method: str) -> Arm:
     except ValueError:
         sparsities, number = (), -1
     bare = method.removeprefix("student-")
-    pruned = () if unpruned(method) or bare == "narrow" else (bare,)
-    several = dict.fromkeys(("models", "teachers", "narrow", "taught"), (model,))
+    pruned = () if unpruned(method) or bare in (NARROW, CHANNELS) else (bare,)
+    several = dict.fromkeys(("models", "teachers", "narrow", "channels", "taught"), (model,))
     grid = Grid(name="", datasets=(dataset,), methods=pruned, seeds=(number,), sparsities=sparsities, **several)
     found = [arm for arm in arms_of(grid) if arm.evaluate == f"evaluate/{cell}/{method}"]
     if not found or number < 0:

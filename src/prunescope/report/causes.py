@@ -8,6 +8,8 @@ from prunescope.results.results import Results
 
 JUDGED = "Points of the primary endpoint, in brackets 95 % intervals; p and verdict allow for all rows of this table (Holm)"
 
+_CHANNELS = "channels: the base without the filters of the smallest L1 norm, as few parameters, trained for the budget. "
+
 
 def blocks(results: Results) -> Iterator[Block]:
     yield from _factors(results)
@@ -17,7 +19,8 @@ def blocks(results: Results) -> Iterator[Block]:
         yield Table(
             found,
             "Controls. dense − base: what the training budget gives without pruning. narrow: a dense network of fewer channels, "
-            "with as many parameters as the pruned one has left, trained as long as base and budget together. random: the same "
+            "with as many parameters as the pruned one has left, trained as long as base and budget together. "
+            f"{_CHANNELS if results.grid.channels else ''}random: the same "
             f"plan with random weights. taught: with the dense base as a teacher, the control by its own base. Controls of no "
             f"level stand once, at the lowest one. {JUDGED}. Source: metrics/summary.csv.",
             labels=4,

@@ -31,7 +31,7 @@ from prunescope.results.maps import seeds_file
 from prunescope.results.reading import Files
 from prunescope.results.results import Results
 
-LISTS = ("models", "datasets", "methods", "sparsities", "teachers", "narrow", "taught", "sensitivity")  # what a study asks for
+LISTS = ("models", "datasets", "methods", "sparsities", "teachers", "narrow", "channels", "taught", "sensitivity")  # asked for
 DIGITS = 4  # of kept similarity maps, which are most of an archive
 INDEX = """# Results
 

@@ -18,6 +18,7 @@ from prunescope.results.grid import Cell, cells_of
 from prunescope.results.grid import levels as levels_of
 from prunescope.results.results import Results
 
+_FEWER = "; the network called channels has fewer channels, and less to multiply"
 NAMED = 6  # layers that similarity leaves out
 
 
@@ -132,7 +133,8 @@ def cost_figure(results: Results) -> Iterator[Block]:
             "Points of the primary endpoint against the packed size and against the latency, one per network.",
             "What a network costs and what it gives, means over seeds. Dashed: networks that no other beats in both (Pareto). "
             "Sizes: packed by prunescope, of ONNX files by Zstandard; times: against the dense network in the same runtime. "
-            "Zeros make files smaller, not dense kernels faster. Source: metrics/summary.csv.",
+            f"Zeros make files smaller, not dense kernels faster{_FEWER if results.grid.channels else ''}. "
+            "Source: metrics/summary.csv.",
         )
 
 

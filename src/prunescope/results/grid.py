@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-BASE, DENSE, TAUGHT, NARROW = "base", "dense", "dense-taught", "narrow"
-"""Networks that no method prunes: before the budget, after it, after it with the base as teacher, and one of fewer channels."""
+BASE, DENSE, TAUGHT, NARROW, CHANNELS = "base", "dense", "dense-taught", "narrow", "channels"
+"""Networks that no method prunes: before the budget, after it, after it with the base as teacher, and two of fewer channels: one
+from random weights, one that is left of the base."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,6 +14,7 @@ class Grid:
     """A study: every combination is an arm.
 
     teachers: models that teach a student · narrow: models of which a dense network of as few parameters is trained ·
+    channels: models whose base loses whole channels until it has as few ·
     taught: models whose dense control also learns from its own base · sensitivity: models whose layers are tried one by one ·
     formats: of deployment, in which the finished networks are measured (fp32, bf16, int8)
 
@@ -28,6 +30,7 @@ class Grid:
     sparsities: tuple[float, ...]
     teachers: tuple[str, ...]
     narrow: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
     taught: tuple[str, ...] = ()
     sensitivity: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
@@ -95,9 +98,14 @@ def cells_of(grid: Grid) -> Iterator[Cell]:
                 yield Cell(model, dataset, level)
 
 
+def fewer(grid: Grid, model: str) -> tuple[str, ...]:
+    """The controls of each level that a model has: dense networks of fewer channels."""
+    return tuple(name for name, models in ((NARROW, grid.narrow), (CHANNELS, grid.channels)) if model in models)
+
+
 def controls(grid: Grid, model: str) -> list[tuple[str, float]]:
     """(method, sparsity) of a model's networks but students: the base, the dense controls, and every arm of each level."""
-    of_level = (*grid.methods, *((NARROW,) if model in grid.narrow else ()))
+    of_level = (*grid.methods, *fewer(grid, model))
     dense = (BASE, DENSE, *((TAUGHT,) if model in grid.taught else ()))
     return [*((name, 0.0) for name in dense), *((name, level) for level in levels(grid) for name in of_level)]
 
@@ -134,10 +142,12 @@ def _pruned(grid: Grid, dataset: str, model: str) -> Iterator[Arm]:
                 end = f"{Cell(model, dataset, sparsity).of(seed)}/{method}"
                 stages = (f"prune/{end}", f"finetune/{end}")
                 yield Arm(dataset, model, "pruned", method, float(sparsity), seed, f"evaluate/{end}", stages)
-        for seed in grid.seeds if model in grid.narrow else ():
-            cell = Cell(model, dataset, sparsity).of(seed)
-            narrow = (f"pretrain/{NARROW}-{cell}", f"finetune/{cell}/{NARROW}")
-            yield Arm(dataset, model, "narrow", NARROW, float(sparsity), seed, f"evaluate/{cell}/{NARROW}", narrow)
+        for name in fewer(grid, model):
+            for seed in grid.seeds:
+                cell = Cell(model, dataset, sparsity).of(seed)
+                begun = (f"pretrain/{NARROW}-{cell}",) if name == NARROW else ()  # from a base of its own
+                stages = (*begun, f"finetune/{cell}/{name}")
+                yield Arm(dataset, model, name, name, float(sparsity), seed, f"evaluate/{cell}/{name}", stages)
 
 
 def _students(grid: Grid, dataset: str, model: str) -> Iterator[Arm]:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from prunescope.errors import PrunescopeError
 from prunescope.files import write_text
-from prunescope.results.grid import Arm, Cell, Grid, arms_of, unpruned
+from prunescope.results.grid import CHANNELS, Arm, Cell, Grid, arms_of, unpruned
 
 TEXTS = ("dataset", "model", "kind", "method")
 KEYS = ("dataset", "model", "kind", "method", "sparsity", "seed")
@@ -77,7 +77,7 @@ def _training(record: Records, arm: Arm) -> dict[str, float | None]:
     # The stages of an arm share a batch size, so their speeds join as a harmonic mean weighted by steps.
     time = sum(stage["steps"] / stage["images_per_second"] for stage in trained)
     rates = [stage.get("learning_rate_sum", math.nan) for stage in known]
-    total[RATES] = rates[-1] / sum(rates) if arm.kind == "pruned" and sum(rates) else None
+    total[RATES] = rates[-1] / sum(rates) if arm.kind in ("pruned", CHANNELS) and sum(rates) else None
     total["images_per_second"] = sum(stage["steps"] for stage in trained) / time if time else None
     return total
 

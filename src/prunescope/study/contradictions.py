@@ -24,6 +24,7 @@ TAKEN = {
     "dense",
     "dense-taught",
     "narrow",
+    "channels",
     "alone",
     "untrained",
     "name",
@@ -35,6 +36,7 @@ TAKEN = {
     "groups",
 }  # no names for methods
 WITH_WIDTH = ("vgg", "densenet")  # families of architectures
+WITH_CHANNELS = (*WITH_WIDTH, "resnet", "wide_resnet")
 WITH_STEM = (*WITH_WIDTH, "resn", "wide_resnet")
 LAYER_SETS = ("all", "blocks")  # of cka.layers; all else is a pattern
 PLAIN_SIZE = 32  # px from which the families WITH_STEM take every image
@@ -166,9 +168,10 @@ def _check_networks(params: Params, problems: list[str]) -> None:
 
 
 def _check_controls(params: Params, problems: list[str]) -> None:
-    """Models whose further controls or sensitivity are asked for but that the study has not, or that have no width."""
+    """Models whose further controls or sensitivity are asked for but that the study has not, or that cannot have them."""
     study = params.study
-    asked = {"study.narrow": study.narrow, "study.taught": study.taught, "sensitivity.models": params.sensitivity.models}
+    asked = {"study.narrow": study.narrow, "study.channels": study.channels, "study.taught": study.taught}
+    asked |= {"sensitivity.models": params.sensitivity.models}
     for key, names in asked.items():
         missing = [name for name in names if name not in study.models]
         if missing:
@@ -176,6 +179,15 @@ def _check_controls(params: Params, problems: list[str]) -> None:
     wide = [name for name in study.narrow if name in study.models and not name.startswith(WITH_WIDTH)]
     if wide:
         problems.append(f"study.narrow: found {', '.join(wide)}, wanted VGG or DenseNet: other architectures have no width here")
+    whole = [name for name in study.channels if name in study.models and not name.startswith(WITH_CHANNELS)]
+    if whole:
+        others = "of other architectures no whole channels are removed here"
+        problems.append(f"study.channels: found {', '.join(whole)}, wanted VGG, DenseNet or ResNet: {others}")
+    if study.channels and not find_spec("torch_pruning"):
+        problems.append(
+            f"study.channels: found {', '.join(study.channels)} but no package torch_pruning, wanted it: it says which go "
+            "together: pip install 'prunescope[channels]' (in a clone: pip install -e '.[channels]'), or study.channels: []"
+        )
 
 
 def _check_formats(params: Params, problems: list[str]) -> None:

@@ -34,10 +34,13 @@ class Study(Table):
         "those of study.methods that the stage prune-other runs: all but oneshot, layerwise and iterative"
     )
     seeds: Distinct[int] = some(
-        "one run of everything for each seed (whole numbers); narrow and taught: models with further controls"
+        "one run of everything for each seed (whole numbers); narrow, channels, taught: models with more controls"
     )
     narrow: List[str] = some(
         "models of which a dense network of as few parameters is trained too, for each level (VGG and DenseNet)"
+    )
+    channels: List[str] = some(
+        "models whose base also loses whole channels until it has as few parameters, for each level (VGG, DenseNet and ResNet)"
     )
     taught: List[str] = some("models whose dense control is trained a second time, with its own base as the teacher")
     name: str = some("shown in the report, and names the folder of a kept study")
@@ -189,8 +192,8 @@ class Params(Table):
     def cells(self) -> Grid:
         """The study without what decides."""
         study, levels = self.study, self.sparsities
-        names = {name: getattr(study, name) for name in ("name", "models", "datasets", "methods", "seeds", "narrow", "taught")}
-        return Grid(**names, sparsities=levels, teachers=self.distill.teachers)
+        names = ("name", "models", "datasets", "methods", "seeds", "narrow", "channels", "taught")
+        return Grid(**{name: getattr(study, name) for name in names}, sparsities=levels, teachers=self.distill.teachers)
 
     @property
     def sparsities(self) -> tuple[float, ...]:
