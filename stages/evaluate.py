@@ -42,8 +42,7 @@ def recipe() -> None:
         weights = {name: weight for name, weight in network.named_parameters() if name in finished.masks}
         found, draws = Predictions(logits, labels, store.groups[store.indices("test")]), params.evaluate.bootstrap_draws
         record = metrics(found, ece_bins=params.evaluate.ece_bins, draws=draws) | {
-            "accuracy_after_pruning": None,
-            "accuracy_after_reestimation": None,
+            **dict.fromkeys(("accuracy_after_pruning", "accuracy_after_reestimation")),
             "target_sparsity": finished.about["sparsity"] if finished.masks else 0.0,
             "achieved_sparsity": achieved_sparsity(weights) if weights else 0.0,
             "collapsed_layers": len(collapsed(finished.masks)),
@@ -72,9 +71,9 @@ def recipe() -> None:
     for control, models in (("narrow", params.study.narrow), ("channels", params.study.channels)) if of_level else ():
         if args.model in models:
             evaluate(control)
-    teachers = params.study.methods if of_level else ("alone", "dense")
-    for teacher in teachers if args.model in params.distill.teachers else ():
-        evaluate(f"student-{teacher}")
+    if args.model in params.distill.teachers:
+        for teacher in params.study.methods if of_level else ("alone", "dense"):
+            evaluate(f"student-{teacher}")
 
 
 if __name__ == "__main__":
