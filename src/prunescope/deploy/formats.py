@@ -41,7 +41,7 @@ class Beside:
     threads: int
 
 
-def measured(network: Network, form: str, beside: Beside) -> dict[str, float | int | str | None]:
+def measured(network: Network, form: str, beside: Beside) -> dict[str, Any]:
     """Flat metrics of `network` (of `loading.load`) in a format, see docs/internals.md; changes are against torch's float32.
 
     Raises PrunescopeError where torch cannot export it or a removed weight does not stay zero.
@@ -56,7 +56,7 @@ def measured(network: Network, form: str, beside: Beside) -> dict[str, float | i
     groups = store.groups[test]
     mine, before = Predictions(theirs, labels, groups), Predictions(ours, labels, groups)
     same = (decide(theirs) == decide(ours)).double().mean()
-    record: dict[str, float | int | str | None] = {
+    record: dict[str, Any] = {
         **metrics(mine, ece_bins=beside.ece_bins, draws=beside.draws),
         "agreement": float(same),
         **changes(mine, before, store.classes, beside.critical, draws=beside.draws),
@@ -73,7 +73,7 @@ def measured(network: Network, form: str, beside: Beside) -> dict[str, float | i
 
 def changes(
     found: Predictions, before: Predictions, classes: Sequence[str], critical: Sequence[str], *, draws: int
-) -> dict[str, float | None]:
+) -> dict[str, Any]:
     """`change_<metric>` of `found` less `before` on the same images, with 95 % intervals over groups as `_low` and `_high`: all
     of `OVERALL`, and `change_recall_<class>` and `recall_<class>` of the critical classes that there are."""
     both = np.concatenate([columns(found), columns(before)], axis=1)
