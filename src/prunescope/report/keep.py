@@ -31,7 +31,9 @@ from prunescope.results.maps import seeds_file
 from prunescope.results.reading import Files
 from prunescope.results.results import Results
 
-LISTS = ("models", "datasets", "methods", "sparsities", "teachers", "narrow", "channels", "taught", "sensitivity")  # asked for
+LISTS = (  # asked for
+    "models", "datasets", "methods", "sparsities", "teachers", "narrow", "channels", "taught", "sensitivity", "formats",
+)  # fmt: skip
 DIGITS = 4  # of kept similarity maps, which are most of an archive
 INDEX = """# Results
 
