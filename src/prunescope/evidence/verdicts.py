@@ -34,7 +34,8 @@ def rules(grid: Grid) -> list[str]:
         "Cells of one seed: one that measured no noise, and lies on the other side, leaves the verdict open.",
         "Cells that agree: where every cell says the same by itself, that is the verdict too, of these cells alone.",
         "Several conclusions: each is a question of its own. Of twenty that are not so, one may be called so by chance.",
-        "Fixed beforehand: endpoints and margins, in params.yaml under evaluate.",
+        "Endpoints, margins and critical classes: those of params.yaml under evaluate, to be fixed before the runs. Where a "
+        "study was judged later, Provenance says so.",
         "Dead layers: they have no similarity, and are left out of all maps that are compared.",
     ]
 

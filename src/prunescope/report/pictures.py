@@ -38,7 +38,7 @@ def forest_figure(results: Results, *, every_level: bool = False) -> Iterator[Bl
         forest.forest(means, seeds, grid.methods, grid.margin, _unit(results)),
         f"Forest plot: each method less the dense control on the primary endpoint, {where}, a panel per data set and model.",
         f"Each method less an equally trained dense network, {where}. Dots: seeds. Diamonds: means. Lines: 95 % intervals of "
-        f"one difference by itself, not corrected for their number. Grey: within {grid.margin:g}, the margin fixed beforehand. "
+        f"one difference by itself, not corrected for their number. Grey: within {grid.margin:g}, the margin. "
         f"Left of 0: worse than dense. {forest.LOST}: a loss that is shown, allowing for all comparisons with dense. Source: "
         "metrics/summary.csv.",
         folded=every_level,

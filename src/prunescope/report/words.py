@@ -25,5 +25,5 @@ def words(grid: Grid) -> str:
         "Recall of a class (sensitivity): the share of its images that are found. Seed: one run of everything from other random "
         "numbers. A cell: one model on one data set at one sparsity. Shown: beyond chance, allowing for the number of "
         "comparisons. "
-        "Equal within the margin: shown to differ by less than what was fixed beforehand to matter."
+        "Equal within the margin: shown to differ by less than the margin, which stands in params.yaml."
     )
