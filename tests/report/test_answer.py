@@ -88,7 +88,7 @@ def test_the_class_that_pays_most(tmp_path):
     plant_predictions(results, actual, shown)
     assert says(results)[1].endswith(f"no class is shown to lose recall (of 6 looked at, {AMONG})."), "no spread"
     plant_predictions(results, actual, shown | {"layerwise": "a" * 99 + "b"}, seeds=(1,))
-    loss = f"one loss of a class is shown (of 6 looked at, {AMONG}), the largest that of b, which layerwise costs 99.0 points of"
+    loss = f"one loss of a class is shown (of 6 looked at, {AMONG}), that of b, which layerwise costs 99.0 points of"
     assert says(results)[1].endswith(f"{loss} recall (vgg16 on digits at 80 %).")
     plant_predictions(results, actual, shown | {"layerwise": "a" * 70 + "b" * 30}, seeds=(1,))
     assert says(results)[1].endswith(f"{AMONG})."), "100 and 40 points: the images are sure, two seeds are not"
@@ -138,7 +138,7 @@ def test_unequal_budgets_are_not_called_equal(tmp_path):
 def test_smaller_studies_have_an_answer_too(tmp_path, methods, start):
     results = results_of(tmp_path, methods=methods, seeds=(0, 1))
     assert says(results)[0].startswith(start)
-    assert "not run)" in says(results)[1]
+    assert "did not run" in says(results)[1]
     empty = Results(results.grid, Files(tmp_path), results.summary.head(0))
     assert "There is no answer yet" in says(empty)[0]
     assert chance(empty) == ""

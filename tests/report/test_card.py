@@ -92,7 +92,7 @@ def test_formats_of_deployment_stand_beside_the_network(study, monkeypatch):
     (folder / "iterative.json").write_text(json.dumps(record))
     _, text = card(monkeypatch, str(PATH))
     assert "| int8 | 2.500 | 0.700 | 43.3 (change -1.1 [-2.0, 0.0]) | 40.0 (change unknown unknown) | 0.25 | 7.0 |" in text
-    assert "onnxruntime 1.0, Example CPU, 1 threads" in text
+    assert "onnxruntime 1.0, Example CPU, 1 thread(s)" in text
 
 
 def test_the_snippet_loads_the_network(study, monkeypatch):

@@ -67,7 +67,7 @@ def test_the_section_has_what_ran_alone(study):
     assert isinstance(text, Text) and isinstance(table, Table) and len(table.frame) == 1
     shown = table.frame.iloc[0]
     assert (shown["n"], shown["MB"], shown["MB, zstd"], shown["recall of mel %"]) == ("1", "2.00", "0.50", "25.0")
-    assert "onnxruntime 1, X, 1 threads" in table.caption
+    assert "onnxruntime 1, X, 1 thread." in table.caption
     assert not list(section.blocks(opened(metrics, replace(grid, formats=())))), "of an earlier run"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from prunescope.evidence.text import NOTHING
+from prunescope.evidence.text import NOTHING, plural
 from prunescope.results.grid import DENSE, Cell, cells_of, fewer
 from prunescope.results.results import Results
 
@@ -103,8 +103,8 @@ def sentence(results: Results) -> str:
 
 def runtimes(results: Results) -> str:
     """What it was measured on, in words; empty where nothing was."""
-    places = {f"{record['runtime']}, {record['processor']}, {record['threads']} threads" for found in every(results)
-              for record in found.records}  # fmt: skip
+    records = [record for found in every(results) for record in found.records]
+    places = {f"{one['runtime']}, {one['processor']}, {plural(one['threads'], 'thread')}" for one in records}
     return " and ".join(sorted(places))
 
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from prunescope.evidence.text import NOT_RUN, mean, millions, spread, view
+from prunescope.evidence.text import NOT_RUN, mean, millions, plural, spread, view
 from prunescope.results.grid import CHANNELS, Cell, arms_of
 from prunescope.results.results import Results
 from prunescope.results.summary import RATES, runs
@@ -69,7 +69,7 @@ def _times(results: Results, kind: str) -> str:
 def timed_on(results: Results) -> str:
     """In words what the latencies were measured on; empty where none were."""
     found = [results.record(f"{arm.evaluate}-latency") for arm in arms_of(results.grid)]
-    places = {f"{one['device']} ({one['processor']}), {one['threads']} threads, float32" for one in found if one}
+    places = {f"{one['device']} ({one['processor']}), {plural(one['threads'], 'thread')}, float32" for one in found if one}
     return " and ".join(sorted(places))
 
 

@@ -38,6 +38,11 @@ def millions(values: pd.Series, form: str = ",.3f") -> str:
     return mean(values / 1e6, form)
 
 
+def plural(number: float, word: str) -> str:
+    """1 point, 2 points, 0.5 points."""
+    return f"{number:g} {word}{'s' * (number != 1)}"
+
+
 def view(
     grid: Grid, models: Sequence[str], columns: Callable[[Cell, str], dict[str, str]], arms: Arms = controls
 ) -> pd.DataFrame:

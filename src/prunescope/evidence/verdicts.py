@@ -7,7 +7,7 @@ import pandas as pd
 
 from prunescope.evidence.claims import WORDS, Claim, Judged, OverStudy, over_study, overall, verdict, wanted_in, wanted_over
 from prunescope.evidence.differences import Compare
-from prunescope.evidence.text import NOTHING
+from prunescope.evidence.text import NOTHING, plural
 from prunescope.results.grid import Grid
 
 
@@ -24,7 +24,7 @@ def rules(grid: Grid) -> list[str]:
         "Verdicts: they also allow for the number of comparisons that are looked at together (Holm). About one family in twenty, "
         "or fewer, has a false one; up to two where networks differ much in their noise.",
         "Better, worse: shown to be unlike zero.",
-        f"Equal within the margin: shown to be smaller than what matters ({grid.margin:g} points, of similarities "
+        f"Equal within the margin: shown to be smaller than what matters ({plural(grid.margin, 'point')}, of similarities "
         f"{grid.margin_cka:g}), by two one-sided tests, though it may be certain that it is not zero.",
         "Not enough data: anything else. One seed decides nothing.",
         "A conclusion in one cell: it holds where all its comparisons are better. One that is worse or equal is enough against "

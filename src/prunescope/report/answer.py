@@ -114,9 +114,9 @@ def _to_dense(cells: list[Contest], results: Results) -> str:
 def _meaning(results: Results, judged: Judged, cells: list[Contest]) -> str:
     verdicts = [overall(of) for of in judged.values() if of]
     counts = {kind: verdicts.count(kind) for kind in (HOLDS, FAILS, EQUAL, OPEN, NOT_RUN)}
-    missing = f" ({counts[NOT_RUN]} not run)" if counts[NOT_RUN] else ""
+    missing = f", {counts[NOT_RUN]} did not run" if counts[NOT_RUN] else ""
     about = "" if len(verdicts) == len(judged) else " that this study is about"
-    equal = f" ({counts[EQUAL]} equal within the margin)" if counts[EQUAL] else ""
+    equal = f" ({counts[EQUAL]} of them, as what they compare is equal within the margin)" if counts[EQUAL] else ""
     no = counts[FAILS] + counts[EQUAL]
     return (
         f"Of the paper's {len(verdicts)} conclusions{about} {counts[HOLDS]} hold here, {no} do not{equal}, {counts[OPEN]} are "
@@ -138,7 +138,8 @@ def _who_pays(results: Results, cells: list[Contest]) -> str:
     (cell, method, name), largest = min(lost.items(), key=lambda of: of[1].estimate.mean)
     size = f"{-largest.estimate.mean:.1f} points of recall"
     losses = f"{len(lost)} losses of a class are" if len(lost) > 1 else "one loss of a class is"
-    return f"; {losses} shown ({among}), the largest that of {name}, which {method} costs {size} ({cell})"
+    which = f"the largest that of {name}" if len(lost) > 1 else f"that of {name}"
+    return f"; {losses} shown ({among}), {which}, which {method} costs {size} ({cell})"
 
 
 def chance(results: Results) -> str:

@@ -120,7 +120,7 @@ def formats(of: Carded) -> Iterator[Block]:
             | {"1 image, ms": number(known.get("batch_1_ms"), ".2f"), "32 images, ms": number(known.get("batch_32_ms"), ".1f")}
         )
     if rows:
-        places = {f"{known['runtime']}, {known['processor']}, {known['threads']} threads" for known in found.values() if known}
+        places = {f"{known['runtime']}, {known['processor']}, {known['threads']} thread(s)" for known in found.values() if known}
         caption = "As ONNX on the same test split; changes against the network in torch, with 95 % intervals"
         yield Table(pd.DataFrame(rows), f"{caption}. {' and '.join(sorted(places))}. Source: metrics/deploy.", labels=1)
 

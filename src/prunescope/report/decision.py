@@ -10,6 +10,7 @@ from prunescope.evidence.inference import BETTER, EQUAL, OPEN, WORSE, Judgement
 from prunescope.evidence.potential import shown_safe
 from prunescope.evidence.seeds import what_would_decide
 from prunescope.evidence.storage import measured_speed
+from prunescope.evidence.text import plural
 from prunescope.results.grid import DENSE, Cell, arms_of, cells_of, levels
 from prunescope.results.results import Results
 
@@ -60,7 +61,7 @@ def _guess(results: Results, found: Networks) -> Iterator[str]:
 
 def _safe(results: Results, found: Networks) -> Iterator[str]:
     """Per level, of how many networks each method is shown to lose less than the margin: among all comparisons, and singly."""
-    bound = f"shown to lose less than {_points(results.grid.margin)}"
+    bound = f"shown to lose less than {plural(results.grid.margin, 'point')}"
     sure = {key for key, of in found.items() if of.verdict in (BETTER, EQUAL)}
     alone = {
         key
@@ -228,7 +229,7 @@ def _next(results: Results, found: Networks) -> Iterator[str]:
     cell, method = min(unsure, key=lambda key: (_error(found[key]), key))
     of = found[cell, method].judgement
     count = f"{len(unsure)} of {len(found)} comparisons with dense are open"
-    question = f"{method} of {cell}, whether it loses more than {_points(results.grid.margin)}"
+    question = f"{method} of {cell}, whether it loses more than {plural(results.grid.margin, 'point')}"
     yield f"Next: {count}; the nearest to a decision is {question}: {what_would_decide(of)} in all, now {of.estimate.n}."
 
 
@@ -239,10 +240,6 @@ def _error(of: Compare) -> float:
 
 def _unit(results: Results, dataset: str) -> str:
     return f"points of {endpoints.title(results.grid.primary_of(dataset))}"
-
-
-def _points(margin: float) -> str:
-    return f"{margin:g} point{'s' * (margin != 1)}"
 
 
 def _listed(names: Sequence[str]) -> str:
