@@ -59,7 +59,7 @@ SHOWN = ("Best", "Losses,", "Losses:", "Melanoma", "Size")
 def short() -> str:
     """What the kept study shows, in a few sentences: those of its page."""
     results = study()
-    points = [of for of in sentences(results) if of.split()[0] in SHOWN]
+    points = [of for of in sentences(results) if of.split()[0] in SHOWN and "without a threshold" not in of]  # few words
     return "In short:\n\n" + "".join(f"- {escape(point)}\n" for point in points if point)
 
 
