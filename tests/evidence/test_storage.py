@@ -1,8 +1,11 @@
 """What pruning saves, beside the latency it does not change."""
 
-from prunescope.evidence import storage
+import json
+from dataclasses import replace
+
+from prunescope.evidence import facts, storage
 from prunescope.evidence.text import NOTHING
-from report_fakes import opened, row
+from report_fakes import opened, row, write_training
 
 
 def test_zeros_bytes_and_milliseconds(tree):
@@ -31,3 +34,18 @@ def test_nothing_was_timed(tree):
     assert storage.measured_speed(results) == ""
     assert storage.spread_of_latency(opened(metrics, study)) is None
     assert storage.timed_on(opened(metrics, study)) == ""
+
+
+def test_a_narrow_network_has_a_base_of_its_own(tree):
+    """It is no sign that arms started apart; a pruned arm that did is."""
+    metrics, study = tree(models=("vgg16",))
+    study = replace(study, narrow=("vgg16",))
+    other = {"base_sha256": "cd" * 32}
+    for name in ("pretrain/narrow-vgg16-digits-0.8-0.json", "finetune/vgg16-digits-0.8-0/narrow.json"):
+        write_training(metrics / name, 40)
+        path = metrics / name
+        path.write_text(json.dumps(json.loads(path.read_text()) | other))
+    assert facts.base_hashes(opened(metrics, study)) == {"vgg16-digits-0": {"ab" * 32}}
+    path = metrics / "finetune/vgg16-digits-0.8-0/oneshot.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | other))
+    assert facts.base_hashes(opened(metrics, study)) == {"vgg16-digits-0": {"ab" * 32, "cd" * 32}}

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from prunescope.evidence.text import NOT_RUN, NOTHING
-from prunescope.results.grid import Cell, arms_of, cells_of, dense_cell
+from prunescope.results.grid import NARROW, Cell, arms_of, cells_of, dense_cell
 from prunescope.results.results import Results
 
 ENVIRONMENT = ("device", "processor", "threads", "precision", "torch", "torchvision", "python", "platform")
@@ -120,10 +120,10 @@ def data_files(results: Results) -> dict[str, str]:
 
 
 def base_hashes(results: Results) -> dict[str, set[str]]:
-    """The base checkpoints from which the dense and pruned arms of each model, data set and seed started."""
+    """The base checkpoints from which the dense and pruned arms of each model, data set and seed started; narrow ones have their own."""
     found: dict[str, set[str]] = {}
     for arm in arms_of(results.grid):
-        if arm.kind != "student":
+        if arm.kind not in ("student", NARROW):
             for stage in arm.training:
                 sha = (results.record(stage) or {}).get("base_sha256")
                 if isinstance(sha, str):

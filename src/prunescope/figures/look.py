@@ -19,7 +19,7 @@ from PIL import Image
 
 DENSE = "#595959"
 COLOURS = {"oneshot": "#0072B2", "layerwise": "#D55E00", "iterative": "#009E73"}
-OTHERS = ("#CC79A7", "#E69F00", "#56B4E9", "#8C6D31")
+OTHERS = ("#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#6A3D9A")
 SPARE = "#8a929b"  # lines and marks that are no method; seen on light and on dark
 STYLE: Any = {
     "font.family": "DejaVu Sans",
