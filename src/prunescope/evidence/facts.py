@@ -120,7 +120,7 @@ def data_files(results: Results) -> dict[str, str]:
 
 
 def base_hashes(results: Results) -> dict[str, set[str]]:
-    """The base checkpoints from which the dense and pruned arms of each model, data set and seed started; narrow ones have their own."""
+    """The base checkpoints from which the arms of each model, data set and seed started; narrow networks have their own."""
     found: dict[str, set[str]] = {}
     for arm in arms_of(results.grid):
         if arm.kind not in ("student", NARROW):
