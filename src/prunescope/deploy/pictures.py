@@ -4,6 +4,7 @@ import io
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -14,6 +15,9 @@ from prunescope.sources.images import fit, open_image
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp", ".dcm", ".dicom"}  # looked for in folders
 COLOUR = 1e-3  # of a channel's mean from another's: more, and the training images were in colour
+
+KINDS = ("MONOCHROME1", "MONOCHROME2", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")  # of DICOM; of YBR comes RGB
+FAR = 1e12  # beyond both ends of every window
 
 
 def files_of(paths: Iterable[Path]) -> list[Path]:
@@ -71,26 +75,50 @@ def _of_dicom(content: bytes) -> Image.Image:
         raise ValueError("it is a DICOM file, which needs pydicom: pip install 'prunescope[dicom]'") from error
     try:
         data = pydicom.dcmread(io.BytesIO(content))
+        _require_one_picture(data)
         pixels = data.pixel_array
-        if int(data.get("NumberOfFrames", 1)) > 1:
-            raise ValueError(f"it has {data.NumberOfFrames} frames, wanted one image a file")
         if pixels.ndim == 3:
-            return Image.fromarray(_of_8_bits(data, pixels))
+            return Image.fromarray(_of_8_bits(pixels))
         values = apply_voi_lut(apply_modality_lut(pixels, data), data).astype(np.float64)
+        low, high = _black_and_white(data, values)
     except (AttributeError, KeyError, NotImplementedError, RuntimeError, TypeError, InvalidDicomError) as error:
         raise ValueError(f"it is a DICOM file that pydicom does not read: {error}") from error
-    low, high = values.min(), values.max()
     scaled = (values - low) / max(high - low, 1e-9)
     if data.get("PhotometricInterpretation") == "MONOCHROME1":  # its smallest value is white
         scaled = 1 - scaled
     return Image.fromarray(np.rint(255 * scaled).astype(np.uint8))
 
 
-def _of_8_bits(data, pixels: np.ndarray) -> np.ndarray:
-    """Colour as RGB; ValueError for what is neither RGB nor YBR of 8 bits."""
-    from pydicom.pixels.processing import convert_color_space
-
+def _require_one_picture(data: Any) -> None:
+    """ValueError for what is refused before its pixels are unpacked: a small file may hold gigabytes of them."""
+    if (frames := int(data.get("NumberOfFrames") or 1)) > 1:
+        raise ValueError(f"it has {frames} frames, wanted one image a file")
+    if data.Rows * data.Columns > (Image.MAX_IMAGE_PIXELS or 1 << 27):
+        raise ValueError(f"{data.Columns} x {data.Rows} pixels are too many")
     kind = str(data.PhotometricInterpretation)
+    if kind not in KINDS:  # numbers of a palette are no brightness
+        raise ValueError(f"it is a DICOM file of {kind}, wanted one of {', '.join(KINDS)}")
+
+
+def _black_and_white(data: Any, values: np.ndarray) -> tuple[float, float]:
+    """What is shown black and white: the ends of the file's table or window; without either, those of the image.
+
+    Not always those of the image: one that uses the middle of its window alone would get another contrast than its neighbour.
+    """
+    from pydicom.pixels.processing import apply_voi_lut
+
+    table: Any = next(iter(data.get("VOILUTSequence") or ()), {})
+    if table.get("LUTDescriptor") and table.get("LUTData"):
+        count, first, _ = table.LUTDescriptor
+        values = apply_voi_lut(np.arange(first, first + (count or 1 << 16)), data)
+    elif None not in (data.get("WindowCenter"), data.get("WindowWidth")):
+        with np.errstate(over="ignore"):  # of a sigmoid
+            values = apply_voi_lut(np.array([-FAR, FAR]), data)
+    return float(values.min()), float(values.max())
+
+
+def _of_8_bits(pixels: np.ndarray) -> np.ndarray:
+    """Colour, which pydicom gives as RGB; ValueError for what has not 8 bits."""
     if pixels.dtype != np.uint8:
         raise ValueError(f"it is a DICOM file of colour with {pixels.dtype} values, wanted 8 bits")
-    return convert_color_space(pixels, kind, "RGB") if kind.startswith("YBR") else pixels
+    return pixels
