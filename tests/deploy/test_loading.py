@@ -148,6 +148,24 @@ def test_what_is_no_network_is_refused(tmp_path):
         load(tmp_path / "broken.safetensors")
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"width": 0.25}, r"tensors that are not those of vgg11_bn at width 0\.25, classifier\.0\.bias first"),
+        ({"width": 1e9}, "tensors that are not those of vgg11_bn at width 1000000000"),  # would take all memory to be built
+        ({"width": "wide"}, "no network is built as its header says"),
+        ({"name": "vgg13_bn"}, "tensors that are not those of vgg13_bn"),
+    ],
+)
+def test_a_header_of_another_network_is_refused_before_it_is_built(tmp_path, monkeypatch, change, message):
+    made = pruned()
+    path = tmp_path / "a.safetensors"
+    checkpoint.write(path, dataclasses.replace(made, architecture=dataclasses.replace(VGG, **change)))
+    monkeypatch.setattr(checkpoint.Checkpoint, "network", lambda _: pytest.fail("it was built"))
+    with pytest.raises(PrunescopeError, match=message):
+        load(path)
+
+
 def test_headers_without_inputs_keep_their_bytes(tmp_path):
     """Files of before read as they did, and are written as they were."""
     old = pruned(inputs=None)

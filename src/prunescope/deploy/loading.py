@@ -13,8 +13,11 @@ from prunescope.deploy.preprocess import Preprocess
 from prunescope.errors import PrunescopeError
 from prunescope.evaluation import packing
 from prunescope.networks import checkpoint
+from prunescope.networks.architectures import skeleton
 from prunescope.networks.checkpoint import Checkpoint
 from prunescope.networks.inputs import Inputs
+
+WIDEST = 4  # width that params.yaml takes
 
 
 class Network(nn.Module):
@@ -38,6 +41,7 @@ def load(path: Path | str, *, store: Path | str | None = None) -> Network:
     path = Path(path)
     found = read(path)
     inputs = inputs_of(found, path, store)
+    require_whole(found, path)
     network = cast(Network, found.network().eval())
     network.classes, network.preprocess, network.masks = inputs.classes, Preprocess(inputs), found.masks
     network.about = {"dataset": inputs.dataset, "kind": found.kind, "parents": found.parents, **found.about}
@@ -66,6 +70,22 @@ def inputs_of(found: Checkpoint, path: Path, store: Path | str | None = None) ->
     if given and (given.classes, given.image_size) != (inputs.classes, inputs.image_size):
         raise PrunescopeError(f"{store} has other classes or another image size than {path} was trained on ({inputs.dataset})")
     return inputs
+
+
+def require_whole(found: Checkpoint, path: Path) -> None:
+    """Raise PrunescopeError where the tensors are not those of the network that the header names, before it takes any memory."""
+    built, width = found.architecture, found.architecture.width
+    try:
+        wanted = skeleton(built) if 0 < width <= WIDEST else {}
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise PrunescopeError(f"{path}: no network is built as its header says ({error}); run its stage again") from error
+    shapes, theirs = ({name: tensor.shape for name, tensor in state.items()} for state in (found.state, wanted))
+    if shapes != theirs:
+        first = min(name for name in shapes.keys() | theirs.keys() if shapes.get(name) != theirs.get(name))
+        raise PrunescopeError(
+            f"{path}: found tensors that are not those of {built.name} at width {width}, {first} first; wanted a whole "
+            "checkpoint: run its stage again"
+        )
 
 
 def _is_packed(path: Path) -> bool:
