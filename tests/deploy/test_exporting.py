@@ -1,5 +1,6 @@
 """ONNX: the same numbers as torch's, removed weights zero in every format, and nothing written that is another network."""
 
+import argparse
 import json
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from deploy_networks import VGG, saved
 
 from prunescope.__main__ import main
-from prunescope.deploy import exporting, graph
+from prunescope.deploy import commands, exporting, graph
 from prunescope.deploy.loading import load
 from prunescope.deploy.quantising import require_zeros
 from prunescope.errors import PrunescopeError
@@ -82,11 +83,62 @@ def test_a_weight_that_comes_back_is_an_error(network):
     values = numpy_helper.to_array(tensor).copy()
     values[~mask.numpy()] = 1
     tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
-    with pytest.raises(PrunescopeError, match=f"removed weights of {name} are not zero after quantisation"):
+    with pytest.raises(PrunescopeError, match=f"removed weights of {name} are not zero in the graph"):
         require_zeros(model, network.masks)
     tensor.name = "renamed"
     with pytest.raises(PrunescopeError, match=r"wanted at least the .* removed weights"):
         require_zeros(model, network.masks)
+
+
+@pytest.mark.parametrize("form", ["fp32", "bf16"])
+def test_zeros_are_checked_in_every_format(network, form):
+    model = graph.float_graph(network)
+    name = next(iter(network.masks))
+    tensor = next(one for one in model.graph.initializer if one.name == name)
+    tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) + np.float32(1), name))
+    with pytest.raises(PrunescopeError, match=f"removed weights of {name} are not zero in the graph"):
+        exporting.converted(model, form, network, None)
+
+
+def test_normalisation_is_not_rounded_with_the_weights(network):
+    """bf16 of a graph that normalises inside gives what it gives beside."""
+    logits = []
+    for inside in (False, True):
+        model = exporting.converted(graph.float_graph(network, inside=inside), "bf16", network, None, inside=inside)
+        given = torch.from_numpy(SQUARES) if inside else network.preprocess.of_squares(SQUARES)
+        logits.append(graph.logits_of(graph.session(model.SerializeToString()), [given]))
+    assert (logits[0] - logits[1]).abs().max() < 1e-4 * logits[0].abs().max()
+
+
+@pytest.mark.parametrize("opset", [17, 99])
+def test_an_opset_that_is_not_reached_is_said(network, opset, caplog):
+    """torch tries to convert, and keeps its own where that fails."""
+    with pytest.raises(PrunescopeError, match=rf"found opset 18 in what torch .* wanted {opset}, which it cannot make"):
+        graph.float_graph(network, opset=opset)
+    assert not [one for one in caplog.records if one.levelname != "DEBUG"]
+
+
+def test_what_is_too_large_for_one_file_is_said_before_any_work(network, monkeypatch):
+    monkeypatch.setattr(graph, "MOST", 1000)
+    monkeypatch.setattr(torch.onnx, "export", lambda *_, **__: pytest.fail("it was exported"))
+    with pytest.raises(PrunescopeError, match=r"found a network of .* GB, wanted at most 0\.00"):
+        graph.float_graph(network)
+
+
+def test_a_session_has_the_threads_that_the_record_tells(network):
+    data = graph.float_graph(network).SerializeToString()
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        assert graph.session(data).get_session_options().intra_op_num_threads == 3
+        assert graph.session(data, threads=1).get_session_options().intra_op_num_threads == 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_sessions_in_turn_leave_each_other_the_cores(network):
+    options = graph.session(graph.float_graph(network).SerializeToString(), threads=2).get_session_options()
+    assert options.get_session_config_entry("session.force_spinning_stop") == "1"
 
 
 def test_another_network_is_not_written(tmp_path, network, monkeypatch):
@@ -114,6 +166,28 @@ def test_what_torch_cannot_export_is_said(network, monkeypatch):
     monkeypatch.setattr(torch.onnx, "export", fail)
     with pytest.raises(PrunescopeError, match=r"cannot export this network to ONNX: no decomposition of aten::odd$"):
         graph.float_graph(network)
+
+
+def test_images_of_a_folder_are_of_all_its_parts(tmp_path, network, monkeypatch):
+    """Of a folder a class the first images are of one class alone."""
+    from PIL import Image
+
+    for name, level in (("a", 0), ("b", 255)):
+        (tmp_path / name).mkdir()
+        for number in range(6):
+            Image.new("RGB", (32, 32), (level,) * 3).save(tmp_path / name / f"{number}.png")
+    monkeypatch.setattr(commands, "CHECKED", 2)
+    monkeypatch.setattr(commands, "CALIBRATED", 2)
+    compared, calibration = commands._images(argparse.Namespace(images=tmp_path, store=None), network)
+    for squares in (compared.pixels, calibration):
+        assert len(squares) == 2 and set(squares[:, 0, 0, 0].tolist()) == {0, 255}
+
+
+def test_any_broken_image_is_named(tmp_path, network, monkeypatch):
+    (tmp_path / "a.png").write_bytes(b"")
+    monkeypatch.setattr("prunescope.deploy.pictures.square", lambda *_: (_ for _ in ()).throw(SyntaxError("broken PNG")))
+    with pytest.raises(PrunescopeError, match=r"a\.png: broken PNG"):
+        commands._images(argparse.Namespace(images=tmp_path, store=None), network)
 
 
 def test_the_command(tmp_path, capsys, monkeypatch):

@@ -123,11 +123,11 @@ def _images(arguments: argparse.Namespace, network: Any) -> tuple[Any, Any]:
 
     inputs = network.preprocess.inputs
     if arguments.images:
-        read = []
-        for path in files_of([arguments.images])[: CHECKED + CALIBRATED]:
+        paths, read = files_of([arguments.images]), []
+        for path in (paths[place] for place in evenly(len(paths), CHECKED + CALIBRATED)):  # not the first class's folder alone
             try:
                 read.append(square(path, inputs)[0])
-            except (OSError, ValueError) as error:
+            except Exception as error:  # decoders raise whatever they like on broken bytes
                 raise PrunescopeError(f"{path}: {error}") from error
         squares = np.stack(read)
         return Squares(squares[::2]), squares[1::2] if len(squares) > 1 else squares
@@ -143,8 +143,14 @@ def _images(arguments: argparse.Namespace, network: Any) -> tuple[Any, Any]:
     spread = {}
     for split, most in (("val", CHECKED), ("train", CALIBRATED)):
         chosen = store.indices(split)
-        spread[split] = chosen[np.arange(min(most, len(chosen))) * len(chosen) // min(most, len(chosen))]
+        spread[split] = chosen[evenly(len(chosen), most)]
     return Squares(store.images[spread["val"]], store.labels[spread["val"]]), store.images[spread["train"]]
+
+
+def evenly(count: int, most: int) -> list[int]:
+    """At most `most` of `count` places, evenly spread."""
+    chosen = min(count, most)
+    return [place * count // chosen for place in range(chosen)]
 
 
 def pack(arguments: argparse.Namespace) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from prunescope.deploy.graph import OPSET, bf16_graph, float_graph, logits_of, session
 from prunescope.deploy.loading import Network
-from prunescope.deploy.quantising import int8_graph
+from prunescope.deploy.quantising import int8_graph, require_zeros
 from prunescope.errors import PrunescopeError
 from prunescope.evaluation.metrics import decide
 
@@ -69,17 +69,18 @@ def export(
 
 
 def converted(model: Any, form: str, network: Network, calibration: np.ndarray | None, *, inside: bool = False) -> Any:
-    """A float graph in another format."""
+    """A float graph in another format. Raises PrunescopeError where a removed weight is not zero in it."""
     if form == "int8":
         if calibration is None or not len(calibration):
             raise PrunescopeError("int8 needs training images to calibrate on: found none")
-        return int8_graph(model, _batches(network, calibration, inside=inside), network.masks)
-    if form == "bf16":
+        model = int8_graph(model, _batches(network, calibration, inside=inside))
+    elif form == "bf16":
         model = bf16_graph(model)
         for entry in model.metadata_props:
             entry.value = "bf16" if entry.key == "prunescope.values" else entry.value
     elif form != "fp32":
         raise PrunescopeError(f"found format {form!r}, wanted one of {', '.join(FORMATS)}")
+    require_zeros(model, network.masks)
     return model
 
 

@@ -15,11 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from prunescope.data.batches import normalisation
 from prunescope.deploy.loading import Network
 from prunescope.errors import PrunescopeError
 
+CPU = torch.device("cpu")
 IMAGES, LOGITS = "images", "logits"  # of every graph: its input and its output
 OPSET = 20  # runtimes from 2024 on know it (onnxruntime 1.17)
+MOST = 2**31 - 2**24  # bytes of weights: a file of ONNX, which is one message of protobuf, has less than 2 GiB
 ROUNDED = "_bf16"  # end of the name of a weight that is stored in bfloat16
 
 
@@ -40,9 +43,13 @@ def float_graph(network: Network, *, inside: bool = False, opset: int = OPSET) -
 
     Its input `images` is (N, 3, S, S) float32, normalised by `network.preprocess`; with `inside` it is (N, S, S, 3) uint8,
     squares as decoded, which the graph normalises itself. Its output `logits` is (N, K).
-    PrunescopeError where torch cannot export.
+    PrunescopeError where torch cannot export it, or not for this `opset`, or where it is too large for one file.
     """
     require_onnx()
+    if (weights := sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())) > MOST:
+        raise PrunescopeError(
+            f"found a network of {weights / 1e9:.2f} GB, wanted at most {MOST / 1e9:.2f}: more does not fit into one ONNX file"
+        )
     inputs = network.preprocess.inputs
     size = inputs.image_size
     entry: nn.Module = _Inside(network) if inside else network
@@ -60,6 +67,12 @@ def float_graph(network: Network, *, inside: bool = False, opset: int = OPSET) -
         ) from error
     assert program is not None
     model = program.model_proto
+    made = next(one.version for one in model.opset_import if one.domain in ("", "ai.onnx"))
+    if made != opset:  # torch tries to convert it, and keeps what it has where that fails
+        raise PrunescopeError(
+            f"found opset {made} in what torch {torch.__version__} exports of this network, wanted {opset}, which it "
+            f"cannot make: ask for {made} to {OPSET}"
+        )
     _without_prefix(model, "network.")
     describe(model, network, inside=inside)
     return model
@@ -68,13 +81,19 @@ def float_graph(network: Network, *, inside: bool = False, opset: int = OPSET) -
 class _Inside(nn.Module):
     """The network behind its own normalisation."""
 
+    input_scale: Tensor
+    input_shift: Tensor
+
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
-        self.inputs = network.preprocess.inputs
+        inputs = network.preprocess.inputs
+        for name, numbers in zip(("input_scale", "input_shift"), normalisation(inputs.mean, inputs.std, CPU), strict=True):
+            self.register_buffer(name, numbers.flatten())  # of one dimension: no format rounds it as it does weights
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.network(self.inputs.normalised(images.permute(0, 3, 1, 2)))
+        normalised = images.to(torch.float32).mul(self.input_scale).add(self.input_shift)
+        return self.network(normalised.permute(0, 3, 1, 2))
 
 
 def describe(model: Any, network: Network, *, inside: bool, **further: str) -> None:
@@ -123,11 +142,13 @@ def bf16_graph(model: Any) -> Any:
 
 
 def session(model: bytes, *, threads: int = 0) -> Any:
-    """onnxruntime on the CPU; threads: 0 = its choice."""
+    """onnxruntime on the CPU; threads: 0 = as many as torch has."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = threads or torch.get_num_threads()  # its own choice is bound to cores that may not be ours
+    # Threads that wait in a loop after a pass would take the cores of another session that is timed in turn.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     options.log_severity_level = 3  # errors: it warns of every weight that it folds
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
@@ -152,12 +173,14 @@ def _without_prefix(model: Any, prefix: str) -> None:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Without the exporter's talk; what fails raises."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

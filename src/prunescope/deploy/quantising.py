@@ -1,6 +1,6 @@
 """Static INT8 of an ONNX graph by onnxruntime: weights symmetric per output channel, activations by what calibration saw.
 
-Zero is a weight's zero point, so removed weights stay exactly zero; that is checked in what comes out.
+Zero is a weight's zero point, so removed weights stay exactly zero.
 """
 
 import contextlib
@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from prunescope.deploy.graph import IMAGES
+from prunescope.deploy.graph import IMAGES, ROUNDED
 from prunescope.errors import PrunescopeError
 
 
-def int8_graph(model: Any, calibration: Iterable[Tensor], masks: Mapping[str, Tensor]) -> Any:
+def int8_graph(model: Any, calibration: Iterable[Tensor]) -> Any:
     """The quantised onnx.ModelProto (quantise, dequantise pairs: runtimes fuse them into integer kernels).
 
     calibration: batches of training images as the graph takes them, never of the test split; their smallest and largest
-        activations become the ranges · masks: of the removed weights, True = kept. Raises PrunescopeError if one is not zero
+        activations become the ranges
     """
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
@@ -48,29 +48,28 @@ def int8_graph(model: Any, calibration: Iterable[Tensor], masks: Mapping[str, Te
     for entry in quantised.metadata_props:
         if entry.key == "prunescope.values":
             entry.value = "int8"
-    require_zeros(quantised, masks)
     return quantised
 
 
-def require_zeros(quantised: Any, masks: Mapping[str, Tensor]) -> None:
-    """Raise PrunescopeError where a removed weight is not zero in a quantised graph, by the weights' names; of weights that the
-    exporter turned or renamed by their number, in the whole graph."""
+def require_zeros(model: Any, masks: Mapping[str, Tensor]) -> None:
+    """Raise PrunescopeError where a removed weight is not zero in a graph of any format, by the weights' names; of weights that
+    the exporter turned or renamed by their number, in the whole graph."""
     from onnx import numpy_helper
 
-    weights = {tensor.name: tensor for tensor in quantised.graph.initializer if len(tensor.dims) > 1}
+    weights = {tensor.name: tensor for tensor in model.graph.initializer if len(tensor.dims) > 1}
     removed = zeros = 0
     for name, mask in masks.items():
-        found = next((weights.pop(key) for key in (f"{name}_quantized", name) if key in weights), None)
+        found = next((weights.pop(key) for key in (f"{name}_quantized", f"{name}{ROUNDED}", name) if key in weights), None)
         gone = ~mask.numpy()
         if found is None or tuple(found.dims) != gone.shape:
             removed += int(gone.sum())
             weights |= {} if found is None else {found.name: found}
         elif revived := int(np.count_nonzero(numpy_helper.to_array(found)[gone])):
-            raise PrunescopeError(f"{revived:,} removed weights of {name} are not zero after quantisation")
+            raise PrunescopeError(f"{revived:,} removed weights of {name} are not zero in the graph")
     if removed:
         zeros = sum(int((numpy_helper.to_array(tensor) == 0).sum()) for tensor in weights.values())
         if zeros < removed:
-            raise PrunescopeError(f"found {zeros:,} zeros after quantisation, wanted at least the {removed:,} removed weights")
+            raise PrunescopeError(f"found {zeros:,} zeros in the graph, wanted at least the {removed:,} removed weights")
 
 
 @contextlib.contextmanager
