@@ -87,41 +87,61 @@ def test_folders_hold_their_images_alone(tmp_path):
         files_of([tmp_path / "none"])
 
 
-def test_dicom_is_read_as_its_window_says(tmp_path):
-    pydicom = pytest.importorskip("pydicom", reason="pydicom is not installed: pip install 'prunescope[dicom]'")
-    from pydicom.dataset import FileMetaDataset
-
-    values = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
-    for kind in ("MONOCHROME2", "MONOCHROME1"):
-        data = pydicom.Dataset()
-        data.file_meta = FileMetaDataset()
-        data.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
-        data.Rows, data.Columns, data.SamplesPerPixel, data.PhotometricInterpretation = 64, 64, 1, kind
-        data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = 16, 12, 11, 0
-        data.WindowCenter, data.WindowWidth = 2048, 1024
-        data.SOPClassUID, data.SOPInstanceUID = pydicom.uid.SecondaryCaptureImageStorage, pydicom.uid.generate_uid()
-        data.PixelData = values.tobytes()
-        data.save_as(tmp_path / f"{kind}.dcm", enforce_file_format=True)
-    grey = Inputs("xray", ("a", "b"), (0.5, 0.5, 0.5), (0.2, 0.2, 0.2), 64)
-    normal, inverse = (square(tmp_path / f"{kind}.dcm", grey)[0] for kind in ("MONOCHROME2", "MONOCHROME1"))
-    assert normal[0, 0, 0] == 0 and normal[-1, -1, 0] == 255 and 120 < normal[32, 0, 0] < 136  # the window's ends and middle
-    assert np.abs(normal.astype(int) + inverse - 255).max() <= 1
-
-
 def test_forms_say_the_same(tmp_path):
     network = load(saved(tmp_path))
     (tmp_path / "i").mkdir()
     write(tmp_path / "i" / "a.png")
     (tmp_path / "i" / "b.png").write_bytes(b"")
     found = list(predict(network, files_of([tmp_path / "i"]), device=CPU))
-    table = as_table(found, network.classes).splitlines()
+    table = list(as_table(found, network.classes))
     assert found[0].predicted in table[1] and "cannot be read: the file is empty" in table[2]
-    rows = list(csv.DictReader(io.StringIO(as_csv(found, network.classes))))
+    rows = list(csv.DictReader(io.StringIO("\n".join(as_csv(found, network.classes)))))
     assert [float(rows[0][f"p_{name}"]) for name in network.classes] == list(found[0].probabilities)
     assert rows[1]["class"] == "" and rows[1]["error"] == "the file is empty"
-    first, second = json.loads(as_json(found, network.classes))
+    first, second = json.loads("\n".join(as_json(found, network.classes)))
     assert first["class"] == found[0].predicted and sum(first["probabilities"].values()) == pytest.approx(1)
     assert second["class"] is None and second["error"] == "the file is empty"
+
+
+@pytest.mark.parametrize("form", [as_csv, as_json])
+def test_answers_are_written_as_they_come(tmp_path, form):
+    """A hundred thousand images of a thousand classes need no more memory than one batch."""
+    network = load(saved(tmp_path))
+    paths, read = [write(tmp_path / "a.png")] * 6, []
+
+    def found():
+        for said in predict(network, paths, device=CPU, batch_size=1):
+            read.append(said)
+            yield said
+
+    lines = form(found(), network.classes)
+    next(lines), next(lines)
+    assert len(read) < 3
+
+
+def test_names_that_are_no_text_lose_no_answer(tmp_path, capsys, monkeypatch):
+    path = saved(tmp_path)
+    try:
+        image = write(tmp_path / "i" / "a\udcff.png")
+    except (OSError, UnicodeError):
+        pytest.skip("this file system takes no such names")
+    for form in ("table", "csv", "json"):
+        for out in ((), ("--out", str(tmp_path / "said"))):
+            words = ["prunescope", "predict", str(path), str(image), "--device", "cpu", "--format", form, *out]
+            monkeypatch.setattr("sys.argv", words)
+            assert main() == 0
+            said = (tmp_path / "said").read_text() if out else capsys.readouterr().out
+            assert "a\\udcff.png" in said
+    assert len(json.loads(said)) == 1
+
+
+def test_a_place_that_cannot_be_written_is_said_before_any_work(tmp_path, capsys, monkeypatch):
+    path, image = saved(tmp_path), write(tmp_path / "i" / "a.png")
+    (tmp_path / "no folder").write_text("")
+    monkeypatch.setattr("prunescope.deploy.predicting._read", lambda *_: pytest.fail("an image was read"))
+    out = tmp_path / "no folder" / "said.csv"
+    monkeypatch.setattr("sys.argv", ["prunescope", "predict", str(path), str(image), "--format", "csv", "--out", str(out)])
+    assert main() == 1 and "no folder" in capsys.readouterr().err
 
 
 def test_the_command(tmp_path, capsys, monkeypatch):

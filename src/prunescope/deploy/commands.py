@@ -1,8 +1,9 @@
 """The commands that use a finished network: predict, export, pack, unpack. They import what they need when they run."""
 
 import argparse
+import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from prunescope.errors import PrunescopeError
 
 CHECKED = 512  # images on which an exported file is compared with torch
 CALIBRATED = 512  # training images that INT8 is calibrated on
+NAMES = "backslashreplace"  # names of files may be no text, or none that the terminal has: no reason to lose all answers
 
 
 def add_to(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
@@ -64,22 +66,37 @@ def predict(arguments: argparse.Namespace) -> int:
     from prunescope.deploy.loading import load
     from prunescope.deploy.pictures import files_of
     from prunescope.deploy.predicting import FORMS, predict
-    from prunescope.files import write_text
+    from prunescope.files import replacing
 
+    paths, device = files_of(arguments.images), runtime.device(arguments.device)
+    runtime.prepare(0, device)  # full float32 on a GPU, as the test split was measured
     network = load(arguments.checkpoint, store=arguments.store)
-    paths = files_of(arguments.images)
-    said = predict(network, paths, device=runtime.device(arguments.device))
-    found = list(tqdm(said, total=len(paths), unit="image", file=sys.stderr, disable=None if len(paths) > 1 else True))
-    text = FORMS[arguments.format](found, network.classes)
+    lines_alone = not arguments.out and arguments.format != "table" and sys.stdout.isatty()
+    said = tqdm(
+        predict(network, paths, device=device), total=len(paths), unit="image", file=sys.stderr,
+        disable=True if lines_alone or len(paths) == 1 else None,
+    )  # fmt: skip
+    broken = []
+
+    def noted() -> Iterator[Any]:
+        for one in said:
+            if one.error:
+                broken.append(one)
+            yield one
+
+    lines = FORMS[arguments.format](noted(), network.classes)
     if arguments.out:
-        write_text(arguments.out, text + "\n")
-        print(f"{arguments.out}: {len(found):,} images")
+        with replacing(arguments.out) as temporary, temporary.open("w", encoding="utf-8", errors=NAMES, newline="\n") as file:
+            file.writelines(f"{line}\n" for line in lines)
+        print(f"{arguments.out}: {len(paths):,} images")
     else:
-        print(text)
-    broken = [one for one in found if one.error]
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors=NAMES)
+        for line in lines:
+            print(line)
     if broken:
         print(
-            f"error: {len(broken):,} of {len(found):,} images cannot be read: {broken[0].path}: {broken[0].error}",
+            f"error: {len(broken):,} of {len(paths):,} images cannot be read: {broken[0].path}: {broken[0].error}",
             file=sys.stderr,
         )
     return 1 if broken else 0

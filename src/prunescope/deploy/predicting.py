@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
 from prunescope.deploy.loading import Network
 from prunescope.deploy.pictures import square
@@ -40,6 +42,7 @@ def predict(
     """
     network = network.to(device)
     inputs, classes = network.preprocess.inputs, (*network.classes, UNDECIDED)
+    Image.init()  # loads Pillow's plugins here and not in many threads at once
     with ThreadPoolExecutor(workers) as pool:
         for start in range(0, len(paths), batch_size):
             chosen = paths[start : start + batch_size]
@@ -66,7 +69,7 @@ def _read(path: Path, inputs: Any) -> tuple[np.ndarray, str, str]:
     return pixels, remark, ""
 
 
-def as_table(found: Iterable[Said], classes: Sequence[str]) -> str:
+def as_table(found: Iterable[Said], classes: Sequence[str]) -> Iterator[str]:
     """For the eye: file, class, the most probable classes in percent, remark."""
     rows = [("file", "class", "probability", "remark")]
     for said in found:
@@ -74,34 +77,39 @@ def as_table(found: Iterable[Said], classes: Sequence[str]) -> str:
         most = ", ".join(f"{classes[number]} {said.probabilities[number]:.1%}" for number in order)
         rows.append((str(said.path), said.predicted or "-", most, f"cannot be read: {said.error}" if said.error else said.remark))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return "\n".join(
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]).rstrip() for row in rows
-    )
+    for row in rows:
+        yield "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]).rstrip()
 
 
-def as_csv(found: Iterable[Said], classes: Sequence[str]) -> str:
+def as_csv(found: Iterable[Said], classes: Sequence[str]) -> Iterator[str]:
     """A line a file: file, class, remark, error, and a column `p_<class>` a class, fractions."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["file", "class", "remark", "error", *(f"p_{name}" for name in classes)])
+    yield _csv_line(["file", "class", "remark", "error", *(f"p_{name}" for name in classes)])
     for said in found:
-        writer.writerow([said.path, said.predicted, said.remark, said.error, *(said.probabilities or [""] * len(classes))])
-    return text.getvalue().rstrip("\n")
+        yield _csv_line([said.path, said.predicted, said.remark, said.error, *(said.probabilities or [""] * len(classes))])
 
 
-def as_json(found: Iterable[Said], classes: Sequence[str]) -> str:
+def as_json(found: Iterable[Said], classes: Sequence[str]) -> Iterator[str]:
     """A list with an object a file; probabilities by class."""
-    rows = [
-        {
+    before = "["
+    for said in found:
+        row = {
             "file": str(said.path),
             "class": said.predicted or None,
             "probabilities": dict(zip(classes, said.probabilities, strict=False)),
             "remark": said.remark or None,
             "error": said.error or None,
         }
-        for said in found
-    ]
-    return json.dumps(rows, indent=2, ensure_ascii=False)
+        yield before
+        before = textwrap.indent(json.dumps(row, indent=2, ensure_ascii=False), "  ") + ","
+    yield before.removesuffix(",")
+    yield "]"
+
+
+def _csv_line(cells: Sequence[Any]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(cells)
+    return text.getvalue()
 
 
 FORMS = {"table": as_table, "csv": as_csv, "json": as_json}
+"""Each gives lines; all but the table, which has to know its widths, as they come."""
