@@ -59,6 +59,23 @@ def test_a_format_is_good_only_where_every_interval_is(study):
     )
 
 
+def test_the_dense_network_counts_once_whatever_the_levels(study):
+    metrics, grid = study
+    for level in ("0.8", "0.5"):
+        for network in ("dense", "oneshot"):
+            path = metrics / f"deploy/int8-vgg16-digits-{level}-0/{network}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(record(0, 0, 0)))
+    assert "in 3 of 3 networks" in deployed.sentence(opened(metrics, replace(grid, sparsities=(0.8, 0.5))))
+
+
+def test_critical_classes_have_their_change(study):
+    metrics, grid = study
+    ends = {"change_recall_mel": -0.1, "change_recall_mel_low": -0.2, "change_recall_mel_high": -0.01}
+    plant(metrics, "int8", "dense", record(0, 0, 0, recall_mel=0.25, **ends))
+    assert deployed.table(opened(metrics, grid)).iloc[0]["change of mel, points"] == "−10.0 [−20.0, −1.0]"
+
+
 def test_the_section_has_what_ran_alone(study):
     metrics, grid = study
     assert not list(section.blocks(opened(metrics, grid)))

@@ -56,7 +56,10 @@ def table(results: Results) -> pd.DataFrame:
     for found in every(results):
         endpoint = results.grid.primary_of(found.cell.dataset)
         change = f"change_{endpoint}"
-        recalls = {f"recall of {name} %": _percent(found.mean(f"recall_{name}")) for name in results.grid.critical}
+        recalls = {}
+        for name in results.grid.critical:
+            recalls[f"recall of {name} %"] = _percent(found.mean(f"recall_{name}"))
+            recalls[f"change of {name}, points"] = _change(found, f"change_recall_{name}")
         rows.append(
             found.cell.labels()
             | {
@@ -83,11 +86,18 @@ def table(results: Results) -> pd.DataFrame:
 
 def sentence(results: Results) -> str:
     """In words which formats are good and which are not; empty where nothing was measured."""
-    by_form: dict[str, list[Deployed]] = {}
+    by_form: dict[str, dict[tuple[object, ...], Deployed]] = {}
     for found in every(results):
-        by_form.setdefault(found.form, []).append(found)
+        cell, network = found.cell, found.network
+        key = (
+            cell.dataset,
+            cell.model,
+            network,
+            0.0 if network == DENSE else cell.sparsity,
+        )  # each level measures the same dense one
+        by_form.setdefault(found.form, {}).setdefault(key, found)
     said = []
-    for form, networks in by_form.items():
+    for form, networks in ((form, list(of.values())) for form, of in by_form.items()):
         verdicts = [one.verdict(f"change_{results.grid.primary_of(one.cell.dataset)}", results.grid.margin) for one in networks]
         good, losing = verdicts.count(GOOD), verdicts.count(LOSES)
         bad = f", loses more in {losing}" if losing else ""
