@@ -144,6 +144,15 @@ def test_a_place_that_cannot_be_written_is_said_before_any_work(tmp_path, capsys
     assert main() == 1 and "no folder" in capsys.readouterr().err
 
 
+def test_full_float32_is_asked_for(tmp_path, monkeypatch):
+    """On a GPU torch would round the factors of convolutions; the test split was measured without."""
+    asked = []
+    monkeypatch.setattr("prunescope.runtime.prepare", lambda *given: asked.append(given))
+    words = ["prunescope", "predict", str(saved(tmp_path)), str(write(tmp_path / "a.png")), "--device", "cpu"]
+    monkeypatch.setattr("sys.argv", words)
+    assert main() == 0 and asked == [(0, CPU)]
+
+
 def test_the_command(tmp_path, capsys, monkeypatch):
     path = saved(tmp_path)
     image = write(tmp_path / "i" / "a.png")
