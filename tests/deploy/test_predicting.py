@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from PIL import Image
 
 from prunescope.__main__ import main
 from prunescope.data.store import read as read_store
+from prunescope.deploy import pictures
 from prunescope.deploy.loading import load
 from prunescope.deploy.pictures import files_of, square
 from prunescope.deploy.predicting import as_csv, as_json, as_table, predict
@@ -101,6 +104,27 @@ def test_forms_say_the_same(tmp_path):
     first, second = json.loads("\n".join(as_json(found, network.classes)))
     assert first["class"] == found[0].predicted and sum(first["probabilities"].values()) == pytest.approx(1)
     assert second["class"] is None and second["error"] == "the file is empty"
+
+
+@pytest.mark.parametrize(("large", "most"), [(100, 1), (10_000, 4)])
+def test_large_originals_are_decoded_one_at_a_time(tmp_path, monkeypatch, large, most):
+    """Each takes up to 1.5 GB while it is converted."""
+    at_once, seen, together = [], [], threading.Barrier(4)
+
+    def fit(image, size):
+        at_once.append(image)
+        if most > 1:
+            together.wait(timeout=30)  # all four are here, or it breaks
+        else:
+            time.sleep(0.05)
+        seen.append(len(at_once))
+        at_once.pop()
+        return np.zeros((size, size, 3), dtype=np.uint8), []
+
+    monkeypatch.setattr(pictures, "fit", fit)
+    monkeypatch.setattr(pictures, "LARGE", large)
+    found = list(predict(load(saved(tmp_path)), [write(tmp_path / "a.png")] * 4, device=CPU, workers=4))
+    assert not any(said.error for said in found) and max(seen) == most
 
 
 @pytest.mark.parametrize("form", [as_csv, as_json])

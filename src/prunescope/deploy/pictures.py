@@ -1,6 +1,8 @@
 """Image files for a network: found, decoded as for training, with what is unlike the images that it was trained on."""
 
+import contextlib
 import io
+import threading
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,6 +19,8 @@ SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".
 COLOUR = 1e-3  # of a channel's mean from another's: more, and the training images were in colour
 
 KINDS = ("MONOCHROME1", "MONOCHROME2", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")  # of DICOM; of YBR comes RGB
+LARGE = 12_000_000  # pixels of an original beyond which it is decoded alone: with its conversions it may take 1.5 GB
+_ALONE = threading.Lock()
 FAR = 1e12  # beyond both ends of every window
 
 
@@ -50,7 +54,8 @@ def square(path: Path, inputs: Inputs) -> tuple[np.ndarray, str]:
         content = path.read_bytes()
         image = _of_dicom(content) if content[128:132] == b"DICM" else open_image(content)
         width, height = image.size
-        pixels, kinds = fit(image, inputs.image_size)
+        with _ALONE if width * height > LARGE else contextlib.nullcontext():
+            pixels, kinds = fit(image, inputs.image_size)
     remarks = [f"{kind}, taken as RGB" for kind in kinds if kind not in ("grayscale", "turned by EXIF")]
     if min(width, height) < inputs.image_size:
         remarks.append(f"only {width} x {height} pixels, enlarged to {inputs.image_size}")
