@@ -32,6 +32,19 @@ def test_nothing_changed_is_exactly_nothing():
     assert {value for name, value in found.items() if name.startswith("change")} == {0.0} and found["recall_mel"] == 1
 
 
+def test_no_changed_decision_is_no_proof():
+    """150 groups without a change leave open what the exact bound says; the same function has nothing to be open."""
+    after, before = two(0)
+    rounded = Predictions(after.logits * 1.5, after.labels, after.groups)
+    found = changes(rounded, before, CLASSES, ["mel"], draws=50)
+    assert found["change_accuracy"] == 0
+    assert found["change_accuracy_low"] == -found["change_accuracy_high"] == pytest.approx(0.025 ** (1 / 150) - 1)
+    groups = len(np.unique(after.groups[after.labels.numpy() == 0]))
+    assert found["change_recall_mel_low"] == pytest.approx(0.025 ** (1 / groups) - 1)
+    closer = Predictions(before.logits + 1e-4, before.labels, before.groups)
+    assert changes(closer, before, CLASSES, ["mel"], draws=50)["change_accuracy_low"] == 0
+
+
 def test_changes_are_differences_of_the_metrics():
     after, before = two(20)
     found = changes(after, before, CLASSES, ["mel", "bcc"], draws=400)
