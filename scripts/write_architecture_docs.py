@@ -38,8 +38,8 @@ which the machine has not ten times the memory of their weights.
 
 ## ONNX
 
-`prunescope export --onnx` takes all of them.
-`python -m pytest -m slow tests/deploy/test_every_export.py` tries each, as fp32 and as INT8.
+`python -m pytest -m slow tests/deploy/test_every_export.py` exports the smallest of each family, as fp32 and as INT8; with
+`PRUNESCOPE_EVERY=1` before it all of them. `prunescope export` refuses a network of more than 2 GB.
 
 ## Figures
 
