@@ -152,6 +152,14 @@ def test_another_network_is_not_written(tmp_path, network, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_file_that_says_one_class_of_all_is_refused():
+    """However often torch says that class too."""
+    often = exporting.Compared(100, 0.5, 0.67, None, constant=True)
+    with pytest.raises(PrunescopeError, match="the int8 file is another network"):
+        exporting.require_alike(often, "int8", scale=1.0)
+    exporting.require_alike(exporting.Compared(100, 0.5, 0.67, None), "int8", scale=1.0)
+
+
 def test_formats_and_calibration_are_checked(network):
     with pytest.raises(PrunescopeError, match="found format 'int4', wanted one of fp32, bf16, int8"):
         exporting.converted(None, "int4", network, None)

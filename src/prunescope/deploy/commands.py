@@ -55,7 +55,9 @@ def add_to(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
 def _network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", type=Path, help="checkpoints/finished/<cell>/<method>.safetensors, or a packed file")
     parser.add_argument(
-        "--store", type=Path, help="its prepared data set (default: prepared/<its data set>, where that is there)"
+        "--store",
+        type=Path,
+        help="its prepared data set, of files that do not say what they take (export: default prepared/<its data set>)",
     )
 
 
@@ -107,6 +109,10 @@ def export(arguments: argparse.Namespace) -> None:
 
     if not (arguments.onnx or arguments.weights):
         raise PrunescopeError("found neither --onnx OUT nor --weights OUT, wanted one: what to write")
+    if arguments.onnx:
+        from prunescope.deploy.graph import require_onnx
+
+        require_onnx()
     network = load(arguments.checkpoint, store=arguments.store)
     if arguments.weights:
         from safetensors.torch import save
@@ -118,9 +124,7 @@ def export(arguments: argparse.Namespace) -> None:
         print(f"{arguments.weights}: {len(state)} tensors, torchvision's names; removed weights are zeros")
     if arguments.onnx:
         from prunescope.deploy import exporting
-        from prunescope.deploy.graph import require_onnx
 
-        require_onnx()
         checked, calibration = _images(arguments, network)
         found = exporting.export(
             network, arguments.onnx, checked, form=arguments.values, inside=arguments.preprocessing == "inside",

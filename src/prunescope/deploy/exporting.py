@@ -32,12 +32,14 @@ class Squares:
 
 @dataclass(frozen=True)
 class Compared:
-    """A file beside torch on the same images: largest difference of logits, share of equal decisions, accuracies if known."""
+    """A file beside torch on the same images: largest difference of logits, share of equal decisions, accuracies if known;
+    constant: it says one class of all images where torch says several."""
 
     images: int
     difference: float
     agreement: float
     accuracy: tuple[float, float] | None
+    constant: bool = False
 
     def __str__(self) -> str:
         said = f"{self.images:,} images: largest difference of logits {self.difference:.2g}, same class for {self.agreement:.1%}"
@@ -93,14 +95,15 @@ def compare(network: Network, model: bytes, images: Squares, *, inside: bool) ->
     if images.labels is not None:
         labels = torch.from_numpy(images.labels)
         right = float((mine == labels).double().mean()), float((other == labels).double().mean())
-    return Compared(len(mine), float((ours - theirs).abs().max()), float((mine == other).double().mean()), right)
+    constant = len(other.unique()) == 1 < len(mine.unique())
+    return Compared(len(mine), float((ours - theirs).abs().max()), float((mine == other).double().mean()), right, constant)
 
 
 def require_alike(found: Compared, form: str, *, scale: float) -> None:
     """Raise PrunescopeError where float32 differs by more than rounding, or a rounded network decides otherwise too often."""
     if form == "fp32" and not found.difference <= CLOSE * max(scale, 1.0):
         raise PrunescopeError(f"the exported file does not do what torch does, and was not written. On {found}")
-    if not found.agreement >= HALF:
+    if found.constant or not found.agreement >= HALF:
         raise PrunescopeError(f"the {form} file is another network than the one in torch, and was not written. On {found}")
 
 

@@ -17,7 +17,7 @@ from prunescope.deploy.exporting import CLOSE, converted
 from prunescope.deploy.graph import IMAGES, float_graph, logits_of, session
 from prunescope.deploy.loading import Network
 from prunescope.evaluation.latency import in_turn
-from prunescope.evaluation.metrics import OVERALL, Predictions, by_class, columns, decide, metrics, overall
+from prunescope.evaluation.metrics import OVERALL, Predictions, by_class, columns, decide, metrics, overall, require_finite
 from prunescope.networks.predict import predict
 from prunescope.resampling import resampled_sums
 
@@ -52,6 +52,7 @@ def measured(network: Network, form: str, beside: Beside) -> dict[str, Any]:
     running = session(data, threads=beside.threads)
     test, cpu = store.indices("test"), torch.device("cpu")
     theirs = logits_of(running, (images for images, _ in in_order(store, test, batch_size=BATCH, device=cpu)))
+    require_finite(theirs, f"{network.about.get('method', 'network')} as {form}")
     ours, labels = predict(network, store, "test", device=cpu)
     groups = store.groups[test]
     mine, before = Predictions(theirs, labels, groups), Predictions(ours, labels, groups)
