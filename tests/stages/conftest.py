@@ -67,5 +67,5 @@ def study(tmp_path_factory) -> tuple[Path, dict[str, set[str]]]:
         reads[name] = set()
         patch.setattr(module, "load", lambda: _Dotted(params.load(), "", reads[name]))
 
-    assert run_study(folder, content, before=spy) == len(reads) == 35
+    assert run_study(folder, content, before=spy) == len(reads) == 36
     return folder, reads

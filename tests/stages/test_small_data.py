@@ -41,7 +41,7 @@ def test_the_least_data_gives_a_report(tmp_path, classes, images, test_fraction,
         rows = [f"{file},{file.parent},{'ab'[number % 2]},Mrs {number}\n" for number, file in enumerate(files)]
         (tmp_path / "images" / "table.csv").write_text("".join(["file,label,camera,name\n", *rows]), encoding="utf-8")
         content["data"]["own"]["prepare"]["path"] = "images/table.csv"
-    assert run_study(tmp_path, content) == 26
+    assert run_study(tmp_path, content) == 27
     page = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
     assert "layerwise" in page and "not run" not in page
     assert ("## Who pays, by subgroup" in page) == ("| camera: a |" in page) == ("name of own (12 values)" in page) == table
