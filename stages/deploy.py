@@ -1,9 +1,8 @@
 """A cell's finished networks in one format of deployment: test metrics, bytes, and latency in turn with the dense float one."""
 
-import numpy as np
-
 from prunescope import runtime
 from prunescope.data import store as stores
+from prunescope.deploy.exporting import evenly
 from prunescope.deploy.formats import Beside, measured
 from prunescope.deploy.graph import float_graph
 from prunescope.deploy.loading import load as load_network
@@ -19,8 +18,7 @@ def recipe() -> None:
     runtime.prepare(params.runtime.threads, device)
     store, wanted = stores.read(args.store), params.evaluate
     train = store.indices("train")
-    spread = np.arange(min(params.deploy.calibration_images, len(train))) * len(train)
-    chosen = train[spread // max(len(spread), 1)]
+    chosen = train[evenly(len(train), params.deploy.calibration_images)]
 
     dense = args.dense / "dense.safetensors"
     beside = Beside(

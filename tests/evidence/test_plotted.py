@@ -10,15 +10,7 @@ from prunescope.evidence.potential import shown_safe
 from prunescope.report import page
 from prunescope.report.blocks import Plot
 from prunescope.results.summary import runs
-from report_fakes import CELL, make_study, opened, plant, plant_predictions
-
-
-@pytest.fixture
-def results(tmp_path):
-    study = make_study(models=("vgg16",), seeds=(0, 1, 2), sparsities=(0.8, 0.5), critical=("b",))
-    plant(tmp_path / "metrics", study)
-    plant_predictions(tmp_path / "metrics", study)
-    return opened(tmp_path / "metrics", study)
+from report_fakes import CELL
 
 
 def test_differences_are_those_of_the_table_at_the_first_level_or_all(results):

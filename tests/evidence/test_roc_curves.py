@@ -11,18 +11,10 @@ from prunescope.report.blocks import Plot
 from prunescope.results.grid import cells_of
 from prunescope.results.reading import Files
 from prunescope.results.results import Results
-from report_fakes import CELL, again, make_study, opened, plant, plant_predictions
+from report_fakes import CELL, again
 
 PERFECT, CHANCE = [0.1] * 6 + [0.9] * 6, [0.5] * 12
 GRID = (0.0, 0.5, 1.0)  # specificities of the files here
-
-
-@pytest.fixture
-def results(tmp_path):
-    study = make_study(models=("vgg16",), seeds=(0, 1, 2), sparsities=(0.8, 0.5), critical=("b",))
-    plant(tmp_path / "metrics", study)
-    plant_predictions(tmp_path / "metrics", study)
-    return opened(tmp_path / "metrics", study)
 
 
 def with_scores(results: Results, cell: str, name: str, scores: list[float]) -> None:

@@ -139,7 +139,7 @@ def _images(arguments: argparse.Namespace, network: Any) -> tuple[Any, Any]:
     import numpy as np
 
     from prunescope.data import store as stores
-    from prunescope.deploy.exporting import Squares
+    from prunescope.deploy.exporting import Squares, evenly
     from prunescope.deploy.pictures import files_of, square
 
     inputs = network.preprocess.inputs
@@ -166,12 +166,6 @@ def _images(arguments: argparse.Namespace, network: Any) -> tuple[Any, Any]:
         chosen = store.indices(split)
         spread[split] = chosen[evenly(len(chosen), most)]
     return Squares(store.images[spread["val"]], store.labels[spread["val"]]), store.images[spread["train"]]
-
-
-def evenly(count: int, most: int) -> list[int]:
-    """At most `most` of `count` places, evenly spread."""
-    chosen = min(count, most)
-    return [place * count // chosen for place in range(chosen)]
 
 
 def pack(arguments: argparse.Namespace) -> None:

@@ -70,6 +70,12 @@ def export(
     return found
 
 
+def evenly(count: int, most: int) -> list[int]:
+    """At most `most` of `count` places, evenly spread."""
+    chosen = min(count, most)
+    return [place * count // chosen for place in range(chosen)]
+
+
 def converted(model: Any, form: str, network: Network, calibration: np.ndarray | None, *, inside: bool = False) -> Any:
     """A float graph in another format. Raises PrunescopeError where a removed weight is not zero in it."""
     if form == "int8":
@@ -78,10 +84,10 @@ def converted(model: Any, form: str, network: Network, calibration: np.ndarray |
         model = int8_graph(model, _batches(network, calibration, inside=inside))
     elif form == "bf16":
         model = bf16_graph(model)
-        for entry in model.metadata_props:
-            entry.value = "bf16" if entry.key == "prunescope.values" else entry.value
     elif form != "fp32":
         raise PrunescopeError(f"found format {form!r}, wanted one of {', '.join(FORMATS)}")
+    for entry in model.metadata_props:
+        entry.value = form if entry.key == "prunescope.values" else entry.value
     require_zeros(model, network.masks)
     return model
 

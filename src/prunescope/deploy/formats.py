@@ -90,7 +90,8 @@ def changes(
                  for part in (sums[:, :half], sums[:, half:])]  # fmt: skip
         return parts[0] - parts[1]
 
-    at = of(both.sum(0)[None])[0]
+    whole = both.sum(0)[None]
+    at = of(whole)[0]
     drawn = of(resampled_sums(both, found.groups, draws=draws))
     names = [*(f"change_{name}" for name in OVERALL), *(f"change_recall_{name}" for name in classes)]
     wanted = [*names[: len(OVERALL)], *(f"change_recall_{name}" for name in classes if name in critical)]
@@ -105,7 +106,7 @@ def changes(
             low, high = low - reach, high + reach
         record |= {f"{name}{end}": None if np.isnan(value) else float(value)
                    for end, value in (("", at[place]), ("_low", low), ("_high", high))}  # fmt: skip
-    recall = by_class(columns(found).sum(0)[None], found.classes)[0, 0]
+    recall = by_class(whole[:, :half], found.classes)[0, 0]
     for name in critical:
         if name in classes:
             value = recall[list(classes).index(name)]

@@ -96,7 +96,7 @@ class _Inside(nn.Module):
         return self.network(normalised.permute(0, 3, 1, 2))
 
 
-def describe(model: Any, network: Network, *, inside: bool, **further: str) -> None:
+def describe(model: Any, network: Network, *, inside: bool) -> None:
     """Write into the metadata of `model` what it takes, tells and is."""
     inputs = network.preprocess.inputs
     about = {
@@ -111,7 +111,7 @@ def describe(model: Any, network: Network, *, inside: bool, **further: str) -> N
         "std": json.dumps(inputs.std),
         "about": json.dumps(network.about, sort_keys=True),
         "values": "fp32",
-    } | further
+    }
     del model.metadata_props[:]
     for key, value in about.items():
         model.metadata_props.add(key=f"prunescope.{key}", value=value)

@@ -45,9 +45,6 @@ def int8_graph(model: Any, calibration: Iterable[Tensor]) -> Any:
         quantised = onnx.load(made)
     del quantised.metadata_props[:]
     quantised.metadata_props.extend(model.metadata_props)
-    for entry in quantised.metadata_props:
-        if entry.key == "prunescope.values":
-            entry.value = "int8"
     return quantised
 
 
