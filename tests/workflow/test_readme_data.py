@@ -17,12 +17,14 @@ def test_commands_on_other_data_run_as_typed(tmp_path):
     """In a clone whose stages are fakes, each once though two pages have it; what runs is counted."""
     clone = Clone(tmp_path, all_recipes=True, teachers=False)
     counts = {command: clone.executed("bash", "-c", command) for command in OTHER}
-    assert len(counts) == 9
+    assert len(counts) == 10
     further = {command: count for command, count in counts.items() if "study.other_methods" in command}
     tried = {command: count for command, count in counts.items() if "sensitivity.models" in command}
     whole = {command: count for command, count in counts.items() if "study.channels" in command}
-    small = {c: n for c, n in counts.items() if "own-images" not in c and c not in further and c not in {**tried, **whole}}
-    assert len(small) == 3 and len(further) == 3 and len(tried) == len(whole) == 1
+    formats = {command: count for command, count in counts.items() if "deploy.formats" in command}
+    known = {**further, **tried, **whole, **formats}
+    small = {command: count for command, count in counts.items() if "own-images" not in command and command not in known}
+    assert len(small) == 3 and len(further) == 3 and len(tried) == len(whole) == len(formats) == 1
     for command, count in small.items():
         assert count["download"] == count["pretrain"] == CELL["prune-oneshot"], command
     [again] = [count for command, count in counts.items() if "own-images" in command]
@@ -32,5 +34,7 @@ def test_commands_on_other_data_run_as_typed(tmp_path):
     assert controls["pretrain-narrow"] == controls["finetune-narrow"] == controls["finetune-taught"] == 1
     [count] = whole.values()
     assert count["finetune-channels"] == 1 and "pretrain-narrow" not in count
+    [count] = formats.values()
+    assert count["deploy"] == 3, "each format once"
     [count] = tried.values()
     assert count["sensitivity"] == 1 and "prune-other" not in count
