@@ -6,8 +6,9 @@ import pytest
 import drawn
 from prunescope.evidence import roc_curves
 from prunescope.figures import harm
-from prunescope.report import keep, roc
+from prunescope.report import roc
 from prunescope.report.blocks import Plot
+from prunescope.results.archiving import archivable
 from prunescope.results.grid import cells_of
 from prunescope.results.reading import Files
 from prunescope.results.results import Results
@@ -83,7 +84,7 @@ def test_an_archive_carries_the_files(results):
     with_curves(results, "vgg16-digits-0.8-0", "oneshot", b=(1, 0.5, 0))
     where = results.files.where
     every = {path.relative_to(where).as_posix(): path for path in where.rglob("*") if path.is_file()}
-    kept = Results(results.grid, Files(where / "nowhere", keep.archivable(results.grid, every)))
+    kept = Results(results.grid, Files(where / "nowhere", archivable(results.grid, every)))
     first, *others = cells_of(results.grid)
     assert len(roc_curves.every_class(kept, first)) == 6
     assert all(roc_curves.every_class(kept, cell).empty for cell in others)

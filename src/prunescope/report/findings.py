@@ -146,7 +146,7 @@ def who_pays_blocks(results: Results) -> Iterator[Block]:
     if many := quality.many_classes(results):
         yield Text(
             f"{', '.join(many)}: too many classes for a table of each and for confusion matrices; all of them stand in the files "
-            "named ...-classes.csv and ...-predictions.csv under metrics/evaluate."
+            "named ...-classes.csv and ...-predictions.csv (predictions.csv in an archive) under metrics/evaluate."
         )
     each = quality.class_metrics_table(results)
     if len(each):

@@ -2,20 +2,16 @@
 
 Metrics of several repositories join those that the archive there already has, so that a long study can be run seed by seed, on
 several machines; then summary.csv, the report and its figures are made from all of them, params.yaml gets all seeds, and
-results/README.md a line. Layer features of the dense networks (dense.npz) are large and stay out of the archive; what the report
-reads from them, the similarity of every two seeds whose folders are named together, is written into it.
+results/README.md a line. What of it goes into the archive: results/archiving.py.
 """
 
-import io
 import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from prunescope import __version__
@@ -25,25 +21,25 @@ from prunescope.files import write_json, write_text
 from prunescope.report import page, studies
 from prunescope.report.reproduce import command
 from prunescope.results import curves, summary, yaml12
+from prunescope.results.archiving import archivable
 from prunescope.results.grid import Grid, arms_of, cells_of, dense_cell
 from prunescope.results.kept import ARCHIVE, PROVENANCE, kept_grid, pack, provenance, unpack
-from prunescope.results.maps import seeds_file
 from prunescope.results.reading import Files
 from prunescope.results.results import Results
 
 LISTS = (  # asked for
     "models", "datasets", "methods", "sparsities", "teachers", "narrow", "channels", "taught", "sensitivity", "formats",
 )  # fmt: skip
-DIGITS = 4  # of kept similarity maps, which are most of an archive
 INDEX = """# Results
 
 Studies on real data, each in a folder that `prunescope keep` wrote: `report.md` (the report with its `figures/`),
 `summary.csv` (a row per network and seed: accuracies, costs, sizes and times in the report are means of these), `curves.csv`
 (validation accuracy while training), `params.yaml` (all settings), `provenance.json` (the line below) and `metrics.tar.xz` (what
 the stages wrote, as `metrics/<stage>/...`: the sources that the report names under its tables; `tar xf metrics.tar.xz` unpacks
-it; similarity maps at four digits, and of `dense.npz` the similarities alone, in `metrics/cka/seeds/`). A test makes the summary
-and the report again from the archive and compares. No images and no networks. Commands need `make setup`, the environment and
-the data (see the README); hours are those of the training alone.
+it; similarities and measures by class at four digits, of `dense.npz` the similarities alone, in `metrics/cka/seeds/`, and the
+networks' predictions joined: `images.csv` and `predictions.csv` of a folder have the same rows, a column per network). A test
+makes the summary and the report again from the archive and compares. No images and no networks. Commands need `make setup`, the
+environment and the data (see the README); hours are those of the training alone.
 
 """
 
@@ -87,25 +83,6 @@ def collect(sources: Sequence[Path], results: Path, grid: Grid) -> Path:
     write_json(folder / PROVENANCE, made | about)
     write_text(results / "README.md", index(results))
     return folder
-
-
-def archivable(grid: Grid, content: Mapping[str, bytes | Path]) -> dict[str, bytes]:
-    """What an archive may hold: similarities of seeds instead of kernels, maps in few digits."""
-    files, small = Files(Path("metrics"), content), {}
-    whole = Results(grid, files)
-    for name in content:
-        if not name.endswith(".npz") and (data := files.read(name)) is not None:
-            small[name] = _coarse(data) if re.fullmatch(r"cka/[^/]+/[^/]+--[^/]+\.csv", name) and "/seeds/" not in name else data
-    for cell, pair in product(cells_of(grid), combinations(grid.seeds, 2)):
-        if (apart := whole.dense_seeds(cell, *pair)) is not None:
-            rows = "".join(f"{layer},{'' if np.isnan(cka) else repr(float(cka))}\n" for layer, cka in enumerate(apart))
-            small[seeds_file(*map(cell.of, pair))] = f"layer,cka\n{rows}".encode()
-    return small
-
-
-def _coarse(data: bytes) -> bytes:
-    table = pd.read_csv(io.BytesIO(data), index_col=0, dtype={0: str})
-    return table.round(DIGITS).to_csv(lineterminator="\n").encode()
 
 
 def write_page(results: Results, out: Path, made: Mapping[str, Any], *, html: bool = False) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from prunescope.results.curves import joined
+from prunescope.results import curves, joined
 from prunescope.results.grid import Arm, Cell, Grid, dense_cell, unpruned
 from prunescope.results.kept import archived, kept_grid
 from prunescope.results.maps import kept_seeds, matrix_of, seeds_apart
@@ -63,7 +63,7 @@ class Results:
 
     def curves(self, cell: Cell) -> list[tuple[str, int, pd.DataFrame]]:
         """(method, seed, validation rows over the whole budget) of every run of a cell and of its dense control."""
-        return self._once(("curves", cell), lambda: list(joined(self.grid, cell, self.history)))
+        return self._once(("curves", cell), lambda: list(curves.joined(self.grid, cell, self.history)))
 
     def predictions(self, cell: Cell, seed: int, name: str) -> Predictions | None:
         """What a network of a cell said of each test image; name: dense, a method, or student-<teacher>.
@@ -77,11 +77,15 @@ class Results:
         return self._predictions(arm.evaluate)
 
     def _predictions(self, network: str) -> Predictions | None:
-        name = f"{network}-predictions.csv"
+        folder, _, alone = network.rpartition("/")
+        name = f"{folder}/{joined.own_file(alone)}"
 
         def read() -> Predictions | None:
             table = self.files.table(name, set(COLUMNS), dtype=str, keep_default_na=False)
-            return None if table is None else Predictions(table, self.files.path(name))
+            if table is not None:
+                return Predictions(table, self.files.path(name))
+            together = self._once(("joined", folder), lambda: joined.read(self.files, folder))  # as a kept study has them
+            return Predictions(together[alone], self.files.path(f"{folder}/{joined.PREDICTIONS}")) if alone in together else None
 
         return self._once(("predictions", network), read)
 

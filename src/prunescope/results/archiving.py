@@ -1,0 +1,59 @@
+"""What a kept study's archive holds of the stages' files: nothing large, numbers in few digits, what repeats once."""
+
+import re
+from collections.abc import Mapping
+from itertools import combinations, product
+from pathlib import Path
+
+import numpy as np
+
+from prunescope.results import joined
+from prunescope.results.grid import Grid, cells_of
+from prunescope.results.maps import seeds_file
+from prunescope.results.predictions import COLUMNS
+from prunescope.results.reading import Files
+from prunescope.results.results import Results
+
+MANY = re.compile(r"cka/[^/]+/[^/]+\.csv|evaluate/[^/]+/[^/]+-classes\.csv")  # similarities, and measures by class
+LONG = re.compile(rb"(?<=,)-?\d+\.\d{5,}(?:e-?\d+)?(?=[,\n])")  # a cell of them with more than four digits
+ALONE = re.compile(r"(evaluate/[^/]+)/([^/]+)-predictions\.csv")
+JOINED = re.compile(rf"(evaluate/[^/]+)/({joined.IMAGES}|{joined.PREDICTIONS})")
+
+
+def archivable(grid: Grid, content: Mapping[str, bytes | Path]) -> dict[str, bytes]:
+    """The files, by their names below metrics/, as an archive holds them; what an archive held already stays as it is.
+
+    Predictions of a folder's networks are joined (results/joined.py), without shares of an AUC that is not the data set's primary
+    endpoint, and similarities of seeds stand for the kernels that they come from.
+    """
+    files, small = Files(Path("metrics"), content), {}
+    predictions: dict[str, joined.Tables] = {}
+    for name in content:
+        if joined_there := JOINED.fullmatch(name):
+            predictions.setdefault(joined_there[1], {})
+        elif alone := ALONE.fullmatch(name):
+            table = files.table(name, set(COLUMNS), dtype=str, keep_default_na=False)
+            if table is not None:
+                predictions.setdefault(alone[1], {})[alone[2]] = table
+        elif not name.endswith(".npz") and (data := files.read(name)) is not None:
+            small[name] = LONG.sub(_short, data) if MANY.fullmatch(name) else data
+    areas = {
+        f"evaluate/{of}": cell.dataset
+        for cell in cells_of(grid)
+        for seed in grid.seeds
+        for of in (cell.of(seed), cell.dense(seed))
+    }
+    for folder, new in predictions.items():
+        shares = folder not in areas or grid.primary_of(areas[folder]) == "auc"
+        made = joined.written(joined.read(files, folder) | new, shares=shares)
+        small |= {f"{folder}/{name}": data for name, data in made.items()}
+    whole = Results(grid, files)
+    for cell, pair in product(cells_of(grid), combinations(grid.seeds, 2)):
+        if (apart := whole.dense_seeds(cell, *pair)) is not None:
+            rows = "".join(f"{layer},{'' if np.isnan(cka) else repr(float(cka))}\n" for layer, cka in enumerate(apart))
+            small[seeds_file(*map(cell.of, pair))] = f"layer,cka\n{rows}".encode()
+    return small
+
+
+def _short(cell: re.Match[bytes]) -> bytes:
+    return repr(round(float(cell[0]), 4)).encode()
