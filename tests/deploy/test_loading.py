@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import json
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 from deploy_networks import INPUTS, VGG, pruned, saved
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 
 import prunescope
 from prunescope.data.batches import in_order
@@ -148,12 +149,39 @@ def test_what_is_no_network_is_refused(tmp_path):
         load(tmp_path / "broken.safetensors")
 
 
+@pytest.mark.parametrize(("key", "value"), [("image_size", 1e999), ("image_size", "32"), ("mean", [0.5, 0.5, float("nan")])])
+def test_what_it_takes_has_to_be_whole(tmp_path, key, value):
+    path = tmp_path / "a.safetensors"
+    made = {**INPUTS.as_dict(), key: value}
+    header = {"format": 1, "kind": "dense", "architecture": VGG.as_dict(), "parents": {}, "about": {}, "inputs": made}
+    path.write_bytes(save({"a": torch.zeros(1)}, metadata={"prunescope": json.dumps(header)}))
+    with pytest.raises(PrunescopeError, match="its header or masks are not whole"):
+        load(path)
+
+
+def test_a_header_that_is_too_deep_is_refused(tmp_path):
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(save({"a": torch.zeros(1)}, metadata={"prunescope": "[" * 200_000}))
+    with pytest.raises(PrunescopeError, match="is not a whole safetensors file"):
+        load(path)
+
+
+def test_a_packed_file_of_a_giant_takes_no_memory(tmp_path):
+    """Its bits fit no network of this width, but to tell, batch norm of 20 TB would be made."""
+    data = pack(pruned()).replace(b'width\\": 0.125', b'width\\": 9.0e9')
+    assert b"9.0e9" in data
+    (tmp_path / "a.packed").write_bytes(data)
+    with pytest.raises(PrunescopeError, match=r"a\.packed is no whole packed file .*width: found 9000000000\.0"):
+        load(tmp_path / "a.packed")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"width": 0.25}, r"tensors that are not those of vgg11_bn at width 0\.25, classifier\.0\.bias first"),
-        ({"width": 1e9}, "tensors that are not those of vgg11_bn at width 1000000000"),  # would take all memory to be built
-        ({"width": "wide"}, "no network is built as its header says"),
+        ({"width": 1e9}, "width: found 1000000000.0, wanted more than 0 and at most 4"),  # would take all memory
+        ({"width": "wide"}, "width: found 'wide', wanted more than 0"),
+        ({"classes": 3.0}, "no network is built as its header says"),
         ({"name": "vgg13_bn"}, "tensors that are not those of vgg13_bn"),
     ],
 )

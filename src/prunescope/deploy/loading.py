@@ -17,8 +17,6 @@ from prunescope.networks.architectures import skeleton
 from prunescope.networks.checkpoint import Checkpoint
 from prunescope.networks.inputs import Inputs
 
-WIDEST = 4  # width that params.yaml takes
-
 
 class Network(nn.Module):
     """What `load` gives, as type checkers see it: a torchvision module with these attributes, of no class of ours."""
@@ -76,7 +74,7 @@ def require_whole(found: Checkpoint, path: Path) -> None:
     """Raise PrunescopeError where the tensors are not those of the network that the header names, before it takes any memory."""
     built, width = found.architecture, found.architecture.width
     try:
-        wanted = skeleton(built) if 0 < width <= WIDEST else {}
+        wanted = skeleton(built)
     except (TypeError, ValueError, RuntimeError) as error:
         raise PrunescopeError(f"{path}: no network is built as its header says ({error}); run its stage again") from error
     shapes, theirs = ({name: tensor.shape for name, tensor in state.items()} for state in (found.state, wanted))

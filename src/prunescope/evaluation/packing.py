@@ -95,7 +95,7 @@ def unpack(data: bytes, path: Path) -> Checkpoint:
         inputs = Inputs.from_header(header["inputs"]) if "inputs" in header else None
         about, parents = header["about"], header["parents"]
         return Checkpoint(header["kind"], architecture, state, masks, parents=parents, about=about, inputs=inputs)
-    except (SafetensorError, zstandard.ZstdError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (SafetensorError, zstandard.ZstdError, KeyError, TypeError, ValueError, RuntimeError, PrunescopeError) as error:
         raise PrunescopeError(
             f"{path} is no whole packed file of format {FORMAT} ({error}); pack its checkpoint again"
         ) from error

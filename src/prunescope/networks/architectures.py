@@ -16,6 +16,8 @@ from torch.overrides import TorchFunctionMode
 from prunescope.errors import PrunescopeError
 from prunescope.networks.sizes import Sizes, resize_
 
+WIDEST = 4  # as params.yaml takes: a network that is wider fits into no memory
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -48,6 +50,8 @@ def build(architecture: Architecture) -> nn.Module:
     """The network with random weights. Raises PrunescopeError for a name, width, stem, head or layer that does not fit."""
     torchvision = torchvision_models()
     name, width = architecture.name, architecture.width
+    if not isinstance(width, int | float) or not 0 < width <= WIDEST:  # a header may hold anything
+        raise PrunescopeError(f"width: found {width!r}, wanted more than 0 and at most {WIDEST}")
     if name not in torchvision.list_models(module=torchvision):
         raise PrunescopeError(
             f"model {name!r} is no torchvision classifier; known: {', '.join(torchvision.list_models(module=torchvision))}"

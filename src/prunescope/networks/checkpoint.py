@@ -78,7 +78,7 @@ def read(path: Path | str) -> Checkpoint:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {}).get("prunescope", "null"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise PrunescopeError(f"{path} is not a whole safetensors file ({error}); remove it and run its stage again") from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise PrunescopeError(f"{path} is no prunescope checkpoint of format {FORMAT}: header {header!r}; run its stage again")

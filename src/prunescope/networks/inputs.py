@@ -1,5 +1,6 @@
 """What a network takes and tells: the images that it was trained on, so that a finished file can be used without its store."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -30,8 +31,10 @@ class Inputs:
     def from_header(cls, found: dict[str, Any]) -> "Inputs":
         """From `as_dict` in a file. Raises KeyError, TypeError or ValueError for what is not one."""
         mean, std = (tuple(float(value) for value in found[key]) for key in ("mean", "std"))
-        classes, size = tuple(str(name) for name in found["classes"]), int(found["image_size"])
-        if len(mean) != 3 or len(std) != 3 or len(classes) < 2 or size < 1:
+        classes, size = tuple(str(name) for name in found["classes"]), found["image_size"]
+        if not all(map(math.isfinite, (*mean, *std))) or type(size) is not int or size < 1:
+            raise ValueError(f"inputs {found}")
+        if len(mean) != 3 or len(std) != 3 or len(classes) < 2:
             raise ValueError(f"inputs {found}")
         return cls(str(found["dataset"]), classes, mean, std, size)
 
