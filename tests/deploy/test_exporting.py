@@ -49,6 +49,17 @@ def test_a_graph_does_what_torch_does(tmp_path, network, inside):
         assert json.loads(beside.read_text())["mean"] == [0.7, 0.5, 0.4]
 
 
+def test_what_says_how_to_normalise_goes_with_the_graph_that_wants_it(tmp_path, network):
+    path, beside = tmp_path / "a.onnx", tmp_path / "a.json"
+    exporting.export(network, path, IMAGES)
+    assert beside.is_file()
+    exporting.export(network, path, IMAGES, inside=True)
+    assert not beside.exists()
+    beside.write_text('{"mean": "of a user"}')
+    exporting.export(network, path, IMAGES, inside=True)
+    assert beside.read_text() == '{"mean": "of a user"}'
+
+
 DENSENET = Architecture("densenet121", 3, 0.125, "cifar")
 
 

@@ -81,6 +81,8 @@ def test_colour_where_training_was_grey(tmp_path):
 def test_folders_hold_their_images_alone(tmp_path):
     wanted = [write(tmp_path / "b" / "x.PNG"), write(tmp_path / "b" / "y" / "z.jpeg")]
     (tmp_path / "b" / "notes.txt").write_text("no image")
+    (tmp_path / "b" / "1.2.840.1").write_bytes(b"\0" * 128 + b"DICM")
+    wanted.append(tmp_path / "b" / "1.2.840.1")
     write(tmp_path / "b" / ".hidden" / "q.png")
     assert files_of([tmp_path / "b"]) == sorted(wanted)
     (tmp_path / "empty").mkdir()

@@ -124,6 +124,18 @@ def test_the_front_has_what_nothing_beats_in_both():
     assert levels.front(rows, "megabytes")["network"].tolist() == ["a", "c"], "b is dearer and worse, d dearer and no better"
 
 
+def test_each_runtime_has_a_front_of_its_own_in_time():
+    """Its times are to the dense network in the same runtime: between two of them they say nothing."""
+    keys = {"dataset": "digits", "model": "vgg16", "method": "oneshot", "megabytes": 3.0}
+    rows = pd.DataFrame([
+        keys | {"network": name, "value": value, "times": times, "format": form}
+        for name, value, times, form in (("a", 90.0, 1.0, "torch, fp32"), ("b", 91.0, 0.5, "int8"), ("c", 90.5, 1.0, "fp32"))
+    ])  # fmt: skip
+    sizes, times = levels.trade_off(rows, ("oneshot",), {"digits": "accuracy"}).specs()
+    assert [layer["mark"]["type"] for layer in sizes["layer"]] == ["line", "point"]
+    assert [layer["mark"]["type"] for layer in times["layer"]] == ["line", "line", "point"]
+
+
 def test_networks_that_were_not_timed_are_in_the_figure_of_sizes_alone():
     keys = {"dataset": "digits", "model": "vgg16", "network": "dense", "method": "dense", "value": 90.0, "format": "torch, fp32"}
     rows = pd.DataFrame([keys | {"megabytes": 3.0, "times": np.nan}])

@@ -8,6 +8,7 @@ import pytest
 
 from graph import ROOT
 from prunescope.__main__ import main
+from prunescope.runner import command
 
 
 @pytest.fixture
@@ -34,6 +35,12 @@ def said(tmp_path, monkeypatch, capsys):
 def test_what_dvc_would_set_is_checked_however_it_is_written(said, words):
     code, error = said("--", "exp", "run", *words)
     assert code == 1 and "study.seeds: found 3" in error
+
+
+def test_a_python_without_dvc_is_named(said, monkeypatch):
+    monkeypatch.setattr(command, "find_spec", lambda name: None)
+    code, error = said()
+    assert code == 1 and f"found no package dvc in the Python {sys.executable}, wanted it: activate" in error
 
 
 @pytest.mark.parametrize("words", [("repro", "--dry"), ("repro", "--dr"), ("exp", "run", "--dry")])

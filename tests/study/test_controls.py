@@ -21,6 +21,8 @@ from prunescope.study.params import load
     ({"sensitivity__images": 0}, "sensitivity.images: found 0, wanted a whole number of at least 1"),
     ({"study__models": ["resnet18"], "study__narrow": ["resnet18"], "distill__teachers": []}, "study.narrow: found resnet18, wa"),
     ({"study__models": ["vit_b_16"], "study__channels": ["vit_b_16"]}, "study.channels: found vit_b_16, wanted VGG, DenseN"),
+    ({"study__narrow": ["vgg16_bn"], "prune__layerwise__exclude": ["classifier*"]}, "study.narrow: found layers that stay d"),
+    ({"study__channels": ["vgg16_bn"], "prune__oneshot__exclude": ["classifier*"]}, "study.channels: found layers that stay"),
     ({"study__name": "a b/c"}, "study.name: found 'a b/c', wanted letters, digits, ., - and _"),
     ({"study__name": ".."}, "study.name: found '..', wanted letters"),
     ({"prune__layerwise__recovery": "teacher"}, "prune.layerwise.recovery: found 'teacher', wanted 'labels'"),

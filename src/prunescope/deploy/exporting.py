@@ -62,12 +62,22 @@ def export(
     found = compare(network, data, images, inside=inside)
     require_alike(found, form, scale=_scale(network, images))
     write_bytes(path, data)
+    beside = path.with_suffix(".json")
+    if inside and _is_ours(beside):  # of an earlier export: it would say that this graph wants normalised images
+        beside.unlink()
     if not inside:
         inputs = network.preprocess.inputs
         resizing = "upright, RGB, shorter side to image_size by an antialiased bilinear filter, centre square"
-        write_json(path.with_suffix(".json"), {"input": "(N, 3, S, S) float32, (pixel / 255 - mean) / std", "resizing": resizing}
+        write_json(beside, {"input": "(N, 3, S, S) float32, (pixel / 255 - mean) / std", "resizing": resizing}
                    | inputs.as_dict())  # fmt: skip
     return found
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        return {"input", "resizing", "mean"} <= set(json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def evenly(count: int, most: int) -> list[int]:

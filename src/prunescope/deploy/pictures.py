@@ -25,23 +25,32 @@ FAR = 1e12  # beyond both ends of every window
 
 
 def files_of(paths: Iterable[Path]) -> list[Path]:
-    """Files as they are given, and in place of a folder all images below it by name; hidden ones are left out.
+    """Files as they are given, and in place of a folder all images below it by name; hidden ones are left out. Those of DICOM are
+    often called by a number alone, 1.2.840.113619.2.5, and known by their content.
 
     Raises PrunescopeError for what does not exist, and for a folder without images.
     """
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            below = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+            below = sorted(file for file in path.rglob("*") if file.is_file())
             below = [file for file in below if not any(part.startswith(".") for part in file.relative_to(path).parts)]
+            below = [file for file in below if file.suffix.lower() in SUFFIXES or _is_dicom(file)]
             if not below:
-                raise PrunescopeError(f"found no image in {path}, wanted files that end in {', '.join(sorted(SUFFIXES))}")
+                raise PrunescopeError(
+                    f"found no image in {path}, wanted DICOM or files that end in {', '.join(sorted(SUFFIXES))}"
+                )
             found += below
         elif path.is_file():
             found.append(path)
         else:
             raise PrunescopeError(f"found nothing at {path}, wanted an image or a folder of images")
     return found
+
+
+def _is_dicom(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
 
 
 def square(path: Path, inputs: Inputs) -> tuple[np.ndarray, str]:
@@ -52,7 +61,7 @@ def square(path: Path, inputs: Inputs) -> tuple[np.ndarray, str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's, of sizes that are refused here
         content = path.read_bytes()
-        image = _of_dicom(content) if content[128:132] == b"DICM" else open_image(content)
+        image = _of_dicom(content) if _is_dicom(path) else open_image(content)
         width, height = image.size
         with _ALONE if width * height > LARGE else contextlib.nullcontext():
             pixels, kinds = fit(image, inputs.image_size)

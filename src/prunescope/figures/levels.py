@@ -49,7 +49,8 @@ def _lines(rows: pd.DataFrame, control: pd.DataFrame, methods: Sequence[str], ma
 def trade_off(rows: pd.DataFrame, methods: Sequence[str], unit: Mapping[str, str]) -> Drawing:
     """Two panels per data set and model, size and latency: a point per network, a line through those that none beats in both.
 
-    rows: dataset, model, network, method, value (percent), megabytes, times, format
+    rows: dataset, model, network, method, value (percent), megabytes, times, format. Times are to the dense network in the same
+    runtime: each runtime has a line of its own there.
     """
     panels = []
     for (dataset, model), of in rows.groupby(["dataset", "model"], sort=False):
@@ -81,13 +82,15 @@ def _points(rows: pd.DataFrame, column: str, words: str, methods: Sequence[str],
         axis=alt.Axis(grid=False, tickCount=5),
     )
     up = alt.Y("value:Q", title=f"{unit}, %", scale=alt.Scale(zero=False, padding=8))
-    line = (
-        alt.Chart(front(rows, column)).mark_line(color=SPARE, strokeDash=[4, 3], interpolate="step-after").encode(x=along, y=up)
-    )
+    runtimes = rows["format"].str.startswith("torch") | (column != "times")
+    lines = [
+        alt.Chart(front(of, column)).mark_line(color=SPARE, strokeDash=[4, 3], interpolate="step-after").encode(x=along, y=up)
+        for _, of in rows.groupby(runtimes)
+    ]
     shown = ["network", "format", alt.Tooltip("value:Q", format=".2f"), alt.Tooltip(f"{column}:Q", format=".3g", title=words)]
     points = alt.Chart(rows).mark_point(filled=True, size=70, opacity=0.9).encode(x=along, y=up, color=hue, tooltip=shown)
     formats = [name for name in SHAPES if name in set(rows["format"])]
     if len(formats) > 1:
         scale = alt.Scale(domain=formats, range=[SHAPES[name] for name in formats])
         points = points.encode(shape=alt.Shape("format:N", scale=scale, title="format"))
-    return [line, points]
+    return [*lines, points]

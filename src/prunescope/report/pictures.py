@@ -131,7 +131,8 @@ def cost_figure(results: Results) -> Iterator[Block]:
             "costs.png",
             levels.trade_off(rows, results.grid.methods, _unit(results)),
             "Points of the primary endpoint against the packed size and against the latency, one per network.",
-            "What a network costs and what it gives, means over seeds. Dashed: networks that no other beats in both (Pareto). "
+            "What a network costs and what it gives, means over seeds. Dashed: networks that no other beats in both (Pareto; "
+            "in time, of the same runtime). "
             "Sizes: packed by prunescope, of ONNX files by Zstandard; times: against the dense network in the same runtime. "
             f"Zeros make files smaller, not dense kernels faster{_FEWER if results.grid.channels else ''}. "
             "Source: metrics/summary.csv.",

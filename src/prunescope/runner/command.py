@@ -34,6 +34,7 @@ def run(
 
     Raises PrunescopeError, before any work, for an engine that is unknown, not installed or cannot do what is asked.
     """
+    _require_dvc()
     from prunescope.runner import dvc_inside
 
     if engine not in ENGINES:
@@ -66,6 +67,7 @@ def run(
 
 def dry() -> None:
     """Print what would run and why."""
+    _require_dvc()
     from dvc.repo import Repo
 
     from prunescope.runner import dvc_inside
@@ -80,6 +82,7 @@ def dry() -> None:
 
 def read(words: Sequence[str]) -> argparse.Namespace:
     """A DVC command as DVC itself reads it: `-S` attached, long options cut short. Ends the program where it cannot be read."""
+    _require_dvc()
     from dvc.cli import DvcParserError, parse_args
 
     try:
@@ -101,6 +104,15 @@ def make(engine: str, **settings):
     if package and not find_spec(package):
         raise PrunescopeError(f"--engine {engine} needs {package}, which is not installed; pip install 'prunescope[{engine}]'")
     return import_module(f"prunescope.runner.{engine}").make(**settings)
+
+
+def _require_dvc() -> None:
+    """Raise PrunescopeError where this Python has no DVC, as one outside the environment."""
+    if not find_spec("dvc"):
+        raise PrunescopeError(
+            f"found no package dvc in the Python {sys.executable}, wanted it: activate the environment that has it "
+            "(. .venv/bin/activate), or pip install dvc"
+        )
 
 
 def _pairs(options: Sequence[str]) -> dict[str, str]:

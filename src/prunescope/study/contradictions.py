@@ -176,13 +176,16 @@ def _check_controls(params: Params, problems: list[str]) -> None:
         missing = [name for name in names if name not in study.models]
         if missing:
             problems.append(f"{key}: found {', '.join(missing)}, wanted some of study.models: {', '.join(study.models)}")
-    wide = [name for name in study.narrow if name in study.models and not name.startswith(WITH_WIDTH)]
-    if wide:
-        problems.append(f"study.narrow: found {', '.join(wide)}, wanted VGG or DenseNet: other architectures have no width here")
-    whole = [name for name in study.channels if name in study.models and not name.startswith(WITH_CHANNELS)]
-    if whole:
-        others = "of other architectures no whole channels are removed here"
-        problems.append(f"study.channels: found {', '.join(whole)}, wanted VGG, DenseNet or ResNet: {others}")
+    with_dense = [f"prune.{row}.exclude" for row in study.methods if row in params.prune and params.prune[row].exclude]
+    for key, families, words in (
+        ("narrow", WITH_WIDTH, "VGG or DenseNet: other architectures have no width here"),
+        ("channels", WITH_CHANNELS, "VGG, DenseNet or ResNet: of other architectures no whole channels are removed here"),
+    ):
+        wanted = [name for name in getattr(study, key) if name in study.models]
+        if without := [name for name in wanted if not name.startswith(families)]:
+            problems.append(f"study.{key}: found {', '.join(without)}, wanted {words}")
+        if wanted and with_dense:
+            problems.append(f"study.{key}: found layers that stay dense in {with_dense[0]}, wanted []: its size counts on all")
     if study.channels and not find_spec("torch_pruning"):
         problems.append(
             f"study.channels: found {', '.join(study.channels)} but no package torch_pruning, wanted it: it says which go "
