@@ -43,8 +43,9 @@ def shipped() -> str:
 
 
 def headline() -> str:
-    """The primary endpoint of the kept study, a row per cell."""
-    return _markdown(headline_table(study()), labels=4)
+    """The primary endpoint of the kept study by cell and network."""
+    table, labels = headline_table(study())
+    return _markdown(table, labels=labels)
 
 
 def verdicts() -> str:

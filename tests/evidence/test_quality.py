@@ -19,11 +19,25 @@ def test_headline_has_a_column_per_network(tree):
     metrics, study = tree(seeds=(0, 1))
     (metrics / "evaluate/densenet169-digits-0.8-0/iterative.json").unlink()
     (metrics / "evaluate/densenet169-digits-0.8-1/iterative.json").unlink()
-    table = quality.headline_table(opened(metrics, study))
+    table, labels = quality.headline_table(opened(metrics, study))
+    assert labels == 4
     assert list(table.columns) == ["model", "data", "sparsity %", "endpoint %", "n", "dense", *study.methods, "MACs left %"]
     found = row(table, model="vgg16")
     assert found["dense"] == "96.8 ± 0.3"  # 0.970 and 0.966
     assert row(table, model="densenet169")["iterative"] == "not run"
+
+
+def test_headline_has_a_row_per_network_where_there_are_many_methods(tree, monkeypatch):
+    metrics, study = tree(seeds=(0, 1), models=("vgg16",))
+    by_cell, _ = quality.headline_table(opened(metrics, study))
+    monkeypatch.setattr(quality, "MANY", 2)
+    (metrics / "evaluate/vgg16-digits-0.8-0/iterative.json").unlink()
+    table, labels = quality.headline_table(opened(metrics, study))
+    title = "balanced accuracy %, vgg16 on digits at 80 %"
+    assert labels == 1 and list(table.columns) == ["network", "n", title, "MACs left %"]
+    assert list(table["network"]) == ["dense", *study.methods] and list(table["n"]) == ["2", "2", "2", "1"]
+    assert row(table, network="dense")[title] == row(by_cell, model="vgg16")["dense"]
+    assert row(table, network="dense")["MACs left %"] == "100" != row(table, network="oneshot")["MACs left %"]
 
 
 def test_melanoma_is_named(tree):

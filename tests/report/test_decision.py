@@ -1,9 +1,12 @@
 """The sentences to decide from are right about who is best, safe, losing and harmed, and careful with one seed."""
 
 import re
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from prunescope.report import who_pays
 from prunescope.report.decision import sentences
 from prunescope.results.reading import Files
 from prunescope.results.results import Results
@@ -104,3 +107,17 @@ def test_nothing_run_yet(tmp_path):
     results = results_of(tmp_path, models=("vgg16",))
     empty = Results(results.grid, Files(tmp_path), results.summary.head(0))
     assert sentences(empty) == ["Nothing to decide from yet: no pruned network has been evaluated beside its dense control."]
+
+
+def test_of_many_methods_the_first_and_those_that_lose_by_themselves_are_named():
+    def seen(low: float, high: float) -> Any:
+        return SimpleNamespace(estimate=SimpleNamespace(measured=True, low=low, high=high))
+
+    changes = {"a": 1.0, "b": -0.5, "c": 0.0, "d": 2.0, "e": -9.0, "f": -2.5}
+    known = {"a": None, "b": seen(-2, 1), "c": seen(-1, 1), "d": seen(-1, 5), "e": seen(-12, -6), "f": seen(-6, 1)}
+    said = "a +1.0, b -0.5 [−2.0, +1.0], c +0.0 [−1.0, +1.0], e -9.0 [−12.0, −6.0], the 2 others -2.5 to +2.0"
+    assert who_pays.each(changes, known) == said
+    known["f"] = seen(-6, -1)
+    assert "others" not in who_pays.each(changes, known), "one other is named"
+    few = {name: changes[name] for name in "abde"}
+    assert who_pays.each(few, dict.fromkeys(few)) == "a +1.0, b -0.5, d +2.0, e -9.0"

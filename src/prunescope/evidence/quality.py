@@ -1,5 +1,6 @@
 """How well networks classify: the headline, the accuracies beside the paper's, all metrics, and those of each class."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import pandas as pd
@@ -7,17 +8,42 @@ import pandas as pd
 from prunescope.evidence import endpoints
 from prunescope.evidence.paper import beside
 from prunescope.evidence.text import NOT_RUN, NOTHING, counts, mean, percent, spread, view
-from prunescope.results.grid import Cell, arms_of, cells_of, controls, unpruned
+from prunescope.results.grid import Cell, arms_of, cells_of, controls, fewer, unpruned
 from prunescope.results.results import Results
 from prunescope.results.summary import runs
 
 NAMED = {"mel": "melanoma"}  # classes whose sensitivity and specificity stand among the metrics of the whole
 AFTER = {"right after pruning %": "accuracy_after_pruning", "re-estimated %": "accuracy_after_reestimation"}
+MANY = 4  # methods: with more, a column of each is too wide a table
 FEW = 10  # classes: with more, a table of each is no reading
 
 
-def headline_table(results: Results) -> pd.DataFrame:
-    """The primary endpoint in percent, a row per cell, a column per network."""
+def headline_table(results: Results) -> tuple[pd.DataFrame, int]:
+    """The primary endpoint in percent, and how many columns name the rows: a row per cell and a column per network, or the other
+    way round where there are many methods.
+    """
+    many = len(results.grid.methods) > MANY
+    return (_by_network(results, list(cells_of(results.grid))), 1) if many else (_by_cell(results), 4)
+
+
+def _by_network(results: Results, cells: Sequence[Cell]) -> pd.DataFrame:
+    """With the networks of fewer channels, and the multiplications of each by the dense network's."""
+    names = dict.fromkeys(("dense", *results.grid.methods, *(of for cell in cells for of in fewer(results.grid, cell.model))))
+    table = pd.DataFrame({"network": list(names)})
+    seeds, shares = [], []
+    for cell in cells:
+        arms = {name: runs(results.summary, cell, name) for name in names}
+        measure = results.grid.primary_of(cell.dataset)
+        title = f"{endpoints.title(measure)} %, {cell}"
+        table[title] = [percent(of[measure]) if len(of) else NOT_RUN for of in arms.values()]
+        seeds.append([len(of) for of in arms.values()])
+        whole = arms["dense"]["macs"].mean()
+        shares.append([mean(of["nonzero_macs"] / whole * 100) for of in arms.values()])
+    table.insert(1, "n", [counts(of) for of in zip(*seeds, strict=True)])
+    return table.assign(**{"MACs left %": [", ".join(of) for of in zip(*shares, strict=True)]})
+
+
+def _by_cell(results: Results) -> pd.DataFrame:
     rows = []
     for cell in cells_of(results.grid):
         arms = {name: runs(results.summary, cell, name) for name in ("dense", *results.grid.methods)}

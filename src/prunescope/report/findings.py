@@ -26,10 +26,11 @@ def verdict_blocks(results: Results, judged: Judged) -> Iterator[Block]:
         "The conclusions of Akhtar and Bathula (the paper that this study repeats), here:",
     )
     equal = "" if facts.budgets_differ(results) else " at equal training budgets"
+    headline, labels = quality.headline_table(results)
     yield Table(
-        quality.headline_table(results),
+        headline,
         f"The primary endpoint of each data set on the test split{equal}, {_seeds(results.grid)}. Source: metrics/summary.csv.",
-        labels=4,
+        labels=labels,
         folded=True,
     )
     missing = [str(cell) for cell in cells_of(results.grid) if not any(ran(results, cell))]
