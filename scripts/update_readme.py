@@ -23,7 +23,7 @@ from prunescope.results.results import Results, kept, of_summary
 from prunescope.study.params import load
 
 ROOT = Path(__file__).resolve().parent.parent
-STUDY = "real-small"  # of results/: the one on the README's first screen
+STUDY = "decisive"  # of results/: the one on the README's first screen
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
 
@@ -61,10 +61,28 @@ def short() -> str:
     """What the kept study shows, in a few sentences: those of its page."""
     results = study()
     points = [of for of in sentences(results) if of.split()[0] in SHOWN and "without a threshold" not in of]  # few words
-    return "In short:\n\n" + "".join(f"- {escape(point)}\n" for point in points if point)
+    return "".join(f"- {escape(point)}\n" for point in points if point)
 
 
-BLOCKS: dict[str, Callable[[], str]] = {"headline": headline, "verdicts": verdicts, "short": short, "shipped": shipped}
+def took() -> str:
+    """Minutes of training by kind of network and data set."""
+    rows = study().summary
+    minutes = (rows.groupby(["kind", "dataset"], sort=False)["seconds"].mean() / 60).unstack()
+    numbers = rows.groupby("kind", sort=False)["method"].nunique()
+    titles = [f"{kind}, {count} of them a seed" if count > 1 else str(kind) for kind, count in numbers.items()]
+    hours = rows.groupby("seed")["seconds"].sum() / 3600
+    table = minutes.reindex(index=numbers.index, columns=list(study().grid.datasets)).map("{:.0f}".format)
+    table.insert(0, "network", titles)
+    return f"{_markdown(table, labels=1)}\nTogether {hours.min():.1f} to {hours.max():.1f} hours of one thread a seed.\n"
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "headline": headline,
+    "verdicts": verdicts,
+    "short": short,
+    "shipped": shipped,
+    "took": took,
+}
 
 
 def _markdown(frame: pd.DataFrame, labels: int) -> str:
