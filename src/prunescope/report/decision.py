@@ -9,9 +9,10 @@ from prunescope.evidence.inference import BETTER, EQUAL, OPEN, WORSE
 from prunescope.evidence.potential import shown_safe
 from prunescope.evidence.seeds import what_would_decide
 from prunescope.evidence.storage import measured_speed
+from prunescope.evidence.students import judged_gains
 from prunescope.evidence.text import plural
 from prunescope.report.who_pays import LISTED, critical, pays
-from prunescope.results.grid import Cell, cells_of, levels
+from prunescope.results.grid import DENSE, Cell, cells_of, levels
 from prunescope.results.results import Results
 
 NO_FASTER = 0.9  # of the unpruned network's time: what zeros save no dense kernel saves
@@ -25,9 +26,8 @@ def sentences(results: Results) -> list[str]:
     if not found:
         return ["Nothing to decide from yet: no pruned network has been evaluated beside its dense control."]
     parts = (_guess(results, found), _safe(results, found), _lose(results, found), critical(results), pays(results))
-    return [
-        text.replace(" -", " −").replace("[-", "[−") for part in (*parts, _costs(results), _next(results, found)) for text in part
-    ]
+    last = (_students(results), _costs(results), _next(results, found))
+    return [text.replace(" -", " −").replace("[-", "[−") for part in (*parts, *last) for text in part]
 
 
 def _guess(results: Results, found: Networks) -> Iterator[str]:
@@ -96,6 +96,25 @@ def _lose(results: Results, found: Networks) -> Iterator[str]:
     ]
     more = f"; {len(named) - LISTED} more networks in the tables" if len(named) > LISTED else ""
     yield f"Losses, shown to be below dense, allowing for all {len(found)} comparisons: {'; '.join(named[:LISTED])}{more}."
+
+
+def _students(results: Results) -> Iterator[str]:
+    """By data set what a teacher gains a student, dense and pruned ones, over the student that learns from labels alone."""
+    gains = {key: of for key, of in judged_gains(results).items() if of.judgement.estimate.n}
+    clauses = []
+    for dataset in results.grid.datasets:
+        mine = {key: of.judgement.estimate.mean for key, of in gains.items() if key[0].dataset == dataset}
+        dense = [f"taught by {of} {mean:+.1f}" for (_, of), mean in mine.items() if of == DENSE]
+        pruned = sorted(
+            (mean, f"{mean:+.1f} ({of} at {cell.sparsity * 100:g} %)") for (cell, of), mean in mine.items() if of != DENSE
+        )
+        ends = dict.fromkeys(text for _, text in (*pruned[:1], *pruned[-1:]))
+        by = [*dense, *([f"by pruned networks {' to '.join(ends)}"] if ends else [])]
+        clauses += [f"for {dataset} {', '.join(by)} {_unit(results, dataset)}"] if by else []
+    if clauses:
+        verdicts = [of.verdict for of in gains.values()]
+        shown = f"shown to be better in {verdicts.count(BETTER)} of {len(verdicts)}, worse in {verdicts.count(WORSE)}"
+        yield f"Students, over the same student without a teacher: {'; '.join(clauses)}; {shown}."
 
 
 def _costs(results: Results) -> Iterator[str]:
