@@ -56,7 +56,7 @@ def _wanted(field: FieldInfo) -> str:
     if typing.get_origin(kind) is tuple:
         if typing.get_origin(typing.get_args(kind)[0]) is typing.Annotated:
             return f"{words}, each {basic(typing.get_args(kind)[0])}"
-        items = "names" if typing.get_args(kind)[0] is str else "whole numbers"
+        items = "whole numbers" if typing.get_args(kind)[0] is int else "names"
         return f"a list of {items}" + ("" if words == "a list" else f": {words}")
     return "a table" if isinstance(kind, type) and issubclass(kind, Table) else words
 

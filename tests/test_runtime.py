@@ -23,7 +23,13 @@ def test_the_cpu_is_there_and_auto_finds_something() -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="has a CUDA device")
 @pytest.mark.parametrize("name", ["cuda", "cuda:1"])
 def test_an_absent_gpu_is_said_so(name) -> None:
-    with pytest.raises(PrunescopeError, match=f"runtime.device is {name}, but torch .* sees no CUDA device; use auto or cpu"):
+    with pytest.raises(PrunescopeError, match=f"found device {name}, but torch .* sees no CUDA device; use auto or cpu"):
+        runtime.device(name)
+
+
+@pytest.mark.parametrize("name", ["quatsch", "xpu", "cuda:", "cpu:0", ""])
+def test_other_devices_are_refused(name) -> None:
+    with pytest.raises(PrunescopeError, match=f"found device {name}, wanted auto, cpu, mps, cuda, or cuda:1 and so on"):
         runtime.device(name)
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import platform
+import re
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,15 +17,15 @@ def device(name: str = "auto") -> torch.device:
     """The device to compute on; auto = cuda if there is one, then mps, else cpu. Raises PrunescopeError where it is absent."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
+        raise PrunescopeError(f"found device {name}, wanted auto, cpu, mps, cuda, or cuda:1 and so on")
     if name.startswith("cuda") and not torch.cuda.is_available():
-        raise PrunescopeError(f"runtime.device is {name}, but torch {torch.__version__} sees no CUDA device; use auto or cpu")
+        raise PrunescopeError(f"found device {name}, but torch {torch.__version__} sees no CUDA device; use auto or cpu")
     if name == "mps" and not torch.backends.mps.is_available():
-        raise PrunescopeError(f"runtime.device is mps, but torch {torch.__version__} sees no Apple GPU; use auto or cpu")
+        raise PrunescopeError(f"found device mps, but torch {torch.__version__} sees no Apple GPU; use auto or cpu")
     chosen = torch.device(name)
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
-        raise PrunescopeError(
-            f"runtime.device is {name}, but there are {torch.cuda.device_count()} CUDA devices, numbered from 0"
-        )
+        raise PrunescopeError(f"found device {name}, but there are {torch.cuda.device_count()} CUDA devices, numbered from 0")
     return chosen
 
 

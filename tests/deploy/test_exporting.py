@@ -197,7 +197,7 @@ def test_images_of_a_folder_are_of_all_its_parts(tmp_path, network, monkeypatch)
             Image.new("RGB", (32, 32), (level,) * 3).save(tmp_path / name / f"{number}.png")
     monkeypatch.setattr(commands, "CHECKED", 2)
     monkeypatch.setattr(commands, "CALIBRATED", 2)
-    compared, calibration = commands._images(argparse.Namespace(images=tmp_path, store=None), network)
+    compared, calibration = commands._images(argparse.Namespace(images=tmp_path, store=None, values="fp32"), network)
     for squares in (compared.pixels, calibration):
         assert len(squares) == 2 and set(squares[:, 0, 0, 0].tolist()) == {0, 255}
 
@@ -223,11 +223,11 @@ def test_the_command(tmp_path, capsys, monkeypatch):
     from PIL import Image
 
     (tmp_path / "images").mkdir()
-    for number, square in enumerate(SQUARES[:12]):
+    for number, square in enumerate(SQUARES[:20]):
         Image.fromarray(square).save(tmp_path / "images" / f"{number}.png")
     assert run("--onnx", "a.onnx", "--values", "int8", "--images", "images", "--weights", "w.safetensors") == 0
     said = capsys.readouterr().out
-    assert "a.onnx: int8" in said and "6 images: largest difference" in said
+    assert "calibrated on 10 images of images\na.onnx: int8" in said and "10 images: largest difference" in said
     from safetensors.torch import load_file
 
     state = load_file(tmp_path / "w.safetensors")

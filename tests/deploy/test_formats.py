@@ -38,9 +38,9 @@ def test_no_changed_decision_is_no_proof():
     rounded = Predictions(after.logits * 1.5, after.labels, after.groups)
     found = changes(rounded, before, CLASSES, ["mel"], draws=50)
     assert found["change_accuracy"] == 0
-    assert found["change_accuracy_low"] == -found["change_accuracy_high"] == pytest.approx(0.025 ** (1 / 150) - 1)
+    assert found["change_accuracy_low"] == -found["change_accuracy_high"] == pytest.approx(0.05 ** (1 / 150) - 1)
     groups = len(np.unique(after.groups[after.labels.numpy() == 0]))
-    assert found["change_recall_mel_low"] == pytest.approx(0.025 ** (1 / groups) - 1)
+    assert found["change_recall_mel_low"] == pytest.approx(0.05 ** (1 / groups) - 1)
     closer = Predictions(before.logits + 1e-4, before.labels, before.groups)
     assert changes(closer, before, CLASSES, ["mel"], draws=50)["change_accuracy_low"] == 0
 

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from prunescope.deploy import outputs
 from prunescope.errors import PrunescopeError
 
 CHECKED = 512  # images on which an exported file is compared with torch
 CALIBRATED = 512  # training images that INT8 is calibrated on
+FEWEST = 8  # as of params.yaml's deploy.calibration_images
 NAMES = "backslashreplace"  # names of files may be no text, or none that the terminal has: no reason to lose all answers
 
 
@@ -70,7 +72,12 @@ def predict(arguments: argparse.Namespace) -> int:
     from prunescope.deploy.predicting import FORMS, predict
     from prunescope.files import replacing
 
+    networks = [path for path in arguments.images if path.suffix in (".safetensors", ".packed") and path.is_file()]
+    if networks:
+        raise PrunescopeError(f"found {networks[0]} among the images, wanted one network a call, before them")
     paths, device = files_of(arguments.images), runtime.device(arguments.device)
+    if arguments.out:
+        outputs.require("--out", arguments.out, apart_from=(arguments.checkpoint, *paths))
     runtime.prepare(0, device)  # full float32 on a GPU, as the test split was measured
     network = load(arguments.checkpoint, store=arguments.store)
     lines_alone = not arguments.out and arguments.format != "table" and sys.stdout.isatty()
@@ -90,7 +97,7 @@ def predict(arguments: argparse.Namespace) -> int:
     if arguments.out:
         with replacing(arguments.out) as temporary, temporary.open("w", encoding="utf-8", errors=NAMES, newline="\n") as file:
             file.writelines(f"{line}\n" for line in lines)
-        print(f"{arguments.out}: {len(paths):,} images")
+        print(f"{arguments.out}: {_counted(len(paths) - len(broken))}")
     else:
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors=NAMES)
@@ -98,7 +105,7 @@ def predict(arguments: argparse.Namespace) -> int:
             print(line)
     if broken:
         print(
-            f"error: {len(broken):,} of {len(paths):,} images cannot be read: {broken[0].path}: {broken[0].error}",
+            f"error: {len(broken):,} of {_counted(len(paths))} cannot be read: {broken[0].path}: {broken[0].error}",
             file=sys.stderr,
         )
     return 1 if broken else 0
@@ -109,11 +116,19 @@ def export(arguments: argparse.Namespace) -> None:
 
     if not (arguments.onnx or arguments.weights):
         raise PrunescopeError("found neither --onnx OUT nor --weights OUT, wanted one: what to write")
+    if arguments.weights:
+        outputs.require("--weights", arguments.weights, apart_from=(arguments.checkpoint,))
+        if arguments.onnx and arguments.onnx.absolute() == arguments.weights.absolute():
+            raise PrunescopeError(f"found {arguments.onnx} as --onnx and as --weights, wanted two names")
     if arguments.onnx:
+        from prunescope.deploy.exporting import require_place
         from prunescope.deploy.graph import require_onnx
 
-        require_onnx()
+        require_onnx(arguments.opset)
+        outputs.require("--onnx", arguments.onnx, apart_from=(arguments.checkpoint,))
+        require_place(arguments.onnx, inside=arguments.preprocessing == "inside")
     network = load(arguments.checkpoint, store=arguments.store)
+    checked, calibration = _images(arguments, network) if arguments.onnx else (None, None)
     if arguments.weights:
         from safetensors.torch import save
 
@@ -125,13 +140,18 @@ def export(arguments: argparse.Namespace) -> None:
     if arguments.onnx:
         from prunescope.deploy import exporting
 
-        checked, calibration = _images(arguments, network)
         found = exporting.export(
             network, arguments.onnx, checked, form=arguments.values, inside=arguments.preprocessing == "inside",
             opset=arguments.opset, calibration=calibration,
         )  # fmt: skip
         size = arguments.onnx.stat().st_size
+        if arguments.values == "int8":
+            print(f"calibrated on {_counted(len(calibration))} of {arguments.images or 'the training split'}")
         print(f"{arguments.onnx}: {arguments.values}, {size:,} bytes, opset {arguments.opset}, batch of any size\n{found}")
+
+
+def _counted(images: int) -> str:
+    return f"{images:,} image{'s' * (images != 1)}"
 
 
 def _images(arguments: argparse.Namespace, network: Any) -> tuple[Any, Any]:
@@ -150,8 +170,13 @@ def _images(arguments: argparse.Namespace, network: Any) -> tuple[Any, Any]:
                 read.append(square(path, inputs)[0])
             except Exception as error:  # decoders raise whatever they like on broken bytes
                 raise PrunescopeError(f"{path}: {error}") from error
+        if arguments.values == "int8" and len(read) < 2 * FEWEST:
+            raise PrunescopeError(
+                f"--images: found {_counted(len(read))} in {arguments.images}, wanted at least {2 * FEWEST} for int8: half of "
+                "them set the ranges, and should be like all that the network will see"
+            )
         squares = np.stack(read)
-        return Squares(squares[::2]), squares[1::2] if len(squares) > 1 else squares
+        return Squares(squares[::2]), squares[1::2]
     folder = arguments.store or Path("prepared") / inputs.dataset
     if not folder.is_dir():
         raise PrunescopeError(
@@ -173,6 +198,7 @@ def pack(arguments: argparse.Namespace) -> None:
     from prunescope.files import write_bytes
     from prunescope.networks import checkpoint
 
+    outputs.require("packed", arguments.packed, apart_from=(arguments.checkpoint,))
     read = checkpoint.read(arguments.checkpoint)
     data = packing.pack(read, arguments.values)
     write_bytes(arguments.packed, data)
@@ -186,5 +212,6 @@ def unpack(arguments: argparse.Namespace) -> None:
 
     if not arguments.packed.is_file():
         raise PrunescopeError(f"no packed file at {arguments.packed}; make one with: prunescope pack checkpoint packed")
+    outputs.require("checkpoint", arguments.checkpoint, apart_from=(arguments.packed,))
     checkpoint.write(arguments.checkpoint, packing.unpack(arguments.packed.read_bytes(), arguments.packed))
     print(f"{arguments.checkpoint}: a checkpoint that the stages and prunescope.load take")

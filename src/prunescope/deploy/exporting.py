@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prunescope.deploy.graph import OPSET, bf16_graph, float_graph, logits_of, session
+from prunescope.deploy.graph import OPSET, RESIZING, bf16_graph, float_graph, logits_of, session
 from prunescope.deploy.loading import Network
 from prunescope.deploy.quantising import int8_graph, require_zeros
 from prunescope.errors import PrunescopeError
@@ -33,16 +33,18 @@ class Squares:
 @dataclass(frozen=True)
 class Compared:
     """A file beside torch on the same images: largest difference of logits, share of equal decisions, accuracies if known;
-    constant: it says one class of all images where torch says several."""
+    constant: it says one class of all images where torch says several; alone: torch itself says one class of all."""
 
     images: int
     difference: float
     agreement: float
     accuracy: tuple[float, float] | None
     constant: bool = False
+    alone: bool = False
 
     def __str__(self) -> str:
         said = f"{self.images:,} images: largest difference of logits {self.difference:.2g}, same class for {self.agreement:.1%}"
+        said += "; they are all of one class here, and tell little" if self.alone and self.images > 1 else ""
         return said + (f", accuracy {self.accuracy[0]:.1%} in torch and {self.accuracy[1]:.1%} here" if self.accuracy else "")
 
 
@@ -67,10 +69,18 @@ def export(
         beside.unlink()
     if not inside:
         inputs = network.preprocess.inputs
-        resizing = "upright, RGB, shorter side to image_size by an antialiased bilinear filter, centre square"
-        write_json(beside, {"input": "(N, 3, S, S) float32, (pixel / 255 - mean) / std", "resizing": resizing}
-                   | inputs.as_dict())  # fmt: skip
+        write_json(beside, {"input": "(N, 3, S, S) float32, (pixel / 255 - mean) / std", "resizing": RESIZING} | inputs.as_dict())
     return found
+
+
+def require_place(path: Path, *, inside: bool) -> None:
+    """Raise PrunescopeError where the .json that goes beside a file would replace one of something else."""
+    beside = path.with_suffix(".json")
+    if not inside and beside.exists() and not _is_ours(beside):
+        raise PrunescopeError(
+            f"found {beside}, which is of no export, wanted to write there how images are normalised for {path}: choose another "
+            "name, or --preprocessing inside"
+        )
 
 
 def _is_ours(path: Path) -> bool:
@@ -111,8 +121,11 @@ def compare(network: Network, model: bytes, images: Squares, *, inside: bool) ->
     if images.labels is not None:
         labels = torch.from_numpy(images.labels)
         right = float((mine == labels).double().mean()), float((other == labels).double().mean())
-    constant = len(other.unique()) == 1 < len(mine.unique())
-    return Compared(len(mine), float((ours - theirs).abs().max()), float((mine == other).double().mean()), right, constant)
+    said = len(mine.unique())
+    constant = len(other.unique()) == 1 < said
+    return Compared(
+        len(mine), float((ours - theirs).abs().max()), float((mine == other).double().mean()), right, constant, said == 1
+    )
 
 
 def require_alike(found: Compared, form: str, *, scale: float) -> None:

@@ -24,6 +24,7 @@ from prunescope.resampling import resampled_sums
 BATCH = 128
 LEVEL = 12  # of Zstandard: what a user packs a file with once, at some 30 MB a second
 LOW, HIGH = 0.025, 0.975
+UNSEEN = LOW + 1 - HIGH  # on both sides at once: without a change the sign of those that were not seen is open
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ def changes(
     of `OVERALL`, and `change_recall_<class>` and `recall_<class>` of the critical classes that there are.
 
     Where no decision changed all resamples are alike, and an interval would be a point although other images may change: it then
-    reaches as far as so many groups without a change leave open, 1 - 0.025^(1 / groups). Not of the same function (fp32).
+    reaches as far as so many groups without a change leave open: of a share of changes beyond 1 - 0.05^(1 / groups) less than one
+    draw in twenty would show none. Not of the same function (fp32).
     """
     same = bool(torch.allclose(found.logits, before.logits, rtol=0, atol=CLOSE * max(1.0, float(before.logits.abs().max()))))
     both = np.concatenate([columns(found), columns(before)], axis=1)
@@ -102,7 +104,7 @@ def changes(
         low, high = np.quantile(known, [LOW, HIGH]) if len(known) else (np.nan, np.nan)
         if low == high and not same:
             mine = found.labels.numpy() == list(classes).index(name.removeprefix("change_recall_")) if "recall" in name else ...
-            reach = 1 - LOW ** (1 / len(np.unique(found.groups[mine])))
+            reach = 1 - UNSEEN ** (1 / len(np.unique(found.groups[mine])))
             low, high = low - reach, high + reach
         record |= {f"{name}{end}": None if np.isnan(value) else float(value)
                    for end, value in (("", at[place]), ("_low", low), ("_high", high))}  # fmt: skip

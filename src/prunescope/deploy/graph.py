@@ -22,12 +22,17 @@ from prunescope.errors import PrunescopeError
 CPU = torch.device("cpu")
 IMAGES, LOGITS = "images", "logits"  # of every graph: its input and its output
 OPSET = 20  # runtimes from 2024 on know it (onnxruntime 1.17)
+RESIZING = (  # sources/images.py does it
+    "upright as EXIF says; transparency on white; RGB; then the centre square, of the shorter side, resized to S = image_size by "
+    "Pillow: image.resize((S, S), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side)), left and top rounded "
+    "down; an image of S x S stays as it is"
+)
 MOST = 2**31 - 2**24  # bytes of weights: a file of ONNX, which is one message of protobuf, has less than 2 GiB
 ROUNDED = "_bf16"  # end of the name of a weight that is stored in bfloat16
 
 
-def require_onnx() -> None:
-    """Raise PrunescopeError where what exporting and running ONNX takes is not installed."""
+def require_onnx(opset: int = OPSET) -> None:
+    """Raise PrunescopeError where what exporting and running ONNX takes is not installed, or is older than an opset."""
     missing = []
     for name in ("onnx", "onnxscript", "onnxruntime"):
         try:
@@ -36,6 +41,10 @@ def require_onnx() -> None:
             missing.append(name)
     if missing:
         raise PrunescopeError(f"{', '.join(missing)} not installed, wanted for ONNX: pip install 'prunescope[deploy]'")
+    import onnx
+
+    if not 1 <= opset <= (most := onnx.defs.onnx_opset_version()):
+        raise PrunescopeError(f"found opset {opset}, wanted one of 1 to {most}, which onnx {onnx.__version__} knows")
 
 
 def float_graph(network: Network, *, inside: bool = False, opset: int = OPSET) -> Any:
@@ -103,10 +112,11 @@ def describe(model: Any, network: Network, *, inside: bool) -> None:
         "classes": json.dumps(inputs.classes),
         "image_size": str(inputs.image_size),
         "preprocessing": (
-            "uint8 RGB squares (N, S, S, 3): normalisation is in the graph"
+            "uint8 RGB squares (N, S, S, 3) of exactly S = image_size: normalisation is in the graph"
             if inside
             else "float32 (N, 3, S, S): (pixel / 255 - mean) / std"
         ),
+        "resizing": RESIZING,
         "mean": json.dumps(inputs.mean),
         "std": json.dumps(inputs.std),
         "about": json.dumps(network.about, sort_keys=True),

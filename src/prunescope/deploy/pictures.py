@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import threading
 import warnings
 from collections.abc import Iterable
@@ -45,7 +46,10 @@ def files_of(paths: Iterable[Path]) -> list[Path]:
             found.append(path)
         else:
             raise PrunescopeError(f"found nothing at {path}, wanted an image or a folder of images")
-    return found
+    once: dict[str, Path] = {}
+    for path in found:
+        once.setdefault(os.path.abspath(path), path)  # noqa: PTH100 - DVC links equal files to one
+    return list(once.values())
 
 
 def _is_dicom(path: Path) -> bool:

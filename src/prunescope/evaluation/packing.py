@@ -94,6 +94,7 @@ def unpack(data: bytes, path: Path) -> Checkpoint:
         )
         inputs = Inputs.from_header(header["inputs"]) if "inputs" in header else None
         about, parents = header["about"], header["parents"]
+        about |= {"values": values} if values != "fp32" else {}  # a rounded network is another one, whatever its header says
         return Checkpoint(header["kind"], architecture, state, masks, parents=parents, about=about, inputs=inputs)
     except (SafetensorError, zstandard.ZstdError, KeyError, TypeError, ValueError, RuntimeError, PrunescopeError) as error:
         raise PrunescopeError(

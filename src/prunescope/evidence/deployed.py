@@ -4,14 +4,14 @@ A format changes a network that is finished, so each network is compared with it
 good where every network's 95 % interval of the change lies above minus the margin.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from prunescope.evidence.text import NOTHING, plural
-from prunescope.results.grid import DENSE, Cell, cells_of, fewer
+from prunescope.results.grid import CHANNELS, DENSE, NARROW, Cell, cells_of, fewer
 from prunescope.results.results import Results
 
 GOOD, LOSES, OPEN = "within the margin", "loses more than the margin", "not shown"
@@ -53,7 +53,7 @@ def every(results: Results) -> Iterator[Deployed]:
 def table(results: Results) -> pd.DataFrame:
     """A row per cell, network and format as text: percent, megabytes, milliseconds; empty where nothing was measured."""
     rows = []
-    for found in every(results):
+    for found in _once(results):
         endpoint = results.grid.primary_of(found.cell.dataset)
         change = f"change_{endpoint}"
         recalls = {}
@@ -61,7 +61,7 @@ def table(results: Results) -> pd.DataFrame:
             recalls[f"recall of {name} %"] = _percent(found.mean(f"recall_{name}"))
             recalls[f"change of {name}, points"] = _change(found, f"change_recall_{name}")
         rows.append(
-            found.cell.labels()
+            (found.cell._replace(sparsity=0.0) if found.network == DENSE else found.cell).labels()
             | {
                 "network": found.network,
                 "format": found.form,
@@ -86,29 +86,36 @@ def table(results: Results) -> pd.DataFrame:
 
 def sentence(results: Results) -> str:
     """In words which formats are good and which are not; empty where nothing was measured."""
-    by_form: dict[str, dict[tuple[object, ...], Deployed]] = {}
-    for found in every(results):
-        cell, network = found.cell, found.network
-        key = (
-            cell.dataset,
-            cell.model,
-            network,
-            0.0 if network == DENSE else cell.sparsity,
-        )  # each level measures the same dense one
-        by_form.setdefault(found.form, {}).setdefault(key, found)
+    by_form: dict[str, list[Deployed]] = {}
+    for found in _once(results):
+        by_form.setdefault(found.form, []).append(found)
     said = []
-    for form, networks in ((form, list(of.values())) for form, of in by_form.items()):
+    for form, networks in by_form.items():
         verdicts = [one.verdict(f"change_{results.grid.primary_of(one.cell.dataset)}", results.grid.margin) for one in networks]
         good, losing = verdicts.count(GOOD), verdicts.count(LOSES)
         bad = f", loses more in {losing}" if losing else ""
-        times = [value for one in networks if one.network == DENSE and (value := one.mean("batch_1_to_dense")) is not None]
-        speed = (
-            f"; the dense network takes {min(times):.2f} to {max(times):.2f} times as long as in fp32 for 1 image"
-            if times
-            else ""
-        )
-        said.append(f"{form}: within the margin in {good} of {len(verdicts)} networks{bad}{speed}")
+        said.append(f"{form}: within the margin in {good} of {len(verdicts)} networks{bad}{_speed(networks)}")
     return ". ".join(said) + "." if said else ""
+
+
+def _once(results: Results) -> Iterator[Deployed]:
+    """Each level measures the same dense network: it comes with its first one."""
+    seen = set()
+    for found in every(results):
+        key = found.cell.model, found.cell.dataset, found.form
+        if found.network != DENSE or key not in seen:
+            yield found
+        seen.add(key)
+
+
+def _speed(networks: Sequence[Deployed]) -> str:
+    """By model the times of networks of all channels, which are those of dense ones whatever is zero in them."""
+    times: dict[str, list[float]] = {}
+    for one in networks:
+        if one.network not in (NARROW, CHANNELS) and (value := one.mean("batch_1_to_dense")) is not None:
+            times.setdefault(one.cell.model, []).append(value)
+    of = [f"{model} {min(known):.2f} to {max(known):.2f}" for model, known in times.items()]
+    return f"; time for 1 image, of the dense network's in fp32: {', '.join(of)}" if of else ""
 
 
 def runtimes(results: Results) -> str:

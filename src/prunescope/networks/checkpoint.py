@@ -72,14 +72,7 @@ def write(path: Path, checkpoint: Checkpoint) -> str:
 def read(path: Path | str) -> Checkpoint:
     """Read and check a checkpoint. Raises PrunescopeError naming the file for anything that is not one."""
     path = Path(path)
-    if not path.is_file():
-        raise PrunescopeError(f"no checkpoint at {path}; run the stage that makes it (dvc repro)")
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get("prunescope", "null"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (SafetensorError, OSError, ValueError, RecursionError) as error:
-        raise PrunescopeError(f"{path} is not a whole safetensors file ({error}); remove it and run its stage again") from error
+    header, tensors = opened(path, "prunescope", what="checkpoint")
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise PrunescopeError(f"{path} is no prunescope checkpoint of format {FORMAT}: header {header!r}; run its stage again")
     bits, optimizer, reestimated = (_named(tensors, prefix) for prefix in (MASK, OPTIMIZER, REESTIMATED))
@@ -100,6 +93,27 @@ def read(path: Path | str) -> Checkpoint:
         raise PrunescopeError(f"{path}: its header or masks are not whole ({error!r}); run its stage again") from error
     _check_masks(path, checkpoint)
     return checkpoint
+
+
+def opened(path: Path, key: str, *, what: str) -> tuple[Any, dict[str, Tensor]]:
+    """The JSON under `key` in a safetensors file's header, None where there is none, and its tensors.
+
+    Raises PrunescopeError where there is no such file, it may not be read, or it is no whole safetensors file.
+    """
+    if not path.exists():
+        raise PrunescopeError(f"no {what} at {path}; run the stage that makes it (dvc repro)")
+    try:
+        path.open("rb").close()  # safetensors calls a file that may not be read one that does not exist
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {}).get(key, "null"))
+            return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except OSError as error:
+        raise PrunescopeError(f"{path} cannot be read: {error.strerror or error}; wanted a {what}, a safetensors file") from error
+    except (SafetensorError, ValueError, RecursionError) as error:
+        again = "the stage that made it writes it again when it is removed"
+        raise PrunescopeError(
+            f"{path} is not a whole safetensors file ({error}), wanted a {what}; if it is one, {again}"
+        ) from error
 
 
 def sha256(path: Path) -> str:

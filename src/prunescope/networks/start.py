@@ -44,19 +44,10 @@ def write(path: Path, init: str, tensors: "Mapping[str, Tensor] | None" = None, 
 
 def load_(path: Path, network: "nn.Module") -> Start:
     """Put the file's weights into `network` in place. Raises PrunescopeError for a file that is none, or another network's."""
-    from safetensors import SafetensorError, safe_open
-
     from prunescope.networks.architectures import fill_
-    from prunescope.networks.checkpoint import sha256
+    from prunescope.networks.checkpoint import opened, sha256
 
-    if not path.is_file():
-        raise PrunescopeError(f"no start weights at {path}; run the stage that makes them (dvc repro)")
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get(KEY, "null"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (SafetensorError, OSError, ValueError) as error:
-        raise PrunescopeError(f"{path} is not a whole safetensors file ({error}); remove it and run its stage again") from error
+    header, tensors = opened(path, KEY, what="file of start weights")
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise PrunescopeError(f"{path} holds no start weights of format {FORMAT}: header {header!r}; run its stage again")
     state = network.state_dict()

@@ -1,6 +1,7 @@
 """The network that a model card is about, and the files that tell of it: those of a work tree, or of a kept study."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,7 +60,12 @@ def of_study(folder: Path, name: str) -> Carded:
     found = Results(_grid(arm), studies.opened(folder).files)
     where = f"checkpoints/finished/{path.parent.name}/{path.name}.safetensors"
     carded = Carded(arm, found, _settings(folder), kept_grid(folder).critical, provenance(folder), where)
-    return _evaluated(carded)
+    return _evaluated(carded, "those there are: " + ", ".join(_evaluated_networks(found.files)))
+
+
+def _evaluated_networks(files: Files) -> list[str]:
+    names = (re.fullmatch(r"evaluate/([^/]+/[^/]+)-latency\.json", name) for name in files.content or ())
+    return sorted(match[1] for match in names if match)
 
 
 def of_checkpoint(
@@ -120,10 +126,10 @@ def _settings(folder: Path) -> dict[str, Any]:
         raise PrunescopeError(f"{path} cannot be read: {error}") from error
 
 
-def _evaluated(of: Carded) -> Carded:
+def _evaluated(of: Carded, otherwise: str = "make them with: dvc repro selected") -> Carded:
     if of.results.record(of.arm.evaluate) is None:
         path = of.results.files.path(f"{of.arm.evaluate}.json")
-        raise PrunescopeError(f"found no {path}, wanted the test metrics of this network; make them with: dvc repro selected")
+        raise PrunescopeError(f"found no {path}, wanted the test metrics of this network; {otherwise}")
     return of
 
 
