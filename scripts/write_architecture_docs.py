@@ -39,8 +39,9 @@ which the machine has not ten times the memory of their weights.
 ## ONNX
 
 `python -m pytest -m slow tests/deploy/test_every_export.py` exports the smallest of each family, as fp32 and as INT8; with
-`PRUNESCOPE_EVERY=1` before it all of them. With torch 2.15 and onnxruntime 1.32 every one of the list is exported, pruned, and does what
-torch does, but for `regnet_y_128gf` and `vit_h_14`: `prunescope export` refuses weights of more than 2 GB, which no ONNX file holds.
+`PRUNESCOPE_EVERY=1` before it all of them. With torch 2.15 and onnxruntime 1.32 every one of the list is exported, pruned, and
+does what torch does, but for `regnet_y_128gf` and `vit_h_14`: `prunescope export` refuses weights of more than 2 GB, which no
+ONNX file holds.
 
 ## Figures
 
