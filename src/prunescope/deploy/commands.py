@@ -128,18 +128,10 @@ def export(arguments: argparse.Namespace) -> None:
         outputs.require("--onnx", arguments.onnx, apart_from=(arguments.checkpoint,))
         require_place(arguments.onnx, inside=arguments.preprocessing == "inside")
     network = load(arguments.checkpoint, store=arguments.store)
-    checked, calibration = _images(arguments, network) if arguments.onnx else (None, None)
-    if arguments.weights:
-        from safetensors.torch import save
-
-        from prunescope.files import write_bytes
-
-        state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-        write_bytes(arguments.weights, save(state, metadata={"format": "pt"}))
-        print(f"{arguments.weights}: {len(state)} tensors, torchvision's names; removed weights are zeros")
     if arguments.onnx:
         from prunescope.deploy import exporting
 
+        checked, calibration = _images(arguments, network)
         found = exporting.export(
             network, arguments.onnx, checked, form=arguments.values, inside=arguments.preprocessing == "inside",
             opset=arguments.opset, calibration=calibration,
@@ -148,6 +140,14 @@ def export(arguments: argparse.Namespace) -> None:
         if arguments.values == "int8":
             print(f"calibrated on {_counted(len(calibration))} of {arguments.images or 'the training split'}")
         print(f"{arguments.onnx}: {arguments.values}, {size:,} bytes, opset {arguments.opset}, batch of any size\n{found}")
+    if arguments.weights:
+        from safetensors.torch import save
+
+        from prunescope.files import write_bytes
+
+        state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+        write_bytes(arguments.weights, save(state, metadata={"format": "pt"}))
+        print(f"{arguments.weights}: {len(state)} tensors, torchvision's names; removed weights are zeros")
 
 
 def _counted(images: int) -> str:
