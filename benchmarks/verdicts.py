@@ -19,6 +19,7 @@ Pairs = tuple[tuple[int, int], ...]
 PAIRS = ((1, 2), (1, 3), (2, 3))  # of dense, oneshot, layerwise, iterative
 TO_DENSE = ((1, 0), (2, 0), (3, 0))
 STUDIES = 10_000
+FEWER = 2_000  # of many networks
 ARMS = {
     "all arms alike": (1, 1, 1, 1),
     "one method twice as noisy": (1, 1, 1, 2),
@@ -35,7 +36,7 @@ def errors(values: Floats, pairs: Pairs) -> tuple[Floats, Floats, float]:
     *_, arms, seeds = values.shape
     left = values - values.mean(-1, keepdims=True) - values.mean(-2, keepdims=True) + values.mean((-1, -2), keepdims=True)
     freedom = (arms - 1) * (seeds - 1)
-    own = np.stack([(values[..., a, :] - values[..., b, :]).var(-1, ddof=1) / 2 for a, b in pairs], axis=-1)
+    own = np.stack([(values[..., a, :] - values[..., b, :]).var(-1, ddof=1) / 2 for a, b in pairs] or [left[..., 0, 0]], axis=-1)
     return (left**2).sum((-1, -2)) / freedom, own, freedom
 
 
@@ -60,8 +61,8 @@ def moderated(pooled: Floats, freedom: float) -> tuple[Floats, Floats]:
     return after, np.broadcast_to(np.minimum(prior + freedom, cells * freedom), pooled.shape)
 
 
-def found(values: Floats, rule: str, pairs: Pairs) -> NDArray[np.bool_]:
-    """Whether each comparison (B, cells x pairs) is called unlike zero."""
+def found(values: Floats, rule: str, pairs: Pairs, apart: int = -1) -> NDArray[np.bool_]:
+    """Whether each comparison (B, cells x pairs) is called unlike zero; apart: an arm that is a negative control."""
     pooled, own, freedom = errors(values, pairs)
     means = values.mean(-1)
     differences = np.stack([means[..., a] - means[..., b] for a, b in pairs], axis=-1)
@@ -75,8 +76,14 @@ def found(values: Floats, rule: str, pairs: Pairs) -> NDArray[np.bool_]:
         relative = own / pooled[..., None]
         variance = pooled[..., None] * np.maximum(np.maximum(1, relative.mean(1, keepdims=True)), relative)
     elif rule == RULES[4]:
-        variance = np.stack([noise_of_pairs(*study) for study in zip(own, pooled, strict=True)])
         df = df * np.array([known_as(list(study)) for study in values])[:, None, None]
+        noises = np.repeat(pooled[..., None], len(pairs), -1)
+        if apart >= 0:
+            others, alone = np.delete(values, apart, -2), [apart not in pair for pair in pairs]
+            left, _, fewer = errors(others, ())
+            noises[..., alone] = left[..., None]
+            df[..., alone] = fewer * np.array([known_as(list(study)) for study in others])[:, None, None]
+        variance = np.stack([noise_of_pairs(*study) for study in zip(own, noises, strict=True)])
     else:
         variance = np.repeat(pooled[..., None], 3, -1)
     p = 2 * stats.t.sf(np.abs(differences) / np.sqrt(2 * variance / values.shape[-1]), df).reshape(len(values), -1)
@@ -124,5 +131,31 @@ def main() -> None:
         row("oneshot of one cell", values, slice(0, 1))
 
 
+def negative(control: int, networks: int, cells: int, seeds: int) -> str:
+    """A row of studies with a negative control that is so many times as noisy: each network against dense."""
+    values = np.random.default_rng(0).normal(size=(FEWER, cells, networks, seeds))
+    values[:, :, -1] *= control
+    pairs = tuple((arm, 0) for arm in range(1, networks))
+    shifted = values.copy()
+    shifted[:, 0, 1] += 4 * math.sqrt(2)
+    wrong = [found(values, RULES[4], pairs, apart).any(1).mean() * 100 for apart in (-1, networks - 1)]
+    seen = [found(shifted, RULES[4], pairs, apart)[:, 0].mean() * 100 for apart in (-1, networks - 1)]
+    return (
+        " | ".join([f"| {control} times", *map(str, (networks, cells, seeds)), *(f"{rate:.1f}" for rate in (*wrong, *seen))])
+        + " |"
+    )
+
+
+def negatives() -> None:
+    print(
+        "\n| the negative control's noise | networks | cells | seeds | errs, in the pool | errs, apart | finds, in the pool | finds, apart |"
+    )
+    print("| :-- | --: | --: | --: | --: | --: | --: | --: |")
+    for networks, cells, seeds in ((5, 2, 3), (9, 2, 3), (9, 2, 5), (9, 6, 3)):
+        for control in (1, 3, 10):
+            print(negative(control, networks, cells, seeds), flush=True)
+
+
 if __name__ == "__main__":
     main()
+    negatives()

@@ -37,10 +37,10 @@ def test_noise_of_a_table_with_holes():
 
 def test_the_noise_of_a_pair_is_the_largest_of_three():
     own = np.array([[1.0, 4.0], [2.0, 8.0], [NAN, NAN]])
-    found = inference.noise_of_pairs(own, np.array([2.0, 2.0, 3.0]))
+    found = inference.noise_of_pairs(own, np.array([[2.0] * 2, [2.0] * 2, [3.0] * 2]))
     assert found[:, 0] == pytest.approx([2.0, 2.0, 3.0]), "on average less than pooled: the pooled one"
     assert found[:, 1] == pytest.approx([6.0, 6.0, 9.0]), "three times the pooled one on average"
-    alone = inference.noise_of_pairs(np.array([[1.0, 14.0], [4.0, 1.0]]), np.array([2.0, 2.0]))
+    alone = inference.noise_of_pairs(np.array([[1.0, 14.0], [4.0, 1.0]]), np.full((2, 2), 2.0))
     assert alone == pytest.approx(np.array([[2.5, 8.0], [3.0, 7.5]])), "half way to seven times the pooled one in one cell"
 
 

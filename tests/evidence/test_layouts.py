@@ -42,3 +42,21 @@ def test_a_mean_over_cells_that_share_images_is_no_surer_of_them():
     other = over({number: of["a − dense"] for number, of in compare(apart).items()})
     assert other is not None and other.estimate.error < 0.8
     assert over({0: compare(layouts)[0]["a − dense"]}) is None
+
+
+def test_a_negative_control_is_in_the_noise_of_its_own_comparisons_alone():
+    names = ("dense", "a", "b", "random")
+    arms = {name: dict(enumerate(np.random.default_rng(7).normal(size=(4, 4))[at])) for at, name in enumerate(names)}
+    arms["random"] = {seed: 20 * value - 30 for seed, value in arms["random"].items()}
+    pairs = {f"{name} − dense": {name: 1.0, "dense": -1.0} for name in names[1:]}
+
+    def judged(apart: tuple[str, ...], some: tuple[str, ...] = names) -> dict:
+        layout = Layout(
+            {name: arms[name] for name in some}, {of: w for of, w in pairs.items() if set(w) <= set(some)}, {}, apart=apart
+        )
+        return {name: of.estimate for name, of in compare({0: layout})[0].items()}
+
+    mixed, apart, without = judged(()), judged(("random",)), judged((), names[:3])
+    assert apart["random − dense"] == mixed["random − dense"]
+    assert {name: apart[name] for name in without} == without, "as if it had not run"
+    assert mixed["a − dense"].half_width > 5 * apart["a − dense"].half_width

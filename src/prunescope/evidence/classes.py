@@ -60,7 +60,7 @@ def judged_recall(results: Results) -> Mapping[tuple[Cell, str, str], Judgement]
     for cell in cells_of(results.grid):
         ran = complete_seeds(results, cell)
         groups = _groups(next(iter(ran.values()))["dense"]) if ran else {}
-        layouts = dict(_recalls(ran, results.grid.methods, groups)) if ran else {}
+        layouts = dict(_recalls(ran, results.grid.methods, groups, results.grid.chance)) if ran else {}
         for name, comparisons in compare(layouts).items():
             found |= {(cell, method, name): _not_sure(of, groups[name]) for method, of in comparisons.items()}
     return dict(zip(found, judge_all(list(found.values()), results.grid.margin), strict=True))
@@ -80,7 +80,7 @@ def _not_sure(of: Compared, groups: int) -> Estimate:
 
 
 def _recalls(
-    ran: Mapping[int, Mapping[str, Predictions]], methods: Sequence[str], groups: Mapping[str, int]
+    ran: Mapping[int, Mapping[str, Predictions]], methods: Sequence[str], groups: Mapping[str, int], apart: tuple[str, ...]
 ) -> Iterator[tuple[str, Layout]]:
     """By class the recall of every network in points, seed by seed, and how the draw of groups moves it."""
     images = next(iter(ran.values()))["dense"]
@@ -91,7 +91,7 @@ def _recalls(
             continue
         arms = {arm: {seed: float(values[arm, seed][number]) for seed in ran} for arm in ("dense", *methods)}
         draws = {(arm, seed): _moved(ran[seed][arm], number) for arm in arms for seed in ran}
-        yield name, Layout(arms, {method: {method: 1.0, "dense": -1.0} for method in methods}, draws)
+        yield name, Layout(arms, {method: {method: 1.0, "dense": -1.0} for method in methods}, draws, apart=apart)
 
 
 def _moved(of: Predictions, number: int) -> Floats:

@@ -128,18 +128,18 @@ def known_as(tables: Sequence[Floats]) -> float:
 
 
 def noise_of_pairs(own: Floats, pooled: Floats) -> Floats:
-    """Variance (K, C) of one seed's difference, from each comparison's own in each cell (NaN with fewer than two seeds) and twice
-    the cell's pooled noise (K,).
+    """Variance (K, C) of one seed's difference, from each comparison's own in each cell (NaN with fewer than two seeds) and the
+    pooled noise of its arms there, both (K, C).
 
     The largest of three: the pooled one; the mean of it and the comparison's own; the pooled one times how much more than it
     this comparison varies on average over the cells. The other two stand in for an arm that is noisier than the rest, in one
     cell or in all. How often the verdicts err so, and with other rules: benchmarks/README.md.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
-        relative = own / pooled[:, None]
+        relative = own / pooled
     known = np.isfinite(relative)
     usual = np.where(known, relative, 0).sum(0) / np.maximum(known.sum(0), 1)
-    return pooled[:, None] * np.maximum(np.maximum(1.0, usual), np.where(known, (1 + relative) / 2, 0))
+    return pooled * np.maximum(np.maximum(1.0, usual), np.where(known, (1 + relative) / 2, 0))
 
 
 def common(first: Floats, second: Floats, apart: NDArray[np.bool_]) -> float:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -22,7 +22,7 @@ class Layout:
     arms: values by arm and seed, NaN or absent where one did not run · comparisons: by name the weights of arms
     draws: by arm and seed the measure's deviations (B,) over resamples of test images, in the unit of `arms`; empty if not known
     images: what the test images are, the same for all cells that share them · shared: arms that other layouts of the same
-    `block` have too (the dense control of several levels)
+    `block` have too (the dense control of several levels) · apart: negative controls, whose noise says nothing of the others
     """
 
     arms: Mapping[str, BySeed]
@@ -31,6 +31,7 @@ class Layout:
     images: str = ""
     block: str = ""
     shared: tuple[str, ...] = ()
+    apart: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,25 +57,36 @@ def of_series(comparisons: Mapping[str, BySeed]) -> Layout:
 
 
 def compare(layouts: Mapping[Key, Layout]) -> dict[Key, dict[str, Compared]]:
-    """Every comparison of every cell, with the noise pooled over arms; those of one name are held together over the cells."""
+    """Every comparison of every cell, with the noise pooled over arms; those of one name are held together over the cells.
+
+    A negative control (weights that go at random) may be many times as noisy as all that is compared with each other: it is in
+    the pool of its own comparisons alone.
+    """
     names = list(dict.fromkeys(name for layout in layouts.values() for name in layout.comparisons))
     found = {key: {name: _differences(layout, of) for name, of in layout.comparisons.items()} for key, layout in layouts.items()}
-    pooled = _pooled(layouts)
-    own = np.full((len(layouts), len(names)), math.nan)
+    whole, alike = _pooled(layouts), _pooled({key: _without(layout) for key, layout in layouts.items()})
+    pooled = {key: {name: (whole if set(of) & set(layout.apart) else alike)[key] for name, of in layout.comparisons.items()}
+              for key, layout in layouts.items()}  # fmt: skip
+    own, noises = (np.full((len(layouts), len(names)), math.nan) for _ in range(2))
     for row, (key, layout) in enumerate(layouts.items()):
         for name, of in layout.comparisons.items():
             values = list(found[key][name].values())
+            noises[row, names.index(name)] = pooled[key][name][0]
             if len(values) > 1 and _balanced(of):
                 own[row, names.index(name)] = np.var(values, ddof=1) / sum(weight**2 for weight in of.values())
-    spreads = noise_of_pairs(own, np.array([variance for variance, _ in pooled.values()]))
+    spreads = noise_of_pairs(own, noises)
     result: dict[Key, dict[str, Compared]] = {}
     for row, (key, layout) in enumerate(layouts.items()):
         result[key] = {}
         for name, of in layout.comparisons.items():
             spread = spreads[row, names.index(name)] * sum(weight**2 for weight in of.values())
-            known = (float(spread), pooled[key][1]) if _balanced(of) else None
+            known = (float(spread), pooled[key][name][1]) if _balanced(of) else None
             result[key][name] = _compared(layout, of, found[key][name], known)
     return result
+
+
+def _without(layout: Layout) -> Layout:
+    return replace(layout, arms={name: of for name, of in layout.arms.items() if name not in layout.apart})
 
 
 def _pooled(layouts: Mapping[Key, Layout]) -> dict[Key, tuple[float, float]]:

@@ -16,7 +16,8 @@ class Grid:
     teachers: models that teach a student · narrow: models of which a dense network of as few parameters is trained ·
     channels: models whose base loses whole channels until it has as few ·
     taught: models whose dense control also learns from its own base · sensitivity: models whose layers are tried one by one ·
-    formats: of deployment, in which the finished networks are measured (fp32, bf16, int8)
+    formats: of deployment, in which the finished networks are measured (fp32, bf16, int8) ·
+    chance: methods whose weights go at random, the negative controls
 
     What decides, fixed beforehand: the primary endpoint of each data set, the margin (points) below which a difference does not
     matter, that of similarities (CKA), and the classes whose recall matters. A study kept before it had them has these.
@@ -34,6 +35,7 @@ class Grid:
     taught: tuple[str, ...] = ()
     sensitivity: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
+    chance: tuple[str, ...] = ()
     primary: Mapping[str, str] = field(default_factory=dict)
     margin: float = 1.0
     margin_cka: float = 0.02

@@ -176,7 +176,6 @@ def _check_controls(params: Params, problems: list[str]) -> None:
         missing = [name for name in names if name not in study.models]
         if missing:
             problems.append(f"{key}: found {', '.join(missing)}, wanted some of study.models: {', '.join(study.models)}")
-    with_dense = [f"prune.{row}.exclude" for row in study.methods if row in params.prune and params.prune[row].exclude]
     for key, families, words in (
         ("narrow", WITH_WIDTH, "VGG or DenseNet: other architectures have no width here"),
         ("channels", WITH_CHANNELS, "VGG, DenseNet or ResNet: of other architectures no whole channels are removed here"),
@@ -184,8 +183,9 @@ def _check_controls(params: Params, problems: list[str]) -> None:
         wanted = [name for name in getattr(study, key) if name in study.models]
         if without := [name for name in wanted if not name.startswith(families)]:
             problems.append(f"study.{key}: found {', '.join(without)}, wanted {words}")
-        if wanted and with_dense:
-            problems.append(f"study.{key}: found layers that stay dense in {with_dense[0]}, wanted []: its size counts on all")
+        if wanted and all(row in params.prune and params.prune[row].exclude for row in study.methods):
+            every = "found layers that stay dense in every prune.<method>.exclude, wanted [] in one"
+            problems.append(f"study.{key}: {every}: it has as many parameters as that one leaves")
     if study.channels and not find_spec("torch_pruning"):
         problems.append(
             f"study.channels: found {', '.join(study.channels)} but no package torch_pruning, wanted it: it says which go "

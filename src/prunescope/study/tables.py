@@ -182,6 +182,7 @@ class Params(Table):
         decides = {
             "sensitivity": self.sensitivity.models,
             "formats": self.deploy.formats,
+            "chance": tuple(row for row in self.study.methods if row in self.prune and self.prune[row].score == "random"),
             "margin": of.margin,
             "margin_cka": of.margin_cka,
             "critical": of.critical,
