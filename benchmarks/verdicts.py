@@ -147,9 +147,8 @@ def negative(control: int, networks: int, cells: int, seeds: int) -> str:
 
 
 def negatives() -> None:
-    print(
-        "\n| the negative control's noise | networks | cells | seeds | errs, in the pool | errs, apart | finds, in the pool | finds, apart |"
-    )
+    rates = ("errs, in the pool", "errs, apart", "finds, in the pool", "finds, apart")
+    print(f"\n| the negative control's noise | networks | cells | seeds | {' | '.join(rates)} |")
     print("| :-- | --: | --: | --: | --: | --: | --: | --: |")
     for networks, cells, seeds in ((5, 2, 3), (9, 2, 3), (9, 2, 5), (9, 6, 3)):
         for control in (1, 3, 10):

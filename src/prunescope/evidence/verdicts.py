@@ -18,6 +18,7 @@ def rules(grid: Grid) -> list[str]:
         "Noise of a seed: pooled over all networks of a cell (model, data set, sparsity; two-way: network and seed), and taken "
         "larger where the comparison itself varies more, in its cell (half way) or on average over the cells. It counts as less "
         "well known where few networks make most of it.",
+        "Negative controls: networks whose weights go at random are in the noise of their own comparisons alone.",
         "Draw of test images: of accuracies, what all seeds share of it (resampled by lesion) is added. So their intervals speak "
         "of new seeds and test images, those of similarities and training curves of new seeds.",
         "Brackets: 95 % intervals (Student's t) of one difference by itself.",
