@@ -21,3 +21,15 @@ def test_a_loss_that_is_shown_has_a_mark_that_needs_no_colour(tree):
     assert "text" not in {of["mark"] for of in drawn.layers(none)}
     [figure] = pictures.forest_figure(results)
     assert isinstance(figure, Plot) and f"{forest.LOST}: a loss that is shown" in figure.caption
+
+
+def test_a_negative_control_is_left_to_the_tables(tree):
+    """It may lie ten times as far off as all else."""
+    metrics, study = tree(models=("vgg16",), seeds=(0, 1, 2), chance=("layerwise",))
+    [figure] = pictures.forest_figure(opened(metrics, study))
+    assert isinstance(figure, Plot) and "may lie far off: layerwise (in the tables)" in figure.caption
+    drawn_methods = {name for of in drawn.layers(figure.drawing) if "method" in of["rows"] for name in of["rows"]["method"]}
+    assert drawn_methods == {"oneshot", "iterative"}
+    metrics, study = tree(models=("vgg16",), seeds=(0, 1, 2), methods=("oneshot",), chance=("oneshot",))
+    [figure] = pictures.forest_figure(opened(metrics, study))
+    assert isinstance(figure, Plot) and "Not drawn" not in figure.caption, "it is all that there is"

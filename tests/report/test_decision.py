@@ -1,6 +1,7 @@
 """The sentences to decide from are right about who is best, safe, losing and harmed, and careful with one seed."""
 
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -96,6 +97,8 @@ def test_who_pays_names_the_critical_class_and_the_one_that_loses_most(tmp_path,
             path.write_text(f"name,group,actual,predicted\n{rows}")
     [pays] = [sentence for sentence in sentences(again(results)) if sentence.startswith("Who pays")]
     assert pays == "Who pays, points of a class's recall: shown: c −21.0 with layerwise of vgg16 on digits at 80 %."
+    negative = again(Results(replace(results.grid, chance=("layerwise",)), results.files))
+    assert not [sentence for sentence in sentences(negative) if "with layerwise" in sentence], "nobody chooses it"
     found = says(results).get("B, change of recall at 80 %, points", "")
     assert bool(found) == bool(critical)
     if critical:

@@ -32,6 +32,10 @@ def forest_figure(results: Results, *, every_level: bool = False) -> Iterator[Bl
     if means.empty:
         return
     grid, level = results.grid, levels_of(results.grid)[0]
+    far, left = sorted({*grid.chance} & {*means["method"]}), ""
+    if far and len(far) < means["method"].nunique():
+        means, seeds = (rows[~rows["method"].isin(far)] for rows in (means, seeds))
+        left = f" Not drawn, as a negative control may lie far off: {', '.join(far)} (in the tables)."
     where = "every level" if every_level else f"{level * 100:g} % sparsity"
     yield Plot(
         f"forest{'-levels' * every_level}.png",
@@ -39,8 +43,8 @@ def forest_figure(results: Results, *, every_level: bool = False) -> Iterator[Bl
         f"Forest plot: each method less the dense control on the primary endpoint, {where}, a panel per data set and model.",
         f"Each method less an equally trained dense network, {where}. Dots: seeds. Diamonds: means. Lines: 95 % intervals of "
         f"one difference by itself, not corrected for their number. Grey: within {grid.margin:g}, the margin. "
-        f"Left of 0: worse than dense. {forest.LOST}: a loss that is shown, allowing for all comparisons with dense. Source: "
-        "metrics/summary.csv.",
+        f"Left of 0: worse than dense. {forest.LOST}: a loss that is shown, allowing for all comparisons with dense.{left} "
+        "Source: metrics/summary.csv.",
         folded=every_level,
     )
 

@@ -78,12 +78,12 @@ def _ranked(results: Results, cell: Cell, name: str) -> Iterator[str]:
 
 
 def pays(results: Results) -> Iterator[str]:
-    """The losses of a class that are shown, and by data set the largest one seen."""
-    every = list(_losses(results))
+    """The losses of a class that are shown, and by data set the largest one seen; nobody chooses a negative control."""
+    looked = [of for of in _losses(results) if of[4] is not None and of[4].estimate.measured]
+    every = [of for of in _losses(results) if of[2] not in results.grid.chance]
     if not every:
         return
-    looked = [of for of in every if of[4] is not None and of[4].estimate.measured]
-    shown = sorted(of for of in looked if of[4] is not None and of[4].verdict == WORSE)
+    shown = sorted(of for of in every if of[4] is not None and of[4].verdict == WORSE)
     kinds = [f"shown: {'; '.join(_class(of) for of in shown[:LISTED])}"] if shown else []
     kinds += [] if shown or not looked else [f"no class is shown to lose, allowing for all {len(looked):,} comparisons"]
     named = {(of[1], of[2], of[3]) for of in shown[:LISTED]}
