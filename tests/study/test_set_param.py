@@ -4,7 +4,9 @@ The real command is run by tests/workflow/test_workflow_experiments.py.
 """
 
 import difflib
+import itertools
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +67,7 @@ def comments(path: Path) -> int:
     ("data.own.prepare.test_fraction=official", ["      test_fraction: 0.2"], ["      test_fraction: official"]),
     ("sensitivity.models=[vgg16_bn]", ["  models: []"], ["  models:", "  - vgg16_bn"]),
     ("sensitivity.levels=[0.5,0.99]", ["  - 0.8", "  - 0.9", "  - 0.95"], ["  - 0.99"]),
+    ("deploy.formats=[fp32,int8]", ["  formats: []"], ["  formats:", "  - fp32", "  - int8"]),
     ("cka.pool=true", ["  pool: false"], ["  pool: true"]),
     ("cka.bandwidth=0.5", ["  bandwidth: linear"], ["  bandwidth: 0.5"]),
     ("runtime.processes=2", ["  processes: auto"], ["  processes: 2"]),
@@ -73,6 +76,27 @@ def test_one_key_changes_and_nothing_else(tmp_path, override, gone, come):
     path = set_params(tmp_path, override)
     assert changed_lines(path) == (gone, come)
     assert comments(path) == comments(SHIPPED)
+
+
+def lists(of: Any, path: str = "") -> Iterator[str]:
+    """Keys of the file that have lists."""
+    for name, value in of.items() if isinstance(of, dict) else ():
+        place = f"{path}.{name}".lstrip(".")
+        yield from [place] if isinstance(value, list) else lists(value, place)
+
+
+def stands_above(path: Path) -> list[tuple[str, str]]:
+    """Each line that is a comment with the key on the line below it."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [(one, below.partition(":")[0]) for one, below in itertools.pairwise(lines) if one.lstrip().startswith("#")]
+
+
+def test_every_comment_keeps_its_place_when_a_list_is_set(tmp_path):
+    """One that stood behind a list would move into it."""
+    every = list(lists(load_plain(SHIPPED)))
+    assert len(every) > 20 and "deploy.formats" in every
+    path = set_params(tmp_path, *(f"{place}=[x,y,z]" for place in every))
+    assert stands_above(path) == stands_above(SHIPPED)
 
 
 def test_a_list_there_and_back_loses_no_comment(tmp_path):
