@@ -38,7 +38,12 @@ def steps(weight: torch.Tensor) -> torch.Tensor:
 def test_half_a_step_of_each_row_and_nothing_else(vgg: Checkpoint) -> None:
     back = unpack(pack(vgg, "int8"), HERE)
     assert same(back.masks.packed(), vgg.masks.packed())
-    assert (back.kind, back.parents, back.about, back.architecture) == (vgg.kind, vgg.parents, vgg.about, vgg.architecture)
+    assert (back.kind, back.parents, back.about, back.architecture) == (
+        vgg.kind,
+        vgg.parents,
+        vgg.about | {"values": "int8"},
+        vgg.architecture,
+    )
     farthest = 0.0
     for name, tensor in vgg.state.items():
         if tensor.ndim > 1:

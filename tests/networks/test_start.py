@@ -57,7 +57,7 @@ def test_what_is_no_start_of_this_network_is_refused(tmp_path, monkeypatch) -> N
     Path("broken.safetensors").write_bytes(b"\x00" * 40)
     start.write(Path("other.safetensors"), "x.pth", {"classifier.1.weight": torch.ones(3, 512, 1, 1)})
     for name, message in (
-        ("nowhere", "no start weights at nowhere; run the stage that makes them"),
+        ("nowhere", "no file of start weights at nowhere; run the stage that makes it"),
         ("plain", "holds no start weights of format 1: header None"),
         ("broken", "is not a whole safetensors file"),
         ("other", "is of another network: classifier.1.weight do not fit"),

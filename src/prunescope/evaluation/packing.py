@@ -67,7 +67,7 @@ def pack(checkpoint: Checkpoint, values: str = "fp32") -> bytes:
         "kind": checkpoint.kind,
         "architecture": checkpoint.architecture.as_dict(),
         "parents": checkpoint.parents,
-        "about": checkpoint.about,
+        "about": {key: value for key, value in checkpoint.about.items() if key != "values" or values == "fp32"},
     } | ({"inputs": checkpoint.inputs.as_dict()} if checkpoint.inputs else {})
     arrays = {name: np.frombuffer(piece, np.uint8) for name, piece in pieces.items()}
     return save(arrays, metadata={KEY: json.dumps(header, sort_keys=True)})
