@@ -54,8 +54,8 @@ def test_a_format_is_good_only_where_every_interval_is(study):
     said = deployed.sentence(opened(metrics, grid))
     assert said == (
         "fp32: within the margin in 1 of 1 networks; time for 1 image, of the dense network's in fp32: vgg16 0.40 to 0.40. "
-        "int8: within the margin in 1 of 3 networks, loses more in 1; time for 1 image, of the dense network's in fp32: vgg16 0.40 "
-        "to 0.40."
+        "int8: within the margin in 1 of 3 networks, loses more in 1; time for 1 image, of the dense network's in fp32: vgg16 "
+        "0.40 to 0.40."
     )
 
 
