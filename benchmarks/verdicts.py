@@ -31,13 +31,19 @@ ARMS = {
 RULES = ("t of each pair, Bonferroni", "pooled", "moderated over cells", "largest of three, own in full", "the page's")
 
 
-def errors(values: Floats, pairs: Pairs) -> tuple[Floats, Floats, float]:
-    """Of values (B, cells, arms, seeds): pooled noise (B, cells), each pair's own half variance (B, cells, pairs), freedom."""
+def pooling(values: Floats) -> tuple[Floats, float]:
+    """Of values (B, cells, arms, seeds): pooled noise (B, cells), and its degrees of freedom."""
     *_, arms, seeds = values.shape
     left = values - values.mean(-1, keepdims=True) - values.mean(-2, keepdims=True) + values.mean((-1, -2), keepdims=True)
     freedom = (arms - 1) * (seeds - 1)
-    own = np.stack([(values[..., a, :] - values[..., b, :]).var(-1, ddof=1) / 2 for a, b in pairs] or [left[..., 0, 0]], axis=-1)
-    return (left**2).sum((-1, -2)) / freedom, own, freedom
+    return (left**2).sum((-1, -2)) / freedom, freedom
+
+
+def errors(values: Floats, pairs: Pairs) -> tuple[Floats, Floats, float]:
+    """The same, and between them each pair's own half variance (B, cells, pairs)."""
+    pooled, freedom = pooling(values)
+    own = np.stack([(values[..., a, :] - values[..., b, :]).var(-1, ddof=1) / 2 for a, b in pairs], axis=-1)
+    return pooled, own, freedom
 
 
 def moderated(pooled: Floats, freedom: float) -> tuple[Floats, Floats]:
@@ -80,7 +86,7 @@ def found(values: Floats, rule: str, pairs: Pairs, apart: int = -1) -> NDArray[n
         noises = np.repeat(pooled[..., None], len(pairs), -1)
         if apart >= 0:
             others, alone = np.delete(values, apart, -2), [apart not in pair for pair in pairs]
-            left, _, fewer = errors(others, ())
+            left, fewer = pooling(others)
             noises[..., alone] = left[..., None]
             df[..., alone] = fewer * np.array([known_as(list(study)) for study in others])[:, None, None]
         variance = np.stack([noise_of_pairs(*study) for study in zip(own, noises, strict=True)])

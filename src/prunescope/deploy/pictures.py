@@ -36,7 +36,7 @@ def files_of(paths: Iterable[Path]) -> list[Path]:
         if path.is_dir():
             below = sorted(file for file in path.rglob("*") if file.is_file())
             below = [file for file in below if not any(part.startswith(".") for part in file.relative_to(path).parts)]
-            below = [file for file in below if file.suffix.lower() in SUFFIXES or _is_dicom(file)]
+            below = [file for file in below if file.suffix.lower() in SUFFIXES or _is_dicom(_begin(file))]
             if not below:
                 raise PrunescopeError(
                     f"found no image in {path}, wanted DICOM or files that end in {', '.join(sorted(SUFFIXES))}"
@@ -52,9 +52,13 @@ def files_of(paths: Iterable[Path]) -> list[Path]:
     return list(once.values())
 
 
-def _is_dicom(path: Path) -> bool:
+def _begin(path: Path) -> bytes:
     with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
+        return file.read(132)
+
+
+def _is_dicom(content: bytes) -> bool:
+    return content[128:132] == b"DICM"
 
 
 def square(path: Path, inputs: Inputs) -> tuple[np.ndarray, str]:
@@ -65,7 +69,7 @@ def square(path: Path, inputs: Inputs) -> tuple[np.ndarray, str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's, of sizes that are refused here
         content = path.read_bytes()
-        image = _of_dicom(content) if _is_dicom(path) else open_image(content)
+        image = _of_dicom(content) if _is_dicom(content) else open_image(content)
         width, height = image.size
         with _ALONE if width * height > LARGE else contextlib.nullcontext():
             pixels, kinds = fit(image, inputs.image_size)

@@ -128,8 +128,8 @@ def runtimes(results: Results) -> str:
 def costs(results: Results) -> list[dict[str, Any]]:
     """For the trade-off, means over seeds: dataset, model, network, method, value (percent), megabytes, times, format; the dense
     network once, of the first level."""
-    rows: dict[tuple[str, str, str], dict[str, Any]] = {}
-    for found in every(results):
+    rows = []
+    for found in _once(results):
         keys = results.grid.primary_of(found.cell.dataset), "size_zstd_bytes", "batch_1_to_dense"
         value, size, time = (found.mean(key) for key in keys)
         if value is None or size is None or time is None:
@@ -138,8 +138,8 @@ def costs(results: Results) -> list[dict[str, Any]]:
         name = f"{found.network}{level}, {found.form} ONNX"
         row = {"dataset": found.cell.dataset, "model": found.cell.model, "network": name, "method": found.network}
         numbers = {"value": round(value * 100, 4), "megabytes": round(size / 1e6, 4), "times": round(time, 4)}
-        rows.setdefault((found.cell.dataset, found.cell.model, name), row | numbers | {"format": found.form})
-    return list(rows.values())
+        rows.append(row | numbers | {"format": found.form})
+    return rows
 
 
 def _percent(value: float | None) -> str:

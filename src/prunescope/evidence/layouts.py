@@ -64,7 +64,9 @@ def compare(layouts: Mapping[Key, Layout]) -> dict[Key, dict[str, Compared]]:
     """
     names = list(dict.fromkeys(name for layout in layouts.values() for name in layout.comparisons))
     found = {key: {name: _differences(layout, of) for name, of in layout.comparisons.items()} for key, layout in layouts.items()}
-    whole, alike = _pooled(layouts), _pooled({key: _without(layout) for key, layout in layouts.items()})
+    whole = _pooled(layouts)
+    apart = any(layout.apart for layout in layouts.values())
+    alike = _pooled({key: _without(layout) for key, layout in layouts.items()}) if apart else whole
     pooled = {key: {name: (whole if set(of) & set(layout.apart) else alike)[key] for name, of in layout.comparisons.items()}
               for key, layout in layouts.items()}  # fmt: skip
     own, noises = (np.full((len(layouts), len(names)), math.nan) for _ in range(2))

@@ -79,8 +79,9 @@ def _ranked(results: Results, cell: Cell, name: str) -> Iterator[str]:
 
 def pays(results: Results) -> Iterator[str]:
     """The losses of a class that are shown, and by data set the largest one seen; nobody chooses a negative control."""
-    looked = [of for of in _losses(results) if of[4] is not None and of[4].estimate.measured]
-    every = [of for of in _losses(results) if of[2] not in results.grid.chance]
+    losses = list(_losses(results))
+    looked = [of for of in losses if of[4] is not None and of[4].estimate.measured]
+    every = [of for of in losses if of[2] not in results.grid.chance]
     if not every:
         return
     shown = sorted(of for of in every if of[4] is not None and of[4].verdict == WORSE)

@@ -10,7 +10,6 @@ import numpy as np
 from prunescope.results import joined
 from prunescope.results.grid import Grid, cells_of
 from prunescope.results.maps import seeds_file
-from prunescope.results.predictions import COLUMNS
 from prunescope.results.reading import Files
 from prunescope.results.results import Results
 
@@ -32,8 +31,7 @@ def archivable(grid: Grid, content: Mapping[str, bytes | Path]) -> dict[str, byt
         if joined_there := JOINED.fullmatch(name):
             predictions.setdefault(joined_there[1], {})
         elif alone := ALONE.fullmatch(name):
-            table = files.table(name, set(COLUMNS), dtype=str, keep_default_na=False)
-            if table is not None:
+            if (table := joined.alone(files, alone[1], alone[2])) is not None:
                 predictions.setdefault(alone[1], {})[alone[2]] = table
         elif not name.endswith(".npz") and (data := files.read(name)) is not None:
             small[name] = LONG.sub(_short, data) if MANY.fullmatch(name) else data

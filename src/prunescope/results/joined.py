@@ -15,10 +15,14 @@ IMAGES, PREDICTIONS = "images.csv", "predictions.csv"
 Tables = dict[str, pd.DataFrame]
 
 
+def alone(files: Files, folder: str, network: str) -> pd.DataFrame | None:
+    """The table of a network that has a file of its own; None where it has none."""
+    return _text(files, f"{folder}/{own_file(network)}", set(COLUMNS))
+
+
 def read(files: Files, folder: str) -> Tables:
     """The table of each joined network by its name, as its own file had it; empty where nothing is joined."""
-    images = files.table(f"{folder}/{IMAGES}", set(COLUMNS[:-1]), dtype=str, keep_default_na=False)
-    every = files.table(f"{folder}/{PREDICTIONS}", set(), dtype=str, keep_default_na=False)
+    images, every = _text(files, f"{folder}/{IMAGES}", set(COLUMNS[:-1])), _text(files, f"{folder}/{PREDICTIONS}", set())
     if images is None or every is None:
         return {}
     if len(images) != len(every):
@@ -59,6 +63,10 @@ def written(tables: Tables, *, shares: bool) -> dict[str, bytes]:
 def own_file(network: str) -> str:
     """The file in which a network's predictions lie alone, as the stage evaluate leaves them."""
     return f"{network}-predictions.csv"
+
+
+def _text(files: Files, name: str, columns: set[str]) -> pd.DataFrame | None:
+    return files.table(name, columns, dtype=str, keep_default_na=False)  # a class may be called NA
 
 
 def _short(column: pd.Series) -> pd.Series:

@@ -13,7 +13,7 @@ from prunescope.results import curves, joined
 from prunescope.results.grid import Arm, Cell, Grid, dense_cell, unpruned
 from prunescope.results.kept import archived, kept_grid
 from prunescope.results.maps import kept_seeds, matrix_of, seeds_apart
-from prunescope.results.predictions import COLUMNS, Predictions
+from prunescope.results.predictions import Predictions
 from prunescope.results.reading import Files
 from prunescope.results.summary import read_summary, summarise
 
@@ -77,15 +77,13 @@ class Results:
         return self._predictions(arm.evaluate)
 
     def _predictions(self, network: str) -> Predictions | None:
-        folder, _, alone = network.rpartition("/")
-        name = f"{folder}/{joined.own_file(alone)}"
+        folder, _, name = network.rpartition("/")
 
         def read() -> Predictions | None:
-            table = self.files.table(name, set(COLUMNS), dtype=str, keep_default_na=False)
-            if table is not None:
-                return Predictions(table, self.files.path(name))
+            if (table := joined.alone(self.files, folder, name)) is not None:
+                return Predictions(table, self.files.path(f"{folder}/{joined.own_file(name)}"))
             together = self._once(("joined", folder), lambda: joined.read(self.files, folder))  # as a kept study has them
-            return Predictions(together[alone], self.files.path(f"{folder}/{joined.PREDICTIONS}")) if alone in together else None
+            return Predictions(together[name], self.files.path(f"{folder}/{joined.PREDICTIONS}")) if name in together else None
 
         return self._once(("predictions", network), read)
 

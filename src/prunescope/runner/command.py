@@ -34,7 +34,6 @@ def run(
 
     Raises PrunescopeError, before any work, for an engine that is unknown, not installed or cannot do what is asked.
     """
-    _require_dvc()
     from prunescope.runner import dvc_inside
 
     if engine not in ENGINES:
@@ -67,7 +66,6 @@ def run(
 
 def dry() -> None:
     """Print what would run and why."""
-    _require_dvc()
     from dvc.repo import Repo
 
     from prunescope.runner import dvc_inside
