@@ -58,6 +58,7 @@ def run(
         loop = Loop(chosen, view, times, fail_fast=fail_fast)
         for name in ("dvc.stage", "dvc.repo.reproduce"):  # what they say about each stage, the view says
             logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger("dvc_data.index.checkout").setLevel(logging.ERROR)  # it names every file that is still to be made
         with dvc_inside.replaced(loop.stages, loop.command):
             return main(list(arguments))
     finally:
