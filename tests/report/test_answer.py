@@ -81,6 +81,22 @@ def test_several_seeds_name_the_largest_shown_difference(tmp_path):
     assert "6 are open." in meaning, "two cells that contradict each other say nothing of cells in general"
 
 
+def test_nobody_chooses_a_negative_control(tmp_path):
+    """A method whose weights go at random is neither the largest difference nor who costs a class most."""
+    results = results_of(tmp_path, models=("vgg16",), seeds=(0, 1), chance=("layerwise",))
+    balanced(results, "vgg16", "layerwise", (0.60, 0.597))
+    actual = "a" * 50 + "b" * 50
+    for seed, lost in ((0, 50), (1, 49)):
+        shown = {"dense": actual, "oneshot": actual, "layerwise": "a" * (50 + lost) + "b" * (50 - lost), "iterative": actual}
+        plant_predictions(results, actual, shown, (seed,))
+    seen, meaning = says(results)
+    assert seen.startswith(
+        "In the one cell (model, data set, sparsity) it is not shown that the way of pruning matters: of 1 diff"
+    )
+    assert "of 1 difference between methods (without layerwise) 0 are shown" in seen
+    assert meaning.endswith(f"no class is shown to lose recall (of 4 looked at, {AMONG}).")
+
+
 def test_the_class_that_pays_most(tmp_path):
     results = results_of(tmp_path, models=("vgg16",), seeds=(0, 1))
     actual = "a" * 50 + "b" * 50

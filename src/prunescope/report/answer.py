@@ -13,6 +13,7 @@ from prunescope.evidence.classes import judged_recall
 from prunescope.evidence.differences import Compare, Pair, judged
 from prunescope.evidence.facts import budgets_differ
 from prunescope.evidence.inference import BETTER, EQUAL, NOT_RUN, OPEN, WORSE
+from prunescope.evidence.text import plural
 from prunescope.results.grid import Cell, arms_of, cells_of
 from prunescope.results.results import Results
 
@@ -33,8 +34,8 @@ class Contest:
 
 
 def contests(results: Results) -> Iterator[Contest]:
-    """The cells in which every method of the study ran with at least one seed in common."""
-    methods = results.grid.methods
+    """The cells in which every method of the study ran with at least one seed in common; nobody chooses a negative control."""
+    methods = [name for name in results.grid.methods if name not in results.grid.chance] or results.grid.methods
     for cell in cells_of(results.grid):
         found = {name: endpoints.by_seed(results, cell, name) for name in methods}
         shared = set.intersection(*(set(of) for of in found.values())) if found else set()
@@ -44,7 +45,8 @@ def contests(results: Results) -> Iterator[Contest]:
         shared = (shared & set(dense)) or shared
         means = {name: float(np.mean([of[seed] for seed in shared])) for name, of in found.items()}
         control = float(np.mean([dense[seed] for seed in shared])) if shared <= set(dense) else math.nan
-        yield Contest(cell, means, control, {pair: of for pair, of in judged(results)[cell].items() if "dense" not in pair})
+        pairs = {pair: of for pair, of in judged(results)[cell].items() if set(pair) <= {*methods}}
+        yield Contest(cell, means, control, pairs)
 
 
 def answer(results: Results, judged: Judged) -> tuple[str, str]:
@@ -84,9 +86,11 @@ def _seen(cells: list[Contest], results: Results) -> str:
     shown = [found for found in every if found[2].verdict in (BETTER, WORSE)]
     images = all(not math.isnan(of.judgement.estimate.images) for *_, of in every if of.judgement.estimate.n)
     over = "new seeds and test images" if images else "new seeds"
+    aside = ", ".join({*results.grid.methods} - {name for contest in cells for name in contest.methods})
+    differences = f"{plural(len(every), 'difference')} between methods{f' (without {aside})' if aside else ''}"
     counted = (
-        f"of {len(every)} differences between methods {len(shown)} are shown, {equal} equal within the margin, {unsure} open "
-        f"(not enough data); over {over}, allowing for their number"
+        f"of {differences} {len(shown)} are shown, {equal} equal within the margin, {unsure} open (not enough data); over "
+        f"{over}, allowing for their number"
     )
     if not shown:
         return (
@@ -127,8 +131,8 @@ def _meaning(results: Results, judged: Judged, cells: list[Contest]) -> str:
 def _who_pays(results: Results, cells: list[Contest]) -> str:
     """The largest loss of recall that is shown over new seeds and test images, allowing for all that are looked at."""
     found = judged_recall(results)
-    ours = {contest.cell for contest in cells}
-    looked = {key: of for key, of in found.items() if key[0] in ours and of.estimate.n}
+    ours = {(contest.cell, method) for contest in cells for method in contest.methods}
+    looked = {key: of for key, of in found.items() if key[:2] in ours and of.estimate.n}
     if not looked:
         return ""
     among = f"of {len(looked):,} looked at, over seeds and images"
