@@ -19,6 +19,7 @@ from prunescope.evidence.verdicts import claims_table
 from prunescope.report.blocks import Table, escape, markdown_table
 from prunescope.report.decision import sentences
 from prunescope.report.page import compact
+from prunescope.results.grid import levels
 from prunescope.results.results import Results, kept, of_summary
 from prunescope.study.params import load
 
@@ -43,8 +44,8 @@ def shipped() -> str:
 
 
 def headline() -> str:
-    """The primary endpoint of the kept study by cell and network."""
-    table, labels = headline_table(study())
+    """The primary endpoint of the kept study by cell and network, at its first level."""
+    table, labels = headline_table(study(), levels(study().grid)[:1])
     return _markdown(table, labels=labels)
 
 

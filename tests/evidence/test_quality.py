@@ -40,6 +40,25 @@ def test_headline_has_a_row_per_network_where_there_are_many_methods(tree, monke
     assert row(table, network="dense")["MACs left %"] == "100" != row(table, network="oneshot")["MACs left %"]
 
 
+def test_headline_of_many_methods_has_a_row_per_network_and_level(tree, monkeypatch):
+    """Each data set in a column of its own; the dense network, which has no level, once."""
+    metrics, study = tree(seeds=(0, 1), models=("vgg16",), sparsities=(0.8, 0.5), datasets=("digits", "never"))
+    monkeypatch.setattr(quality, "MANY", 2)
+    for file in (metrics / "evaluate").glob("*never*/*.json"):
+        file.unlink()
+    (metrics / "evaluate/vgg16-digits-0.5-0/oneshot.json").unlink()
+    (metrics / "evaluate/vgg16-digits-0.5-1/oneshot.json").unlink()
+    table, labels = quality.headline_table(opened(metrics, study))
+    title = "balanced accuracy %, vgg16 on digits"
+    assert labels == 2 and list(table.columns) == ["network", "sparsity %", "n", title, "MACs left %"]
+    levels = [("dense", "0.0"), *((name, level) for level in ("80.0", "50.0") for name in study.methods)]
+    assert list(zip(table["network"], table["sparsity %"], strict=True)) == levels
+    assert list(row(table, network="oneshot", **{"sparsity %": "50.0"})[["n", title, "MACs left %"]]) == ["0", "not run", "–"]
+    only, labels = quality.headline_table(opened(metrics, study), [0.8])
+    assert labels == 1 and list(only["network"]) == ["dense", *study.methods]
+    assert list(only[f"{title} at 80 %"]) == list(table[title][:4])
+
+
 def test_melanoma_is_named(tree):
     metrics, study = tree(models=("vgg16",), seeds=(0, 1))
     assert "melanoma sensitivity %" not in quality.metrics_table(opened(metrics, study)).columns

@@ -8,7 +8,7 @@ import pandas as pd
 from prunescope.evidence import endpoints
 from prunescope.evidence.paper import beside
 from prunescope.evidence.text import NOT_RUN, NOTHING, counts, mean, percent, spread, view
-from prunescope.results.grid import Cell, arms_of, cells_of, controls, fewer, unpruned
+from prunescope.results.grid import Cell, arms_of, cells_of, controls, fewer, levels, unpruned
 from prunescope.results.results import Results
 from prunescope.results.summary import runs
 
@@ -18,29 +18,34 @@ MANY = 4  # methods: with more, a column of each is too wide a table
 FEW = 10  # classes: with more, a table of each is no reading
 
 
-def headline_table(results: Results) -> tuple[pd.DataFrame, int]:
+def headline_table(results: Results, only: Sequence[float] | None = None) -> tuple[pd.DataFrame, int]:
     """The primary endpoint in percent, and how many columns name the rows: a row per cell and a column per network, or the other
-    way round where there are many methods.
+    way round where there are many methods, then at these levels alone.
     """
     many = len(results.grid.methods) > MANY
-    return (_by_network(results, list(cells_of(results.grid))), 1) if many else (_by_cell(results), 4)
+    return _by_network(results, only or levels(results.grid)) if many else (_by_cell(results), 4)
 
 
-def _by_network(results: Results, cells: Sequence[Cell]) -> pd.DataFrame:
-    """With the networks of fewer channels, and the multiplications of each by the dense network's."""
-    names = dict.fromkeys(("dense", *results.grid.methods, *(of for cell in cells for of in fewer(results.grid, cell.model))))
-    table = pd.DataFrame({"network": list(names)})
-    seeds, shares = [], []
-    for cell in cells:
-        arms = {name: runs(results.summary, cell, name) for name in names}
-        measure = results.grid.primary_of(cell.dataset)
-        title = f"{endpoints.title(measure)} %, {cell}"
-        table[title] = [percent(of[measure]) if len(of) else NOT_RUN for of in arms.values()]
-        seeds.append([len(of) for of in arms.values()])
-        whole = arms["dense"]["macs"].mean()
-        shares.append([mean(of["nonzero_macs"] / whole * 100) for of in arms.values()])
-    table.insert(1, "n", [counts(of) for of in zip(*seeds, strict=True)])
-    return table.assign(**{"MACs left %": [", ".join(of) for of in zip(*shares, strict=True)]})
+def _by_network(results: Results, wanted: Sequence[float]) -> tuple[pd.DataFrame, int]:
+    """With the networks of fewer channels, and the multiplications of each by the dense network's; a column for each model and
+    data set that has a dense network."""
+    grid, several = results.grid, len(wanted) > 1
+    cells = [Cell(model, dataset, wanted[0]) for dataset in grid.datasets for model in grid.models]
+    cells = [cell for cell in cells if len(runs(results.summary, cell, "dense"))] or cells
+    dense = {cell: runs(results.summary, cell, "dense")["macs"].mean() for cell in cells}
+    names = dict.fromkeys((*grid.methods, *(of for cell in cells for of in fewer(grid, cell.model))))
+    rows = []
+    for name, level in (("dense", 0.0), *((name, level) for level in wanted for name in names)):
+        arms = {cell: runs(results.summary, cell._replace(sparsity=level), name) for cell in cells}
+        row = {"network": name} | ({"sparsity %": f"{level * 100:.1f}"} if several else {})
+        row["n"] = counts([len(of) for of in arms.values() if len(of)])
+        for cell, of in arms.items():
+            measure = grid.primary_of(cell.dataset)
+            title = f"{endpoints.title(measure)} %, {f'{cell.model} on {cell.dataset}' if several else cell}"
+            row[title] = percent(of[measure]) if len(of) else NOT_RUN
+        shares = [mean(of["nonzero_macs"] / dense[cell] * 100) for cell, of in arms.items()]
+        rows.append(row | {"MACs left %": ", ".join(shares)})
+    return pd.DataFrame(rows), 2 if several else 1
 
 
 def _by_cell(results: Results) -> pd.DataFrame:
