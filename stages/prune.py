@@ -14,7 +14,7 @@ from prunescope.pruning.run import run
 from prunescope.study.guards import require_layers_chosen
 from prunescope.study.params import load
 from prunescope.study.stage import arguments, main
-from prunescope.training import losses, parallel
+from prunescope.training import losses, parallel, rates
 from prunescope.training.loop import Log
 from prunescope.training.optimizers import tensors
 from prunescope.training.rewinding import REWINDS
@@ -34,7 +34,8 @@ def recipe() -> None:
     budget = setup.steps(wanted.finetune.epochs)
     round_steps = setup.steps(wanted.epochs_per_round) if method.plan == "iterative" else 0
     levels = partial(base_levels, method, setup, base, args.sparsity, args.seed)
-    plan = plan_of(method, tuple(weights), args.sparsity, budget=budget, round_steps=round_steps, levels=levels)
+    rounds = {"round_steps": round_steps, "held": rates.held(wanted.finetune.schedule, budget)}
+    plan = plan_of(method, tuple(weights), args.sparsity, budget=budget, levels=levels, **rounds)
 
     teaching = params.distill.teaching if method.recovery == "teacher" else {}
     loss = losses.distillation(setup.to_device(base.network()), setup.task, **teaching) if teaching else None
@@ -54,10 +55,8 @@ def recipe() -> None:
     parallel.require_equal(masks)
     if not setup.first:
         return
-    for layer in collapsed(masks):
-        print(f"warning: {args.method} left no weight in layer {layer}")
-    if skipped := recovery.skipped():
-        print(f"warning: the budget of {budget} steps leaves {skipped} of {len(plan) - 1} pauses between rounds without a step")
+    for warning in recovery.warnings(masks, asked=round_steps):
+        print(f"warning: {warning}")
     parents = {"base": checkpoint.sha256(args.base)}
     about = {"stage": "prune", "seed": args.seed, "method": args.method, "sparsity": args.sparsity, "steps": log.steps}
     pruned = checkpoint.Checkpoint(
@@ -70,7 +69,7 @@ def recipe() -> None:
         args.metrics, args.history, setup, log, budget=wanted.finetune, base_sha256=parents["base"], rounds=len(plan),
         target_sparsity=args.sparsity, achieved_sparsity=achieved_sparsity(weights), collapsed_layers=collapsed(masks),
         val_accuracy_after_pruning=recovery.accuracies["pruned"],
-        val_accuracy_after_reestimation=recovery.accuracies.get("reestimated"), pauses_without_recovery=skipped,
+        val_accuracy_after_reestimation=recovery.accuracies.get("reestimated"), pauses_without_recovery=recovery.skipped(),
     )  # fmt: skip
     progress.resume.finish()
 

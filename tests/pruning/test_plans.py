@@ -32,6 +32,25 @@ def test_iterative_goes_up_in_steps_and_ends_at_the_target() -> None:
     ]
 
 
+def test_iterative_ends_before_the_rate_falls() -> None:
+    """Rounds that would go on into the descent are shortened; those that fit, by half a step and rounding too, are not."""
+
+    def pauses(sparsity: float, held: int | None, round_steps: int = 7, rewind: str = "none") -> list[int]:
+        row = SimpleNamespace(
+            plan="iterative", scope="global", schedule="linear", step=0.1, recovery_share=0.0, order="forward", rewind=rewind
+        )
+        plan = plan_of(row, ["a"], sparsity, budget=70, round_steps=round_steps, held=held)
+        return [of.recovery_steps for of in plan]
+
+    assert pauses(0.8, 49) == pauses(0.8, None) == [7] * 7 + [0]
+    assert pauses(0.8, 48) == [7] * 7 + [0], "0.7 of the budget was rounded down"
+    assert pauses(0.95, 49) == [5, *[5, 6] * 4, 0] and pauses(0.95, None) == [7] * 9 + [0]
+    assert pauses(0.95, 49, rewind="learning_rate") == [7] * 9 + [0], "its rate begins anew after each round"
+    assert pauses(0.1, 49) == [0] and pauses(0.5, 49) == [7] * 4 + [0]
+    with pytest.raises(PrunescopeError, match="need 72 steps"):
+        pauses(0.95, 49, round_steps=8)
+
+
 def test_layerwise_goes_through_the_network_and_spreads_the_recovery() -> None:
     assert layerwise(["a", "b", "c", "d"], 0.8, **dict(SETTINGS, budget=12)) == [
         Round(("a",), 0.8, "layer", 3),
@@ -159,7 +178,7 @@ def test_layerwise_goes_backward_and_to_levels_of_its_own() -> None:
 
 
 def test_levels_are_asked_for_where_the_scope_is_not_the_layers_own() -> None:
-    settings = {"schedule": "linear", "step": 0.1, "recovery_share": 0.0, "order": "forward"}
+    settings = {"schedule": "linear", "step": 0.1, "recovery_share": 0.0, "order": "forward", "rewind": "none"}
 
     def found(plan: str, scope: str) -> set[float]:
         method = SimpleNamespace(plan=plan, scope=scope, **settings)

@@ -34,11 +34,22 @@ def oneshot(layers: Sequence[str], sparsity: float, *, budget: int, scope: str, 
 
 
 def iterative(
-    layers: Sequence[str], sparsity: float, *, budget: int, scope: str, schedule: str, step: float, round_steps: int, **_: Any
+    layers: Sequence[str],
+    sparsity: float,
+    *,
+    budget: int,
+    scope: str,
+    schedule: str,
+    step: float,
+    round_steps: int,
+    held: int | None = None,
+    **_: Any,
 ) -> list[Round]:
     """The whole network in rounds, whose targets `schedule` and `step` give, with `round_steps` of training between.
 
-    The paper: linear, step 0.1, 20 epochs between. The last round ends exactly at the target.
+    The paper: linear, step 0.1, 20 epochs between. The last round ends exactly at the target. held: steps for which the
+    learning rate does not fall, if it then falls to the end; rounds that would go on beyond are shortened to end with it, so that
+    the last pruning has the whole descent to recover in (as many rounds to 95 % leave it a third of that of 80 %).
     Raises PrunescopeError where the rounds need more steps than the budget has.
     """
     targets = SCHEDULES[schedule](sparsity, step)
@@ -48,7 +59,11 @@ def iterative(
             f"iterative: {len(targets)} rounds to sparsity {sparsity} with {round_steps} steps between them need {spent} "
             f"steps, but finetune.epochs gives {budget}; lower epochs_per_round, raise prune.<method>.step or finetune.epochs"
         )
-    between = [Round(tuple(layers), target, scope, round_steps) for target in targets[:-1]]
+    pauses = len(targets) - 1
+    recovery = [round_steps] * pauses
+    if held is not None and pauses and round_steps > -(-held // pauses):  # one that fits may be rounded up
+        recovery = _spread(held, pauses)
+    between = [Round(tuple(layers), target, scope, spent) for target, spent in zip(targets, recovery, strict=False)]
     return [*between, Round(tuple(layers), sparsity, scope, 0)]
 
 
@@ -76,11 +91,16 @@ def layerwise(
             f"layerwise: recovery_share {recovery_share} of {budget} budget steps gives {steps} steps to the {pauses} "
             f"pauses between {len(layers)} layers, wanted at least {-(-pauses // 3)}; raise finetune.epochs or lower batch_size"
         )
-    ends = [steps * number // max(pauses, 1) for number in range(len(layers))]
-    recovery = [after - before for before, after in itertools.pairwise(ends)] + [0]
+    recovery = [*_spread(steps, pauses), 0]
     levels = levels or dict.fromkeys(layers, sparsity)
     ordered = layers if order == "forward" else layers[::-1]
     return [Round((layer,), levels[layer], "layer", spent) for layer, spent in zip(ordered, recovery, strict=True)]
+
+
+def _spread(steps: int, pauses: int) -> list[int]:
+    """So many steps evenly over the pauses, in whole steps as they add up."""
+    ends = [steps * number // max(pauses, 1) for number in range(pauses + 1)]
+    return [after - before for before, after in itertools.pairwise(ends)]
 
 
 PLANS: dict[str, Callable[..., list[Round]]] = {"oneshot": oneshot, "iterative": iterative, "layerwise": layerwise}
@@ -93,9 +113,11 @@ def plan_of(
     *,
     budget: int,
     round_steps: int,
+    held: int | None = None,
     levels: Callable[[], Mapping[str, float]] | None = None,
 ) -> list[Round]:
-    """The plan of a configured method (a row of params.yaml's `prune`). budget, round_steps: optimizer steps.
+    """The plan of a configured method (a row of params.yaml's `prune`). budget, round_steps, held: optimizer steps; held: see
+    `iterative`, of no meaning where the rate's schedule starts again after each round.
 
     levels: asked, where the plan prunes layers one by one and the scope is not theirs alone, for the sparsity that each has
     when all are pruned at once in that scope; without it every layer gets the target, which changes no round's steps.
@@ -104,4 +126,5 @@ def plan_of(
     settings = {name: getattr(method, name) for name in names}
     if levels and method.plan == "layerwise" and method.scope != "layer":
         settings["levels"] = levels()
+    settings["held"] = held if method.rewind == "none" else None
     return PLANS[method.plan](layers, sparsity, budget=budget, round_steps=round_steps, **settings)

@@ -1,12 +1,12 @@
 """Recovery: what a plan's rounds do once their weights are chosen, from the measurement to the training with masks held."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
 from prunescope.networks.bits import Bits
-from prunescope.networks.masks import achieved_sparsity
+from prunescope.networks.masks import achieved_sparsity, collapsed
 from prunescope.pruning.calibration import fill_buffers_, reestimate_
 from prunescope.pruning.plans import Round
 from prunescope.training.loop import measure
@@ -82,6 +82,19 @@ class Recovery:
     def skipped(self) -> int:
         """Pauses between rounds for which the budget has no step."""
         return sum(round_.recovery_steps == 0 for round_ in self.plan[:-1])
+
+    def warnings(self, masks: Bits, *, asked: int) -> Iterator[str]:
+        """What whoever reads the log should know. asked: steps between the rounds of an iterative plan."""
+        for layer in collapsed(masks):
+            yield f"{self.label}: no weight is left in layer {layer}"
+        pauses = self.plan[:-1]
+        if skipped := self.skipped():
+            yield f"{self.label}: the budget leaves {skipped} of {len(pauses)} pauses between rounds without a step"
+        if (spent := sum(of.recovery_steps for of in pauses)) < len(pauses) * asked:
+            yield (
+                f"{self.label}: {len(pauses)} pauses of {asked} steps would go on while the learning rate falls, so they have "
+                f"{spent} steps together: its whole descent comes after the last pruning"
+            )
 
     def _reestimate(self) -> None:
         network, setup = self.progress.network, self.setup

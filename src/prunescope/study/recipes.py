@@ -77,4 +77,6 @@ class Recipe(Table):
     pretrain: Budget = some("of the dense base network")
     finetune: Budget = some("the whole budget after the base, recovery included")
     distill: Budget = some("of the student")
-    epochs_per_round: float = number("of iterative methods, between rounds", unit="epochs", ge=0)
+    epochs_per_round: float = number(
+        "of iterative methods, between rounds: at most, as hold wants the last one before the rate falls", unit="epochs", ge=0
+    )

@@ -36,10 +36,15 @@ def hold(base: float, total: int) -> Schedule:
     """`base` for `HELD` of the budget, while rounds still prune, then on a line to 0 (a cool-down, Hägele et al. 2024).
 
     A function of the step in the whole budget: every arm has the same rate at the same step, and all of the descent after its
-    last pruning, if its rounds end by then.
+    last pruning (see pruning.plans.iterative).
     """
     held = round(HELD * total)
     return lambda step: base * min(1.0, (total - step) / max(total - held, 1))
+
+
+def held(schedule: str, total: int) -> int | None:
+    """Steps of the budget after which a schedule falls on to its end; None for one that has no such part."""
+    return round(HELD * total) if schedule == "hold" else None
 
 
 SCHEDULES: dict[str, Callable[[float, int], Schedule]] = {"constant": constant, "cosine": cosine, "step": step, "hold": hold}
