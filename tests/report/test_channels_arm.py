@@ -56,7 +56,7 @@ def test_tables_of_sizes_and_budgets_have_a_row_of_it(thinned) -> None:
     assert (budget["steps"], budget["rate after last pruning %"]) == ("40", "100")
     assert "channels" not in set(storage.storage_table(results).query("model == 'densenet169'")["method"])
     assert storage.measured_speed(results).endswith(
-        "; those of fewer channels took 0.40 to 0.40 times as long for 1 image and 0.30 to 0.30 times as long for 32 images."
+        "; those of fewer channels took 0.40 times as long for 1 image and 0.30 times as long for 32 images."
     )
 
 

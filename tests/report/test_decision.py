@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from prunescope.report import who_pays
+from prunescope.report import decision, who_pays
 from prunescope.report.decision import sentences
 from prunescope.results.reading import Files
 from prunescope.results.results import Results
@@ -66,9 +66,24 @@ def test_losses_name_the_method_the_network_and_the_points(tmp_path):
         found["Losses, shown to be below dense, allowing for all 3 comparisons"]
         == "vgg16 on digits at 80 % layerwise −10.0 points of balanced accuracy."
     )
-    safe = "at 80 % oneshot in 1 of 1 and iterative in 1 of 1."
+    safe = "at 80 % oneshot and iterative."
     assert found["Safe, shown to lose less than 1 point, allowing for all 3 comparisons"] == safe
     assert "Next" not in found, "nothing is open"
+
+
+def test_what_is_safe_by_level(tmp_path, monkeypatch):
+    results = results_of(tmp_path, models=("vgg16",), seeds=(0, 1, 2), sparsities=(0.8, 0.5))
+    for method, values in (("dense", (0.901, 0.900, 0.902)), ("oneshot", (0.9005, 0.901, 0.9015)),
+                           ("iterative", (0.901, 0.9015, 0.9005)), ("layerwise", (0.9015, 0.901, 0.9008))):  # fmt: skip
+        balanced(results, method, values)
+    rows = results.summary
+    for seed in (0, 1, 2):
+        rows.loc[(rows["seed"] == seed) & (rows["method"] == "layerwise") & (rows["sparsity"] == 0.8), "balanced_accuracy"] = 0.8
+    subject = "Safe, shown to lose less than 1 point, allowing for all 6 comparisons"
+    safe = "at 50 % oneshot, layerwise and iterative; at 80 % oneshot and iterative"
+    assert says(results)[subject] == f"{safe}."
+    monkeypatch.setattr(decision, "shown_safe", lambda *_: True)
+    assert says(results)[subject] == f"{safe}; taken singly also at 80 % layerwise."
 
 
 def test_an_open_comparison_says_what_would_decide_it(tmp_path):

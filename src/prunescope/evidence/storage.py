@@ -48,21 +48,23 @@ def macs_without_weights(results: Results) -> str:
     )
 
 
-def measured_speed(results: Results) -> str:
+def measured_speed(results: Results, level: float | None = None) -> str:
     """In words how the times of pruned networks, and of bases without whole channels, compare with the unpruned one's (means
-    over seeds); empty where not timed."""
-    found = {who: _times(results, kind) for kind, who in (("pruned", "the pruned ones"), (CHANNELS, "those of fewer channels"))}
+    over seeds), of one level or of all; empty where not timed."""
+    summary = results.summary if level is None else results.summary[results.summary["sparsity"] == level]
+    found = {who: _times(summary, kind) for kind, who in (("pruned", "the pruned ones"), (CHANNELS, "those of fewer channels"))}
     said = [f"{who} took {times}" for who, times in found.items() if times]
     return f"Measured in turn with the unpruned network, {'; '.join(said)}." if said else ""
 
 
-def _times(results: Results, kind: str) -> str:
-    summary, found = results.summary, []
+def _times(summary: pd.DataFrame, kind: str) -> str:
+    found = []
     arms = summary[summary["kind"] == kind].groupby(["dataset", "model", "method", "sparsity"], sort=False)
     for count, images in ((1, "1 image"), (32, "32 images")):
         ratios = arms[f"batch_{count}_to_dense"].mean().dropna()
         if len(ratios):
-            found.append(f"{ratios.min():.2f} to {ratios.max():.2f} times as long for {images}")
+            ends = dict.fromkeys(f"{ratio:.2f}" for ratio in (ratios.min(), ratios.max()))
+            found.append(f"{' to '.join(ends)} times as long for {images}")
     return " and ".join(found)
 
 

@@ -49,7 +49,8 @@ def _guess(results: Results, found: Networks) -> Iterator[str]:
 
 
 def _safe(results: Results, found: Networks) -> Iterator[str]:
-    """Per level, of how many networks each method is shown to lose less than the margin: among all comparisons, and singly."""
+    """Per level, of how many networks each method is shown to lose less than the margin: among all comparisons, and of how many
+    more when each is taken by itself."""
     bound = f"shown to lose less than {plural(results.grid.margin, 'point')}"
     sure = {key for key, of in found.items() if of.verdict in (BETTER, EQUAL)}
     alone = {
@@ -58,23 +59,21 @@ def _safe(results: Results, found: Networks) -> Iterator[str]:
         if of.judgement.estimate.measured and shown_safe(of.judgement.estimate, results.grid.margin)
     }
     among = f"allowing for all {len(found)} comparisons"
-    text = (
-        f"Safe, {bound}, {among}: {_by_level(results, found, sure)}" if sure else f"Not shown safe: no method is {bound}, {among}"
-    )
-    yield f"{text}; taken singly: {_by_level(results, found, alone)}." if alone - sure else f"{text}."
+    shown = "; ".join(_by_level(results, found, sure, none="none"))
+    text = f"Safe, {bound}, {among}: {shown}" if sure else f"Not shown safe: no method is {bound}, {among}"
+    more = "; ".join(_by_level(results, found, alone - sure))
+    yield f"{text}; taken singly {'also ' if sure else ''}{more}." if more else f"{text}."
 
 
-def _by_level(results: Results, found: Networks, some: set[tuple[Cell, str]]) -> str:
-    clauses = []
+def _by_level(results: Results, found: Networks, some: set[tuple[Cell, str]], none: str = "") -> Iterator[str]:
+    """A clause for each level that ran; none: what it says of one without any of `some`, empty to leave it out."""
     for level in sorted(levels(results.grid)):
         cells = {cell for cell, _ in found if cell.sparsity == level}
         counts = {method: sum((cell, method) in some for cell in cells) for method in results.grid.methods}
-        best = [
-            f"{method} in {count} of {len(cells)}" for method, count in sorted(counts.items(), key=lambda of: -of[1]) if count
-        ]
-        if cells:
-            clauses.append(f"at {level * 100:g} % {_listed(best) if best else 'none'}")
-    return "; ".join(clauses)
+        best = [method for method in sorted(counts, key=lambda of: -counts[of]) if counts[method]]
+        best = [f"{method} in {counts[method]} of {len(cells)}" if len(cells) > 1 else method for method in best]
+        if cells and (said := _listed(best) if best else none):
+            yield f"at {level * 100:g} % {said}"
 
 
 def _lose(results: Results, found: Networks) -> Iterator[str]:
@@ -126,7 +125,7 @@ def _costs(results: Results) -> Iterator[str]:
         times = f"{ratio.min():.1f} to {ratio.max():.1f} times"
         smaller = f"packed files at {level * 100:g} % are {times} smaller than the dense network's plain one"
         smaller += ", networks no faster" if pruned["batch_1_to_dense"].min() > NO_FASTER else ""
-        yield f"Size and speed: {smaller}. {measured_speed(results)}".rstrip()
+        yield f"Size and speed: {smaller}. {measured_speed(results, level)}".rstrip()
 
 
 def _next(results: Results, found: Networks) -> Iterator[str]:
