@@ -55,7 +55,7 @@ def verdicts() -> str:
 
 
 # The beginnings of those sentences of the page's first screen that stand here.
-SHOWN = ("Best", "Losses,", "Losses:", "Melanoma", "Size")
+SHOWN = ("Safe,", "Losses,", "Losses:", "Melanoma", "Size")
 
 
 def short() -> str:
@@ -70,7 +70,9 @@ def took() -> str:
     rows = study().summary
     minutes = (rows.groupby(["kind", "dataset"], sort=False)["seconds"].mean() / 60).unstack()
     numbers = rows.groupby("kind", sort=False)["method"].nunique()
-    titles = [f"{kind}, {count} of them a seed" if count > 1 else str(kind) for kind, count in numbers.items()]
+    each = " and level" if len(levels(study().grid)) > 1 else ""
+    often = {kind: f", {count} of them a seed{each if kind == 'pruned' else ''}" for kind, count in numbers.items() if count > 1}
+    titles = [f"{kind}{often.get(kind, '')}" for kind in numbers.index]
     hours = rows.groupby("seed")["seconds"].sum() / 3600
     table = minutes.reindex(index=numbers.index, columns=list(study().grid.datasets)).map("{:.0f}".format)
     table.insert(0, "network", titles)
