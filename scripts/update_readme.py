@@ -74,7 +74,11 @@ def took() -> str:
     often = {kind: f", {count} of them a seed{each if kind == 'pruned' else ''}" for kind, count in numbers.items() if count > 1}
     titles = [f"{kind}{often.get(kind, '')}" for kind in numbers.index]
     hours = rows.groupby("seed")["seconds"].sum() / 3600
-    table = minutes.reindex(index=numbers.index, columns=list(study().grid.datasets)).map("{:.0f}".format)
+    table = (
+        minutes.reindex(index=numbers.index, columns=list(study().grid.datasets))
+        .map("{:.0f}".format, na_action="ignore")
+        .fillna("–")
+    )
     table.insert(0, "network", titles)
     return f"{_markdown(table, labels=1)}\nTogether {hours.min():.1f} to {hours.max():.1f} hours of one thread a seed.\n"
 

@@ -19,16 +19,19 @@ from prunescope.results.results import Results
 
 MISSING = "#b3b3b3"
 LEVELS = 222  # colours of the scale; with the greys of text and paper they fit into one palette of 256
+MANY = 4  # methods: with more, not every pair of networks has its map in the picture
 TICKS = 20  # more labels than this are thinned out
 SHORT = (("features.", ""), ("denseblock", "b"), ("denselayer", "l"), ("transition", "t"))
 
 
 def pairs(methods: Sequence[str], view: str) -> list[tuple[str, str]]:
-    """The maps of a view (inside, between or students), or of all three."""
+    """The maps of a view (inside, between or students), or of all three. Of many methods, whose pairs would make a picture of
+    ten thousand pixels: the dense network with each, and the first three with each other."""
     networks = ("dense", *methods)
+    near = set(combinations(networks if len(methods) <= MANY else methods[:3], 2))
     found = {
         "inside": [(name, name) for name in networks],
-        "between": list(combinations(networks, 2)),
+        "between": [pair for pair in combinations(networks, 2) if "dense" in pair or pair in near],
         "students": [(f"student-{method}", method) for method in methods],
     }
     return found[view] if view else [pair for of in found.values() for pair in of]

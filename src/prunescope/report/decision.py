@@ -70,9 +70,10 @@ def _by_level(results: Results, found: Networks, some: set[tuple[Cell, str]], no
     for level in sorted(levels(results.grid)):
         cells = {cell for cell, _ in found if cell.sparsity == level}
         counts = {method: sum((cell, method) in some for cell in cells) for method in results.grid.methods}
-        best = [method for method in sorted(counts, key=lambda of: -counts[of]) if counts[method]]
-        best = [f"{method} in {counts[method]} of {len(cells)}" if len(cells) > 1 else method for method in best]
-        if cells and (said := _listed(best) if best else none):
+        alike = {count: [method for method in counts if counts[method] == count] for count in sorted({*counts.values()} - {0})}
+        of_all = [f" in {count} of {len(cells)}" if len(cells) > 1 else "" for count in alike]
+        best = [f"{_listed(names)}{among}" for names, among in zip(alike.values(), of_all, strict=True)][::-1]
+        if cells and (said := ", ".join(best) or none):
             yield f"at {level * 100:g} % {said}"
 
 

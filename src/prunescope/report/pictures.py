@@ -180,11 +180,13 @@ def heatmap_figures(results: Results) -> Iterator[Block]:
             "seeds, and what to show; the layers' names stand where the pointer is. Pruned networks share their dense parent, so "
             "high values are expected. Source: the matrix CSVs under metrics/cka.",
         )
-    seed = results.grid.seeds[0]
+    seed, methods = results.grid.seeds[0], results.grid.methods
+    some = f": dense with each, and {', '.join(methods[:3])} with each other; all others on the page"
+    some = some if len(methods) > heatmaps.MANY else ""
     for cell in cells_of(results.grid):
         cell_name, note = cell.of(seed), facts.probe_note(results, cell, seed)
         for name, draw, text in VIEWS:
-            title = f"{cell_name}: {text}"
+            title, part = f"{cell_name}: {text}", some if name == "between" else ""
             key = _key(results, cell, seed, title, note)
             figure = partial(draw, results, cell, seed, title, note)
             if any(results.similarity_map(cell, seed, *pair) is not None for pair in heatmaps.pairs(results.grid.methods, name)):
@@ -193,8 +195,8 @@ def heatmap_figures(results: Results) -> Iterator[Block]:
                     partial(_heat_map, figure),
                     key,
                     f"Heat maps of CKA, {cell_name}: {text}. Bright is similar (1), dark is unlike (0).",
-                    f"{cell_name}: {text} ({note}). Rows and columns are layers in network order; one colour scale for all. "
-                    "Source: the matrix CSVs under metrics/cka.",
+                    f"{cell_name}: {text} ({note}){part}. Rows and columns are layers in network order; one colour scale for "
+                    "all. Source: the matrix CSVs under metrics/cka.",
                 )
 
 
