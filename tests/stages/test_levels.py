@@ -1,10 +1,11 @@
 """Levels are a factor of their own: layer by layer to those that one ranking, or the Erdős–Rényi kernel, gives the base.
 
-And what evaluate keeps of every network of the same tiny study.
+And when iterative pruning ends, and what evaluate keeps of every network of the same tiny study.
 """
 
 import contextlib
 import copy
+import json
 import shlex
 import sys
 from pathlib import Path
@@ -87,3 +88,23 @@ def test_every_network_has_curves_of_every_class(study):
             rows = curves.loc[[digit]]
             area = np.trapezoid(rows["sensitivity"].to_numpy(), rows["specificity"].to_numpy())
             assert area == pytest.approx(auc, abs=0.03), "the grid is coarse, and a tie counts as a miss"
+
+
+def test_the_last_pruning_comes_before_the_rate_falls(study, tmp_path, monkeypatch, capsys):
+    folder, _ = study
+    content = tiny_params()
+    content["study"] |= {"methods": ["oneshot", "layerwise", "iterative"], "other_methods": []}
+    content["prune"]["iterative"]["step"] = 0.3  # 0.3, 0.6, 0.8: two pauses, of 12 steps
+    content["data"]["digits"] |= {"epochs_per_round": 1.25}
+    content["data"]["digits"]["finetune"] |= {"schedule": "hold"}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    cell = ("--method", "iterative", "--model", "vgg11_bn", "--dataset", "digits", "--sparsity", "0.8", "--seed", "0")
+    read = ("--store", f"{folder}/prepared/digits", "--base", f"{folder}/checkpoints/base/vgg11_bn-digits-0.safetensors")
+    where = ("--checkpoint", "c", "--metrics", "m.json", "--history", "h.csv")
+    monkeypatch.setattr(sys, "argv", ["prune", *cell, *read, *where])
+    load_stage("prune").recipe()
+    assert json.loads(Path("m.json").read_text())["steps"] == 8, "0.7 of 12"
+    assert "warning: iterative vgg11_bn: 2 pauses of 5 steps would go on while the learning rate falls, so they have 8" in (
+        capsys.readouterr().out
+    )

@@ -169,26 +169,6 @@ def test_plan_that_does_not_fit_stops_before_pretraining(study, tmp_path, monkey
     assert not (tmp_path / "c").exists()
 
 
-def test_the_last_pruning_comes_before_the_rate_falls(study, tmp_path, monkeypatch, capsys):
-    folder, _ = study
-    content = tiny_params()
-    content["study"] |= {"methods": ["oneshot", "layerwise", "iterative"], "other_methods": []}
-    content["prune"]["iterative"]["step"] = 0.3  # 0.3, 0.6, 0.8: two pauses, of 12 steps
-    content["data"]["digits"] |= {"epochs_per_round": 1.25}
-    content["data"]["digits"]["finetune"] |= {"schedule": "hold"}
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    cell = ("--method", "iterative", "--model", "vgg11_bn", "--dataset", "digits", "--sparsity", "0.8", "--seed", "0")
-    read = ("--store", f"{folder}/prepared/digits", "--base", f"{folder}/checkpoints/base/vgg11_bn-digits-0.safetensors")
-    where = ("--checkpoint", "c", "--metrics", "m.json", "--history", "h.csv")
-    monkeypatch.setattr(sys, "argv", ["prune", *cell, *read, *where])
-    load_stage("prune").recipe()
-    assert json.loads(Path("m.json").read_text())["steps"] == 8, "0.7 of 12"
-    assert "warning: iterative vgg11_bn: 2 pauses of 5 steps would go on while the learning rate falls, so they have 8" in (
-        capsys.readouterr().out
-    )
-
-
 @pytest.mark.parametrize("method", ["oneshot", "layerwise", "iterative", "lottery", "erk-cubic"])
 def test_finetune_is_the_rest_of_one_training(study, method):
     """Momentum, re-estimated statistics, masks and a schedule that starts again are taken up: here trained by torch.optim."""
