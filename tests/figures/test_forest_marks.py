@@ -1,4 +1,4 @@
-"""What forest plots mark."""
+"""What forest plots and lines over levels mark, and leave out."""
 
 import drawn
 from prunescope.evidence import plotted
@@ -33,3 +33,16 @@ def test_a_negative_control_is_left_to_the_tables(tree):
     metrics, study = tree(models=("vgg16",), seeds=(0, 1, 2), methods=("oneshot",), chance=("oneshot",))
     [figure] = pictures.forest_figure(opened(metrics, study))
     assert isinstance(figure, Plot) and "Not drawn" not in figure.caption, "it is all that there is"
+
+
+def test_levels_are_drawn_where_there_are_several_and_without_negative_controls(tree):
+    metrics, study = tree(seeds=(0, 1), sparsities=(0.8, 0.5), chance=("layerwise",))
+    for file in (metrics / "evaluate").glob("densenet169-digits-0.5-*/*.json"):
+        file.unlink()
+    [figure] = pictures.level_figure(opened(metrics, study))
+    assert isinstance(figure, Plot) and "may lie far off: layerwise (in the tables). Source" in figure.caption
+    assert [panel.title for panel in figure.drawing.panels] == ["digits, vgg16"], "the other one has one level"
+    drawn_methods = {name for of in drawn.layers(figure.drawing) if "method" in of["rows"] for name in of["rows"]["method"]}
+    assert drawn_methods == {"oneshot", "iterative"}
+    metrics, study = tree(models=("vgg16",), sparsities=(0.8,))
+    assert not list(pictures.level_figure(opened(metrics, study)))

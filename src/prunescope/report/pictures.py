@@ -6,6 +6,7 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from prunescope.evidence import endpoints, facts, paper, plotted
@@ -14,7 +15,7 @@ from prunescope.figures import depth, forest, harm, heatmaps, levels, look, tabl
 from prunescope.figures.drawing import Drawing
 from prunescope.report import maps
 from prunescope.report.blocks import Block, Maps, Picture, Plot, Text
-from prunescope.results.grid import Cell, cells_of
+from prunescope.results.grid import Cell, Grid, cells_of
 from prunescope.results.grid import levels as levels_of
 from prunescope.results.results import Results
 
@@ -32,10 +33,8 @@ def forest_figure(results: Results, *, every_level: bool = False) -> Iterator[Bl
     if means.empty:
         return
     grid, level = results.grid, levels_of(results.grid)[0]
-    far, left = sorted({*grid.chance} & {*means["method"]}), ""
-    if far and len(far) < means["method"].nunique():
-        means, seeds = (rows[~rows["method"].isin(far)] for rows in (means, seeds))
-        left = f" Not drawn, as a negative control may lie far off: {', '.join(far)} (in the tables)."
+    far, left = _far(grid, means)
+    means, seeds = (rows[~rows["method"].isin(far)] for rows in (means, seeds))
     where = "every level" if every_level else f"{level * 100:g} % sparsity"
     yield Plot(
         f"forest{'-levels' * every_level}.png",
@@ -49,16 +48,27 @@ def forest_figure(results: Results, *, every_level: bool = False) -> Iterator[Bl
     )
 
 
+def _far(grid: Grid, rows: pd.DataFrame) -> tuple[list[str], str]:
+    """The negative controls that a figure leaves out, for they set its scale, and the sentence that says so."""
+    far = sorted({*grid.chance} & {*rows["method"]})
+    if not far or len(far) == rows["method"].nunique():
+        return [], ""
+    return far, f" Not drawn, as a negative control may lie far off: {', '.join(far)} (in the tables)."
+
+
 def level_figure(results: Results) -> Iterator[Block]:
-    """Accuracy against sparsity; nothing for one level."""
+    """Accuracy against sparsity, of models and data sets that ran at several levels."""
     rows, dense = plotted.by_level(results)
-    if len(levels_of(results.grid)) > 1 and len(rows):
+    rows = rows[rows.groupby(["dataset", "model"])["sparsity"].transform("nunique") > 1]
+    far, left = _far(results.grid, rows)
+    rows = rows[~rows["method"].isin(far)]
+    if len(rows):
         yield Plot(
             "levels.png",
             levels.against_sparsity(rows, dense, results.grid.methods, results.grid.margin, _unit(results)),
             "Lines of the primary endpoint against sparsity, one per method, with the dense control as a band.",
             "The primary endpoint against sparsity. Dashed: the dense control, shaded its margin. Lines up and down: 95 % "
-            "intervals of the difference from it. Squares: shown to lose less than the margin, each taken singly. Source: "
+            f"intervals of the difference from it. Squares: shown to lose less than the margin, each taken singly.{left} Source: "
             "metrics/summary.csv.",
         )
 
