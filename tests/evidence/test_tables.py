@@ -40,6 +40,12 @@ def test_one_seed_has_no_error_bar_and_missing_cells_say_so(tree):
     assert row(students, taught_by="oneshot")["student accuracy %"] == "not run"
     assert row(students, taught_by="alone")["student accuracy %"] == "94.5"
     assert row(students, taught_by="dense")["teacher accuracy %"] == "97.5"
+    for file in (metrics / "evaluate/vgg16-digits-0.8-0").glob("student-*.json"):
+        file.unlink()
+    assert list(student_table(opened(metrics, study))["taught by"]) == ["alone", "dense"], "no student of that level ran"
+    for file in (metrics / "evaluate/vgg16-digits-0").glob("student-*.json"):
+        file.unlink()
+    assert list(student_table(opened(metrics, study))["n"]) == ["0"] * 5, "none ran at all"
 
 
 def test_budget_table_shows_equal_budgets(tree):

@@ -36,7 +36,8 @@ def judged_gains(results: Results) -> Mapping[tuple[Cell, str], Compare]:
 
 
 def student_table(results: Results) -> pd.DataFrame:
-    """Students with their controls beside their teachers; no rows where no model of the study teaches.
+    """Students with their controls beside their teachers; no rows where no model of the study teaches, nor of a data set or level
+    of which no student ran while others did.
 
     The gain is the student's primary endpoint less that of the student alone, paired by seed.
     """
@@ -72,4 +73,6 @@ def student_table(results: Results) -> pd.DataFrame:
 
     models = [model for model in results.grid.models if model in results.grid.teachers]
     table = view(results.grid, models, columns, _teachers)
+    if len(table) and (some := table["n"] != "0").any():
+        table = table[some.groupby([table[name] for name in ("model", "data", "sparsity %")]).transform("any")]
     return table.rename(columns={"model": "teacher", "sparsity %": "teacher sparsity %", "method": "taught by"})
