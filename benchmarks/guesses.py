@@ -13,6 +13,7 @@ from prunescope.networks.architectures import build, fitted
 from prunescope.networks.masks import prunable
 from prunescope.pruning.plans import plan_of
 from prunescope.study.params import load
+from prunescope.training import rates
 
 SPEED = 1e14  # operations a second in bf16: an eighth of what a matrix product reached on an H200 (790 TFLOP/s)
 LAUNCH = 1e-4  # seconds a weight layer and step
@@ -70,7 +71,8 @@ class Guesses:
         self._step(model, dataset)
         wanted, an_epoch = self.params.data[dataset], self._batches(dataset, 0)
         budget, pause = (round(epochs * an_epoch) for epochs in (wanted.finetune.epochs, wanted.epochs_per_round))
-        plan = plan_of(self.params.prune[method], self.layers[model], sparsity, budget=budget, round_steps=pause)
+        rounds = {"round_steps": pause, "held": rates.held(wanted.finetune.schedule, budget)}
+        plan = plan_of(self.params.prune[method], self.layers[model], sparsity, budget=budget, **rounds)
         return sum(round_.recovery_steps for round_ in plan) / an_epoch
 
     def _epochs(self, model: str, dataset: str, epochs: float) -> float:

@@ -55,7 +55,7 @@ def verdicts() -> str:
 
 
 # The beginnings of those sentences of the page's first screen that stand here.
-SHOWN = ("Safe,", "Losses,", "Losses:", "Melanoma", "Size")
+SHOWN = ("Safe,", "Not", "Losses,", "Losses:", "Melanoma", "Size")
 
 
 def short() -> str:
@@ -70,9 +70,12 @@ def took() -> str:
     rows = study().summary
     minutes = (rows.groupby(["kind", "dataset"], sort=False)["seconds"].mean() / 60).unstack()
     numbers = rows.groupby("kind", sort=False)["method"].nunique()
-    each = " and level" if len(levels(study().grid)) > 1 else ""
-    often = {kind: f", {count} of them a seed{each if kind == 'pruned' else ''}" for kind, count in numbers.items() if count > 1}
-    titles = [f"{kind}{often.get(kind, '')}" for kind in numbers.index]
+    several = len(levels(study().grid)) > 1
+    each = {kind: " and level" for kind in ("pruned", "narrow", "channels", "student") if several}
+    titles = [
+        f"{kind}, {count} a seed{each.get(str(kind), '')}" if count > 1 or kind in each else str(kind)
+        for kind, count in numbers.items()
+    ]
     hours = rows.groupby("seed")["seconds"].sum() / 3600
     table = (
         minutes.reindex(index=numbers.index, columns=list(study().grid.datasets))

@@ -85,14 +85,15 @@ def test_iterative_with_one_round_is_oneshot() -> None:
 @settings(max_examples=300)
 @given(
     st.sampled_from(sorted(PLANS)), st.integers(1, 40), st.floats(0, 1, exclude_max=True), st.integers(0, 500),
-    st.sampled_from(sorted(SCHEDULES)), st.floats(0.05, 1), st.integers(0, 60), st.floats(0, 1),
+    st.sampled_from(sorted(SCHEDULES)), st.floats(0.02, 1), st.integers(0, 60), st.floats(0, 1), st.sampled_from((None, 0, 0.7)),
 )  # fmt: skip
 def test_plans_stay_within_the_budget_and_end_at_the_target(
-    name, count, sparsity, budget, schedule, step, round_steps, share
+    name, count, sparsity, budget, schedule, step, round_steps, share, falls
 ) -> None:
     layers = [f"layer-{number}" for number in range(count)]
     chosen = SETTINGS | {
         "budget": budget, "schedule": schedule, "step": step, "round_steps": round_steps, "recovery_share": share,
+        "held": None if falls is None else round(falls * budget),
     }  # fmt: skip
     rounds = len(SCHEDULES[schedule](sparsity, step))
     try:
@@ -104,9 +105,10 @@ def test_plans_stay_within_the_budget_and_end_at_the_target(
     steps = [round_.recovery_steps for round_ in plan]
     assert all(type(n) is int and n >= 0 for n in steps)
     assert steps[-1] == 0, "the last round recovers in finetune"
+    asked, held = (len(plan) - 1) * round_steps, chosen["held"]
     spent = {
         "oneshot": 0,
-        "iterative": (len(plan) - 1) * round_steps,
+        "iterative": asked if held is None or asked <= held + len(plan) / 2 else held,
         "layerwise": int(share * budget) if count > 1 else 0,
     }[name]
     assert sum(steps) == spent <= budget

@@ -93,8 +93,10 @@ def test_nobody_chooses_a_negative_control(tmp_path):
     assert seen.startswith(
         "In the one cell (model, data set, sparsity) it is not shown that the way of pruning matters: of 1 diff"
     )
-    assert "of 1 difference between methods (without layerwise) 0 are shown" in seen
-    assert meaning.endswith(f"no class is shown to lose recall (of 4 looked at, {AMONG}).")
+    assert "of 1 difference between methods (without layerwise) 0 are shown" in seen and "allowing for all 3;" in seen
+    assert meaning.endswith(f"no class is shown to lose recall (of 4 looked at, {AMONG}, allowing for all 6).")
+    one = results_of(tmp_path / "one", models=("vgg16",), seeds=(0, 1), methods=("oneshot", "iterative"), chance=("iterative",))
+    assert says(one)[0].startswith("With one method (without iterative) there is nothing to compare; the best method lies")
 
 
 def test_the_class_that_pays_most(tmp_path):

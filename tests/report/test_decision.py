@@ -66,7 +66,7 @@ def test_losses_name_the_method_the_network_and_the_points(tmp_path):
         found["Losses, shown to be below dense, allowing for all 3 comparisons"]
         == "vgg16 on digits at 80 % layerwise −10.0 points of balanced accuracy."
     )
-    safe = "at 80 % oneshot and iterative."
+    safe = "vgg16 on digits at 80 % oneshot and iterative."
     assert found["Safe, shown to lose less than 1 point, allowing for all 3 comparisons"] == safe
     assert "Next" not in found, "nothing is open"
 
@@ -80,10 +80,19 @@ def test_what_is_safe_by_level(tmp_path, monkeypatch):
     for seed in (0, 1, 2):
         rows.loc[(rows["seed"] == seed) & (rows["method"] == "layerwise") & (rows["sparsity"] == 0.8), "balanced_accuracy"] = 0.8
     subject = "Safe, shown to lose less than 1 point, allowing for all 6 comparisons"
-    safe = "at 50 % oneshot, layerwise and iterative; at 80 % oneshot and iterative"
+    safe = "vgg16 on digits at 80 % oneshot and iterative; vgg16 on digits at 50 % every method"
     assert says(results)[subject] == f"{safe}."
     monkeypatch.setattr(decision, "shown_safe", lambda *_: True)
-    assert says(results)[subject] == f"{safe}; taken singly also at 80 % layerwise."
+    assert says(results)[subject] == f"{safe}. Taken singly also vgg16 on digits at 80 % layerwise."
+    monkeypatch.setattr(decision, "NETWORKS", 1)
+    many = "at 50 %, of 1 network, oneshot in 1, layerwise in 1 and iterative in 1; at 80 %, of 1 network, oneshot in 1 and iter"
+    assert says(results)[subject].startswith(many)
+    negative = Results(replace(results.grid, chance=("layerwise",)), results.files, results.summary)
+    found = says(negative)
+    assert "layerwise" not in "".join(found[key] for key in found if key.startswith(("Safe", "Best", "Losses"))), (
+        "nobody chooses it"
+    )
+    assert subject in found, "it stays among the comparisons that are allowed for"
 
 
 def test_an_open_comparison_says_what_would_decide_it(tmp_path):

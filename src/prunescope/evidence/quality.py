@@ -28,10 +28,11 @@ def headline_table(results: Results, only: Sequence[float] | None = None) -> tup
 
 def _by_network(results: Results, wanted: Sequence[float]) -> tuple[pd.DataFrame, int]:
     """With the networks of fewer channels, and the multiplications of each by the dense network's; a column for each model and
-    data set that has a dense network."""
+    data set of which something ran."""
     grid, several = results.grid, len(wanted) > 1
     cells = [Cell(model, dataset, wanted[0]) for dataset in grid.datasets for model in grid.models]
-    cells = [cell for cell in cells if len(runs(results.summary, cell, "dense"))] or cells
+    known = set(zip(results.summary["model"], results.summary["dataset"], strict=True))
+    cells = [cell for cell in cells if cell[:2] in known] or cells
     dense = {cell: runs(results.summary, cell, "dense")["macs"].mean() for cell in cells}
     names = dict.fromkeys((*grid.methods, *(of for cell in cells for of in fewer(grid, cell.model))))
     rows = []

@@ -31,7 +31,8 @@ def rules(grid: Grid) -> list[str]:
         "A conclusion in one cell: it holds where all its comparisons are better. One that is worse or equal is enough against "
         "it, and where all are equal it is equal within the margin.",
         "A conclusion over the study: it is about the mean over the cells that measured their noise (two seeds or more), each a "
-        "draw from cells like these (random effects). Where cells differ much, the interval is wide.",
+        "draw from cells like these (random effects). Where cells differ much, the interval is wide. Levels are chosen, not "
+        "drawn: a mean over several is one over such a choice.",
         "Cells of one seed: one that measured no noise, and lies on the other side, leaves the verdict open.",
         "Cells that agree: where every cell says the same by itself, that is the verdict too, of these cells alone.",
         "Several conclusions: each is a question of its own. Of twenty that are not so, one may be called so by chance.",

@@ -20,6 +20,7 @@ from prunescope.results.results import Results
 MISSING = "#b3b3b3"
 LEVELS = 222  # colours of the scale; with the greys of text and paper they fit into one palette of 256
 MANY = 4  # methods: with more, not every pair of networks has its map in the picture
+NEAR = 3  # of them, those whose pairs with each other still have
 TICKS = 20  # more labels than this are thinned out
 SHORT = (("features.", ""), ("denseblock", "b"), ("denselayer", "l"), ("transition", "t"))
 
@@ -27,11 +28,10 @@ SHORT = (("features.", ""), ("denseblock", "b"), ("denselayer", "l"), ("transiti
 def pairs(methods: Sequence[str], view: str) -> list[tuple[str, str]]:
     """The maps of a view (inside, between or students), or of all three. Of many methods, whose pairs would make a picture of
     ten thousand pixels: the dense network with each, and the first three with each other."""
-    networks = ("dense", *methods)
-    near = set(combinations(networks if len(methods) <= MANY else methods[:3], 2))
+    networks, near = ("dense", *methods), {*methods[: NEAR if len(methods) > MANY else None]}
     found = {
         "inside": [(name, name) for name in networks],
-        "between": [pair for pair in combinations(networks, 2) if "dense" in pair or pair in near],
+        "between": [pair for pair in combinations(networks, 2) if {*pair} <= near | {"dense"} or pair[0] == "dense"],
         "students": [(f"student-{method}", method) for method in methods],
     }
     return found[view] if view else [pair for of in found.values() for pair in of]
@@ -44,7 +44,7 @@ def inside(results: Results, cell: Cell, seed: int, title: str, note: str) -> Fi
 
 
 def between(results: Results, cell: Cell, seed: int, title: str, note: str) -> Figure | None:
-    """The layers of each network against those of every other."""
+    """The layers of each network against those of others (`pairs`)."""
     return _of_pairs(results, cell, seed, pairs(results.grid.methods, "between"), title, note, columns=2)
 
 

@@ -48,22 +48,21 @@ def iterative(
     """The whole network in rounds, whose targets `schedule` and `step` give, with `round_steps` of training between.
 
     The paper: linear, step 0.1, 20 epochs between. The last round ends exactly at the target. held: steps for which the
-    learning rate does not fall, if it then falls to the end; rounds that would go on beyond are shortened to end with it, so that
-    the last pruning has the whole descent to recover in (as many rounds to 95 % leave it a third of that of 80 %).
+    learning rate does not fall, if it then falls to the end; pauses that would go on beyond are shortened to end with it, so that
+    the last pruning has the whole descent to recover in (rounds as long to 95 % as to 80 % leave it a third).
     Raises PrunescopeError where the rounds need more steps than the budget has.
     """
     targets = SCHEDULES[schedule](sparsity, step)
-    spent = (len(targets) - 1) * round_steps
+    pauses = len(targets) - 1
+    spent = pauses * round_steps
     if spent > budget:
         raise PrunescopeError(
             f"iterative: {len(targets)} rounds to sparsity {sparsity} with {round_steps} steps between them need {spent} "
             f"steps, but finetune.epochs gives {budget}; lower epochs_per_round, raise prune.<method>.step or finetune.epochs"
         )
-    pauses = len(targets) - 1
-    recovery = [round_steps] * pauses
-    if held is not None and pauses and round_steps > -(-held // pauses):  # one that fits may be rounded up
-        recovery = _spread(held, pauses)
-    between = [Round(tuple(layers), target, scope, spent) for target, spent in zip(targets, recovery, strict=False)]
+    fits = held is None or spent <= held + (pauses + 1) // 2  # each may have been rounded up by half a step
+    recovery = [round_steps] * pauses if fits else _spread(held or 0, pauses)
+    between = [Round(tuple(layers), target, scope, steps) for target, steps in zip(targets, recovery, strict=False)]
     return [*between, Round(tuple(layers), sparsity, scope, 0)]
 
 

@@ -57,8 +57,8 @@ def answer(results: Results, judged: Judged) -> tuple[str, str]:
             "There is no answer yet: in no cell of the study have all methods been evaluated.",
             "Run dvc repro, or look below at the arms that did run.",
         )
-    if len(results.grid.methods) < 2:
-        seen = f"With one method there is nothing to compare{_to_dense(cells, results)}."
+    if len(cells[0].methods) < 2:
+        seen = f"With one method{_aside(results, cells)} there is nothing to compare{_to_dense(cells, results)}."
     elif all(of.judgement.estimate.n < 2 for cell in cells for of in cell.pairs.values()):
         seen = f"In {_cells(cells, results)} {_apart(cells, results)}{_to_dense(cells, results)}."
     else:
@@ -86,11 +86,13 @@ def _seen(cells: list[Contest], results: Results) -> str:
     shown = [found for found in every if found[2].verdict in (BETTER, WORSE)]
     images = all(not math.isnan(of.judgement.estimate.images) for *_, of in every if of.judgement.estimate.n)
     over = "new seeds and test images" if images else "new seeds"
-    aside = ", ".join({*results.grid.methods} - {name for contest in cells for name in contest.methods})
-    differences = f"{plural(len(every), 'difference')} between methods{f' (without {aside})' if aside else ''}"
+    differences = f"{plural(len(every), 'difference')} between methods{_aside(results, cells)}"
+    all_pairs = sum(
+        "dense" not in pair and of.judgement.estimate.n > 0 for known in judged(results).values() for pair, of in known.items()
+    )
     counted = (
         f"of {differences} {len(shown)} are shown, {equal} equal within the margin, {unsure} open (not enough data); over "
-        f"{over}, allowing for their number"
+        f"{over}, allowing for {'their number' if all_pairs == len(every) else f'all {all_pairs}'}"
     )
     if not shown:
         return (
@@ -107,6 +109,12 @@ def _seen(cells: list[Contest], results: Results) -> str:
         f"The way of pruning matters in {matters}: {counted}. Most it matters for {contest.cell}, where {first} is "
         f"{largest.judgement.estimate.text()} points of {endpoint} from {second}{_to_dense(cells, results)}."
     )
+
+
+def _aside(results: Results, cells: list[Contest]) -> str:
+    """Which negative controls are not among the methods that are told of."""
+    left = [name for name in results.grid.methods if not any(name in contest.methods for contest in cells)]
+    return f" (without {', '.join(left)})" if left else ""
 
 
 def _to_dense(cells: list[Contest], results: Results) -> str:
@@ -135,7 +143,9 @@ def _who_pays(results: Results, cells: list[Contest]) -> str:
     looked = {key: of for key, of in found.items() if key[:2] in ours and of.estimate.n}
     if not looked:
         return ""
+    every = sum(of.estimate.n > 0 for of in found.values())
     among = f"of {len(looked):,} looked at, over seeds and images"
+    among += f", allowing for all {every:,}" if every > len(looked) else ""
     lost = {key: of for key, of in looked.items() if of.verdict == WORSE}
     if not lost:
         return f"; no class is shown to lose recall ({among})"

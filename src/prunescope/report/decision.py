@@ -15,24 +15,27 @@ from prunescope.report.who_pays import LISTED, critical, pays
 from prunescope.results.grid import DENSE, Cell, cells_of, levels
 from prunescope.results.results import Results
 
+NETWORKS = 6  # of which each has a clause of its own
 NO_FASTER = 0.9  # of the unpruned network's time: what zeros save no dense kernel saves
 Networks = Mapping[tuple[Cell, str], Compare]  # each method of each cell against the dense control
 
 
 def sentences(results: Results) -> list[str]:
     """What someone needs who must choose; verdicts are those of the tables below."""
-    found = {(cell, pair[0]): of for cell, known in judged(results).items() for pair, of in known.items() if pair[1] == "dense"}
-    found = {key: of for key, of in found.items() if of.judgement.estimate.n}
-    if not found:
+    every = {(cell, pair[0]): of for cell, known in judged(results).items() for pair, of in known.items() if pair[1] == "dense"}
+    every = {key: of for key, of in every.items() if of.judgement.estimate.n}
+    if not every:
         return ["Nothing to decide from yet: no pruned network has been evaluated beside its dense control."]
-    parts = (_guess(results, found), _safe(results, found), _lose(results, found), critical(results), pays(results))
+    found = {key: of for key, of in every.items() if key[1] in _choices(results)}  # nobody chooses a negative control
+    among = f"allowing for all {len(every)} comparisons"
+    parts = (_guess(results, found), _safe(results, found, among), _lose(results, found, among), critical(results), pays(results))
     last = (_students(results), _costs(results), _next(results, found))
     return [text.replace(" -", " −").replace("[-", "[−") for part in (*parts, *last) for text in part]
 
 
 def _guess(results: Results, found: Networks) -> Iterator[str]:
     """At the first level, by data set, the methods by their mean difference from dense over the models that ran all of them."""
-    level, methods, clauses = levels(results.grid)[0], results.grid.methods, []
+    level, methods, clauses = levels(results.grid)[0], _choices(results), []
     for dataset in results.grid.datasets:
         cells = [cell for cell in cells_of(results.grid) if (cell.dataset, cell.sparsity) == (dataset, level)]
         cells = [cell for cell in cells if all((cell, of) in found for of in methods)]
@@ -48,9 +51,14 @@ def _guess(results: Results, found: Networks) -> Iterator[str]:
         yield f"Best guess at {level * 100:g} %, against an equally trained dense network: {'; '.join(clauses)}."
 
 
-def _safe(results: Results, found: Networks) -> Iterator[str]:
-    """Per level, of how many networks each method is shown to lose less than the margin: among all comparisons, and of how many
-    more when each is taken by itself."""
+def _choices(results: Results) -> list[str]:
+    """The methods without negative controls, unless there is nothing else."""
+    return [name for name in results.grid.methods if name not in results.grid.chance] or list(results.grid.methods)
+
+
+def _safe(results: Results, found: Networks, among: str) -> Iterator[str]:
+    """Where each method is shown to lose less than the margin: among all comparisons, and what more where each is taken by
+    itself."""
     bound = f"shown to lose less than {plural(results.grid.margin, 'point')}"
     sure = {key for key, of in found.items() if of.verdict in (BETTER, EQUAL)}
     alone = {
@@ -58,26 +66,31 @@ def _safe(results: Results, found: Networks) -> Iterator[str]:
         for key, of in found.items()
         if of.judgement.estimate.measured and shown_safe(of.judgement.estimate, results.grid.margin)
     }
-    among = f"allowing for all {len(found)} comparisons"
-    shown = "; ".join(_by_level(results, found, sure, none="none"))
+    shown = "; ".join(_where(results, found, sure, none="none"))
     text = f"Safe, {bound}, {among}: {shown}" if sure else f"Not shown safe: no method is {bound}, {among}"
-    more = "; ".join(_by_level(results, found, alone - sure))
-    yield f"{text}; taken singly {'also ' if sure else ''}{more}." if more else f"{text}."
+    more = "; ".join(_where(results, found, alone - sure))
+    yield f"{text}. Taken singly {'also ' if sure else ''}{more}." if more else f"{text}."
 
 
-def _by_level(results: Results, found: Networks, some: set[tuple[Cell, str]], none: str = "") -> Iterator[str]:
-    """A clause for each level that ran; none: what it says of one without any of `some`, empty to leave it out."""
+def _where(results: Results, found: Networks, some: set[tuple[Cell, str]], none: str = "") -> Iterator[str]:
+    """A clause for each network, or each level where there are many; none: what it says of one without any of `some`, empty to
+    leave it out."""
+    cells, methods = list(dict.fromkeys(cell for cell, _ in found)), _choices(results)
+    if len(cells) <= NETWORKS:
+        for cell in cells:
+            names = [method for method in methods if (cell, method) in some]
+            if said := "every method" if len(names) == len(methods) > 1 else _listed(names) or none:
+                yield f"{cell} {said}"
+        return
     for level in sorted(levels(results.grid)):
-        cells = {cell for cell, _ in found if cell.sparsity == level}
-        counts = {method: sum((cell, method) in some for cell in cells) for method in results.grid.methods}
-        alike = {count: [method for method in counts if counts[method] == count] for count in sorted({*counts.values()} - {0})}
-        of_all = [f" in {count} of {len(cells)}" if len(cells) > 1 else "" for count in alike]
-        best = [f"{_listed(names)}{among}" for names, among in zip(alike.values(), of_all, strict=True)][::-1]
-        if cells and (said := ", ".join(best) or none):
-            yield f"at {level * 100:g} % {said}"
+        here = [cell for cell in cells if cell.sparsity == level]
+        counts = {method: sum((cell, method) in some for cell in here) for method in methods}
+        best = [f"{method} in {count}" for method, count in sorted(counts.items(), key=lambda of: -of[1]) if count]
+        if here and (said := _listed(best) or none):
+            yield f"at {level * 100:g} %, of {plural(len(here), 'network')}, {said}"
 
 
-def _lose(results: Results, found: Networks) -> Iterator[str]:
+def _lose(results: Results, found: Networks, among: str) -> Iterator[str]:
     lost: dict[Cell, list[tuple[float, str]]] = {}
     for (cell, method), of in found.items():
         if of.verdict == WORSE:
@@ -95,7 +108,7 @@ def _lose(results: Results, found: Networks) -> Iterator[str]:
         for cell, of in sorted(lost.items(), key=lambda of: min(of[1]))
     ]
     more = f"; {len(named) - LISTED} more networks in the tables" if len(named) > LISTED else ""
-    yield f"Losses, shown to be below dense, allowing for all {len(found)} comparisons: {'; '.join(named[:LISTED])}{more}."
+    yield f"Losses, shown to be below dense, {among}: {'; '.join(named[:LISTED])}{more}."
 
 
 def _students(results: Results) -> Iterator[str]:
@@ -151,4 +164,4 @@ def _unit(results: Results, dataset: str) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))

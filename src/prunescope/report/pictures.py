@@ -191,7 +191,7 @@ def heatmap_figures(results: Results) -> Iterator[Block]:
             "high values are expected. Source: the matrix CSVs under metrics/cka.",
         )
     seed, methods = results.grid.seeds[0], results.grid.methods
-    some = f": dense with each, and {', '.join(methods[:3])} with each other; all others on the page"
+    some = f": dense with each, and {', '.join(methods[: heatmaps.NEAR])} with each other; other pairs on the interactive page"
     some = some if len(methods) > heatmaps.MANY else ""
     for cell in cells_of(results.grid):
         cell_name, note = cell.of(seed), facts.probe_note(results, cell, seed)

@@ -9,7 +9,7 @@ METHODS = {
     "oneshot-uniform": "as oneshot, every layer to the same level",
     "iterative-uniform": "as iterative, every layer to the same level",
     "layerwise-global": "as layerwise, each layer to the level that one ranking of all weights gives it",
-    "random": "as oneshot, but random weights go",
+    "random": "as oneshot, but random weights go (a negative control, of which the sentences above do not speak)",
     "oneshot-taught": "as oneshot, recovery taught by the dense network",
     "iterative-taught": "as iterative, recovery taught by the dense network",
 }

@@ -36,10 +36,10 @@ def hold(base: float, total: int) -> Schedule:
     """`base` for `HELD` of the budget, while rounds still prune, then on a line to 0 (a cool-down, Hägele et al. 2024).
 
     A function of the step in the whole budget: every arm has the same rate at the same step, and all of the descent after its
-    last pruning (see pruning.plans.iterative).
+    last pruning: iterative plans see to it, layerwise ones where `recovery_share` is at most `HELD`.
     """
-    held = round(HELD * total)
-    return lambda step: base * min(1.0, (total - step) / max(total - held, 1))
+    falls = held("hold", total) or 0
+    return lambda step: base * min(1.0, (total - step) / max(total - falls, 1))
 
 
 def held(schedule: str, total: int) -> int | None:
