@@ -78,7 +78,7 @@ class Recipe(Table):
     finetune: Budget = some("the whole budget after the base, recovery included")
     distill: Budget = some("of the student")
     epochs_per_round: float = number(
-        "of iterative methods, between rounds; fewer where the last pruning would come after hold lets the rate fall",
+        "of iterative methods, between rounds; fewer where they would go on while hold's rate falls",
         unit="epochs",
         ge=0,
     )
