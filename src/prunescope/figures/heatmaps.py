@@ -31,7 +31,7 @@ def pairs(methods: Sequence[str], view: str) -> list[tuple[str, str]]:
     networks, near = ("dense", *methods), {*methods[: NEAR if len(methods) > MANY else None]}
     found = {
         "inside": [(name, name) for name in networks],
-        "between": [pair for pair in combinations(networks, 2) if {*pair} <= near | {"dense"} or pair[0] == "dense"],
+        "between": [pair for pair in combinations(networks, 2) if pair[0] == "dense" or near.issuperset(pair)],
         "students": [(f"student-{method}", method) for method in methods],
     }
     return found[view] if view else [pair for of in found.values() for pair in of]

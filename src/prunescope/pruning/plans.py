@@ -60,8 +60,9 @@ def iterative(
             f"iterative: {len(targets)} rounds to sparsity {sparsity} with {round_steps} steps between them need {spent} "
             f"steps, but finetune.epochs gives {budget}; lower epochs_per_round, raise prune.<method>.step or finetune.epochs"
         )
-    fits = held is None or spent <= held + (pauses + 1) // 2  # each may have been rounded up by half a step
-    recovery = [round_steps] * pauses if fits else _spread(held or 0, pauses)
+    recovery = [round_steps] * pauses
+    if held is not None and spent > held + (pauses + 1) // 2:  # each may have been rounded up by half a step
+        recovery = _spread(held, pauses)
     between = [Round(tuple(layers), target, scope, steps) for target, steps in zip(targets, recovery, strict=False)]
     return [*between, Round(tuple(layers), sparsity, scope, 0)]
 

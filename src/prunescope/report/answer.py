@@ -14,7 +14,7 @@ from prunescope.evidence.differences import Compare, Pair, judged
 from prunescope.evidence.facts import budgets_differ
 from prunescope.evidence.inference import BETTER, EQUAL, NOT_RUN, OPEN, WORSE
 from prunescope.evidence.text import plural
-from prunescope.results.grid import Cell, arms_of, cells_of
+from prunescope.results.grid import Cell, Grid, arms_of, cells_of
 from prunescope.results.results import Results
 
 
@@ -34,8 +34,8 @@ class Contest:
 
 
 def contests(results: Results) -> Iterator[Contest]:
-    """The cells in which every method of the study ran with at least one seed in common; nobody chooses a negative control."""
-    methods = [name for name in results.grid.methods if name not in results.grid.chance] or results.grid.methods
+    """The cells in which every method that can be chosen ran with at least one seed in common."""
+    methods = results.grid.choices
     for cell in cells_of(results.grid):
         found = {name: endpoints.by_seed(results, cell, name) for name in methods}
         shared = set.intersection(*(set(of) for of in found.values())) if found else set()
@@ -57,8 +57,8 @@ def answer(results: Results, judged: Judged) -> tuple[str, str]:
             "There is no answer yet: in no cell of the study have all methods been evaluated.",
             "Run dvc repro, or look below at the arms that did run.",
         )
-    if len(cells[0].methods) < 2:
-        seen = f"With one method{_aside(results, cells)} there is nothing to compare{_to_dense(cells, results)}."
+    if len(results.grid.choices) < 2:
+        seen = f"With one method{_aside(results.grid)} there is nothing to compare{_to_dense(cells, results)}."
     elif all(of.judgement.estimate.n < 2 for cell in cells for of in cell.pairs.values()):
         seen = f"In {_cells(cells, results)} {_apart(cells, results)}{_to_dense(cells, results)}."
     else:
@@ -86,7 +86,7 @@ def _seen(cells: list[Contest], results: Results) -> str:
     shown = [found for found in every if found[2].verdict in (BETTER, WORSE)]
     images = all(not math.isnan(of.judgement.estimate.images) for *_, of in every if of.judgement.estimate.n)
     over = "new seeds and test images" if images else "new seeds"
-    differences = f"{plural(len(every), 'difference')} between methods{_aside(results, cells)}"
+    differences = f"{plural(len(every), 'difference')} between methods{_aside(results.grid)}"
     all_pairs = sum(
         "dense" not in pair and of.judgement.estimate.n > 0 for known in judged(results).values() for pair, of in known.items()
     )
@@ -111,9 +111,9 @@ def _seen(cells: list[Contest], results: Results) -> str:
     )
 
 
-def _aside(results: Results, cells: list[Contest]) -> str:
+def _aside(grid: Grid) -> str:
     """Which negative controls are not among the methods that are told of."""
-    left = [name for name in results.grid.methods if not any(name in contest.methods for contest in cells)]
+    left = [name for name in grid.methods if name not in grid.choices]
     return f" (without {', '.join(left)})" if left else ""
 
 

@@ -26,7 +26,7 @@ def sentences(results: Results) -> list[str]:
     every = {key: of for key, of in every.items() if of.judgement.estimate.n}
     if not every:
         return ["Nothing to decide from yet: no pruned network has been evaluated beside its dense control."]
-    found = {key: of for key, of in every.items() if key[1] in _choices(results)}  # nobody chooses a negative control
+    found = {key: of for key, of in every.items() if key[1] in results.grid.choices}  # nobody chooses a negative control
     among = f"allowing for all {len(every)} comparisons"
     parts = (_guess(results, found), _safe(results, found, among), _lose(results, found, among), critical(results), pays(results))
     last = (_students(results), _costs(results), _next(results, found))
@@ -35,7 +35,7 @@ def sentences(results: Results) -> list[str]:
 
 def _guess(results: Results, found: Networks) -> Iterator[str]:
     """At the first level, by data set, the methods by their mean difference from dense over the models that ran all of them."""
-    level, methods, clauses = levels(results.grid)[0], _choices(results), []
+    level, methods, clauses = levels(results.grid)[0], results.grid.choices, []
     for dataset in results.grid.datasets:
         cells = [cell for cell in cells_of(results.grid) if (cell.dataset, cell.sparsity) == (dataset, level)]
         cells = [cell for cell in cells if all((cell, of) in found for of in methods)]
@@ -49,11 +49,6 @@ def _guess(results: Results, found: Networks) -> Iterator[str]:
         clauses.append(f"for {dataset} {best}, {means[best]:+.1f} {_unit(results, dataset)}{over} ({others}; dense {dense})")
     if clauses:
         yield f"Best guess at {level * 100:g} %, against an equally trained dense network: {'; '.join(clauses)}."
-
-
-def _choices(results: Results) -> list[str]:
-    """The methods without negative controls, unless there is nothing else."""
-    return [name for name in results.grid.methods if name not in results.grid.chance] or list(results.grid.methods)
 
 
 def _safe(results: Results, found: Networks, among: str) -> Iterator[str]:
@@ -75,7 +70,7 @@ def _safe(results: Results, found: Networks, among: str) -> Iterator[str]:
 def _where(results: Results, found: Networks, some: set[tuple[Cell, str]], none: str = "") -> Iterator[str]:
     """A clause for each network, or each level where there are many; none: what it says of one without any of `some`, empty to
     leave it out."""
-    cells, methods = list(dict.fromkeys(cell for cell, _ in found)), _choices(results)
+    cells, methods = list(dict.fromkeys(cell for cell, _ in found)), results.grid.choices
     if len(cells) <= NETWORKS:
         for cell in cells:
             names = [method for method in methods if (cell, method) in some]

@@ -41,6 +41,11 @@ class Grid:
     margin_cka: float = 0.02
     critical: tuple[str, ...] = ()
 
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The methods without negative controls, which nobody chooses; all where there is nothing else."""
+        return tuple(name for name in self.methods if name not in self.chance) or self.methods
+
     def primary_of(self, dataset: str) -> str:
         """A column of summary.csv."""
         return self.primary.get(dataset, "balanced_accuracy")
