@@ -49,8 +49,8 @@ def unreadable_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str
     write_tree(folder / "mine", class_tree())
     scandir = os.scandir
 
-    def refuse(path: Path) -> object:
-        if Path(path).name == "bear":
+    def refuse(path: Path | int) -> object:  # a descriptor where a folder is removed
+        if str(path).endswith("bear"):
             raise PermissionError(13, "Permission denied", str(path))
         return scandir(path)
 
