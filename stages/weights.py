@@ -15,11 +15,11 @@ def recipe() -> None:
     from prunescope.data import store as stores  # torch is imported where it is needed: a random start costs no time
     from prunescope.networks import checkpoint
     from prunescope.networks.architectures import fitted
-    from prunescope.pretrained import fitting, published, reading
+    from prunescope.pretrained import fitting, places, published, reading
 
     architecture = fitted(model, network, len(stores.read(args.store).classes))
     folders = [args.weights, *(folder / "weights" for folder in [mirror()] if folder)]
-    path = published.find(model, folders) if network.init == "imagenet" else args.weights / network.init
+    path = published.find(model, folders) if network.init == "imagenet" else places.file_for(model, args.weights, network.init)
     tensors, untaught = fitting.fit(reading.read(path), architecture, str(path))
     print(f"{path} (SHA-256 {checkpoint.sha256(path)}): {len(tensors)} tensors taken; random: {', '.join(untaught) or 'none'}")
     start.write(args.start, network.init, tensors, untaught=untaught)

@@ -18,6 +18,7 @@ from prunescope.data import store as stores
 from prunescope.errors import PrunescopeError
 from prunescope.networks import checkpoint
 from prunescope.networks.architectures import Architecture, build
+from prunescope.networks.start import load_
 from prunescope.pretrained import published
 from tiny import load_stage, tiny_params
 
@@ -130,6 +131,18 @@ def test_the_teachers_file_leaves_the_student_at_random(folder):
     assert Path("student").read_bytes() == Path("random").read_bytes() != Path("start").read_bytes()
     weights("imagenet", start="student")
     assert pretrain("base").about["untaught"] == [] and len(Path("student").read_bytes()) > 1_000_000
+
+
+def test_a_models_own_file_goes_before_that_of_all(folder):
+    """weights/<model>/own.pth and weights/own.pth, which is of another model."""
+    Path("weights", TINY).mkdir()
+    torch.save(build(Architecture("resnet18", 3)).state_dict(), "weights/own.pth")
+    network = build(Architecture(TINY, 3))
+    torch.save(network.state_dict(), f"weights/{TINY}/own.pth")
+    weights("own.pth", "--model", TINY)
+    started = build(Architecture(TINY, 3))
+    load_(Path("start"), started)
+    assert all(torch.equal(tensor, network.state_dict()[name]) for name, tensor in started.state_dict().items())
 
 
 def test_a_file_that_does_not_fit_leaves_no_start(folder):

@@ -36,10 +36,22 @@ def test_what_names_no_start_is_refused_by_every_stage(tmp_path, changes, messag
     assert message in str(error.value)
 
 
-def test_a_file_is_for_one_model(tmp_path) -> None:
-    assert loaded(tmp_path, **ONE, data__digits__network__init="y.pth").data["digits"].network.init == "y.pth"
-    with pytest.raises(PrunescopeError, match=r"found a file, wanted one model in study\.models"):
-        loaded(tmp_path, data__digits__network__init="y.pth")
+def test_each_of_several_models_has_its_own_file(tmp_path) -> None:
+    one = loaded(tmp_path, **ONE, data__digits__network__init="y.pth")
+    two = loaded(tmp_path, data__digits__network__init="y.pth")
+    assert one.data["digits"].network.init == "y.pth" and len(two.study.models) == 2
+    for name in ("y.pth", "vgg16_bn/y.pth"):
+        (tmp_path / "weights" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "weights" / name).touch()
+    require_files(one, tmp_path)
+    own = tmp_path / "weights" / "densenet169" / "y.pth"
+    with pytest.raises(PrunescopeError, match=rf"found 'y\.pth', but no {own}; wanted .* \(there now: vgg16_bn/y\.pth, y\.pth\)"):
+        require_files(two, tmp_path)
+    own.parent.mkdir()
+    own.touch()
+    require_files(two, tmp_path)
+    (tmp_path / "weights" / "y.pth").unlink()
+    require_files(one, tmp_path)
 
 
 def test_rows_that_the_study_does_not_run_are_free(tmp_path) -> None:
@@ -55,7 +67,9 @@ def test_a_file_that_is_not_there_is_said_before_anything_runs(tmp_path) -> None
     (tmp_path / "weights" / "other.pth").touch()
     with pytest.raises(PrunescopeError) as error:
         require_files(params, tmp_path)
-    assert str(error.value).startswith(f"data.digits.network.init: found 'y.pth', which is not in {tmp_path / 'weights'}; wanted")
+    assert str(error.value).startswith(
+        f"data.digits.network.init: found 'y.pth', but no {tmp_path / 'weights' / 'y.pth'}; wanted"
+    )
     assert "(there now: other.pth)" in str(error.value)
     command = [sys.executable, "-m", "prunescope", "check", str(tmp_path / "params.yaml")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path, PureWindowsPath
 
 from prunescope.errors import PrunescopeError
+from prunescope.pretrained.places import file_for
 from prunescope.study.partial import Unknown, recipes
 from prunescope.study.tables import Params
 
@@ -33,25 +34,30 @@ def check_starts(params: Params, problems: list[str]) -> None:
             )
         elif "." not in init:
             problems.append(f"{key}: found {init!r}, wanted random, imagenet, or the name of a file in {FOLDER}/ (x.pth, say)")
-        if len(params.study.models) > 1:
-            models = ", ".join(params.study.models)
-            problems.append(f"{key}: found a file, wanted one model in study.models, which it is for: found {models}")
 
 
 def require_files(params: Params, beside: Path) -> None:
-    """Raise PrunescopeError for files of weights that are not there. Asked for where nothing runs yet: stages after `weights` do
-    without them.
+    """Raise PrunescopeError for files of weights that are not there: in weights/, or for several models in a folder of
+    each one's name there. Asked for where nothing runs yet: stages after `weights` do without them.
 
     beside: the folder in which params.yaml and weights/ lie
     """
-    folder = beside / FOLDER
-    there = sorted(file.name for file in folder.glob("*") if file.name != "README.md")
-    missing = [
-        f"data.{dataset}.network.init: found {init!r}, which is not in {folder}; wanted random, imagenet, or the name of a file "
-        f"there (there now: {', '.join(there) or 'none'}): copy or link it there"
-        for dataset, init in _inits(params)
-        if init not in ("random", "imagenet") and not (folder / init).is_file()
-    ]
+    folder, models = beside / FOLDER, params.study.models
+    there = sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file() and file.name != "README.md")
+    missing = []
+    for dataset, init in _inits(params):
+        if init in ("random", "imagenet"):
+            continue
+        if len(models) == 1:
+            wanted = [] if file_for(models[0], folder, init).is_file() else [folder / init]
+        else:
+            wanted = [path for model in models if not (path := folder / model / init).is_file()]
+        if wanted:
+            missing.append(
+                f"data.{dataset}.network.init: found {init!r}, but no {', '.join(map(str, wanted))}; wanted random, imagenet, or "
+                f"the name of a file in {folder}, for several models one in each model's folder there (there now: "
+                f"{', '.join(there) or 'none'}): copy or link it there"
+            )
     if missing:
         raise PrunescopeError("\n  ".join(missing))
 
