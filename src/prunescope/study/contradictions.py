@@ -16,6 +16,7 @@ from prunescope.sources.requested import check_request
 from prunescope.study.architectures import ARCHITECTURES
 from prunescope.study.partial import Unknown, recipes
 from prunescope.study.tables import Params
+from prunescope.study.teachers import check_taught, check_teachers
 from prunescope.study.weights import check_starts
 
 PAPER_METHODS = ("oneshot", "layerwise", "iterative")  # the methods with a stage of their own in dvc.yaml
@@ -49,7 +50,16 @@ def contradictions(params: Params) -> list[str]:
     """
     problems: list[str] = []
     checks = (_check_names, _check_patterns, _check_row_names, _check_methods, _check_sources, _check_training, _check_networks)
-    for check in (*checks, _check_controls, _check_formats, _check_teachers, check_starts, _check_budgets, _check_endpoints):
+    for check in (
+        *checks,
+        _check_controls,
+        _check_formats,
+        check_teachers,
+        check_taught,
+        check_starts,
+        _check_budgets,
+        _check_endpoints,
+    ):
         with suppress(Unknown):
             check(params, problems)
     return problems
@@ -202,18 +212,6 @@ def _check_formats(params: Params, problems: list[str]) -> None:
                 f"deploy.formats: found {', '.join(params.deploy.formats)}, which {', '.join(missing)} must be installed for, "
                 "wanted []: or pip install 'prunescope[deploy]'"
             )
-
-
-def _check_teachers(params: Params, problems: list[str]) -> None:
-    """Teachers that are not trained: dvc.yaml has a stage for each, and can neither leave one out nor train it."""
-    models, teachers = params.study.models, params.distill.teachers
-    missing = [name for name in teachers if name not in models]
-    if missing and set(models) <= set(ARCHITECTURES):  # else a model's mistyped name is what is wrong
-        left = ",".join(name for name in teachers if name in models)
-        problems.append(
-            f"distill.teachers: found {', '.join(missing)}, wanted models of the study ({', '.join(models)}) or none: "
-            f'-S "distill.teachers=[{left}]"'
-        )
 
 
 def _check_budgets(params: Params, problems: list[str]) -> None:
