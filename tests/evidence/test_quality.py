@@ -40,6 +40,15 @@ def test_headline_has_a_row_per_network_where_there_are_many_methods(tree, monke
     assert row(table, network="dense")["MACs left %"] == "100" != row(table, network="oneshot")["MACs left %"]
 
 
+def test_headline_says_which_column_has_fewer_seeds(tree, monkeypatch):
+    metrics, study = tree(seeds=(0, 1))
+    monkeypatch.setattr(quality, "MANY", 2)
+    for gone in ("vgg16-digits-0.8-0/iterative", "densenet169-digits-0.8-0/oneshot", "densenet169-digits-0.8-1/oneshot"):
+        (metrics / f"evaluate/{gone}.json").unlink()
+    table, _ = quality.headline_table(opened(metrics, study))
+    assert [row(table, network=name)["n"] for name in ("dense", "iterative", "oneshot")] == ["2", "1, 2", "2"]
+
+
 def test_headline_of_many_methods_has_a_row_per_network_and_level(tree, monkeypatch):
     """Each data set in a column of its own; the dense network, which has no level, once."""
     metrics, study = tree(seeds=(0, 1), models=("vgg16",), sparsities=(0.8, 0.5), datasets=("digits", "never"))

@@ -39,7 +39,9 @@ def _by_network(results: Results, wanted: Sequence[float]) -> tuple[pd.DataFrame
     for name, level in (("dense", 0.0), *((name, level) for level in wanted for name in names)):
         arms = {cell: runs(results.summary, cell._replace(sparsity=level), name) for cell in cells}
         row = {"network": name} | ({"sparsity %": f"{level * 100:.1f}"} if several else {})
-        row["n"] = counts([len(of) for of in arms.values() if len(of)])
+        ran = [len(of) for of in arms.values()]
+        differ = len({*filter(None, ran)}) > 1  # then the row has a number for each column
+        row["n"] = ", ".join(str(number or NOTHING) for number in ran) if differ else str(max(ran))
         for cell, of in arms.items():
             measure = grid.primary_of(cell.dataset)
             title = f"{endpoints.title(measure)} %, {f'{cell.model} on {cell.dataset}' if several else cell}"
