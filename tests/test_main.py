@@ -96,6 +96,13 @@ def test_check_takes_the_values_of_an_experiment():
     assert found.stdout.endswith(
         "params.yaml with sparsity=0.5, study.name=half: no problem found; the study half has 24 networks to compare\n"
     )
+    long = run("check", str(ROOT / "params.yaml"), "-S", "study.datasets=[cifar100-quarter]", "-S", "sparsity=0.95")
+    assert long.stdout.splitlines()[0] == (
+        "remark: data.cifar100-quarter.epochs_per_round: prune.iterative takes 10 rounds to sparsity 0.95, 0.6 epochs between "
+        "them, 5.4 together; they will be shorter, as the learning rate of hold falls after 4.2 of 6 epochs, and all of that "
+        "comes after the last pruning"
+    )
+    assert "remark" not in run("check", str(ROOT / "params.yaml"), "-S", "study.datasets=[cifar100-quarter]").stdout
     found = run("check", str(ROOT / "params.yaml"), "-S", "study.models=[resnet18]")
     assert (
         found.returncode == 1

@@ -114,12 +114,15 @@ def parser() -> argparse.ArgumentParser:
 
 def check(arguments: argparse.Namespace) -> None:
     from prunescope.results.grid import arms_of
+    from prunescope.study.budgets import remarks
     from prunescope.study.runnable import runnable
 
     if "=" in arguments.params.name and not arguments.params.exists():
         raise PrunescopeError(f"found no file {arguments.params}, wanted params.yaml or, for a value: -S {arguments.params}")
     params = runnable(arguments.params, arguments.set_param)
     what = f"{arguments.params} with {', '.join(arguments.set_param)}" if arguments.set_param else f"{arguments.params}"
+    for remark in remarks(params):
+        print(f"remark: {remark}")
     print(f"{what}: no problem found; the study {params.grid.name} has {len(list(arms_of(params.grid)))} networks to compare")
 
 

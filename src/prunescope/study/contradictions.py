@@ -3,7 +3,6 @@
 Like params, this only refuses: no stage lists it in `deps`.
 """
 
-import itertools
 import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -11,9 +10,9 @@ from difflib import get_close_matches
 from importlib.util import find_spec
 
 from prunescope.errors import PrunescopeError
-from prunescope.pruning.schedules import SCHEDULES
 from prunescope.sources.requested import check_request
 from prunescope.study.architectures import ARCHITECTURES
+from prunescope.study.budgets import check_budgets
 from prunescope.study.partial import Unknown, recipes
 from prunescope.study.tables import Params
 from prunescope.study.teachers import check_taught, check_teachers
@@ -57,7 +56,7 @@ def contradictions(params: Params) -> list[str]:
         check_teachers,
         check_taught,
         check_starts,
-        _check_budgets,
+        check_budgets,
         _check_endpoints,
     ):
         with suppress(Unknown):
@@ -212,23 +211,6 @@ def _check_formats(params: Params, problems: list[str]) -> None:
                 f"deploy.formats: found {', '.join(params.deploy.formats)}, which {', '.join(missing)} must be installed for, "
                 "wanted []: or pip install 'prunescope[deploy]'"
             )
-
-
-def _check_budgets(params: Params, problems: list[str]) -> None:
-    """Plans whose rounds alone exceed the training budget; layerwise is checked when its network is known."""
-    levels = dict.fromkeys((params.sparsity, *params.compare_sparsities))
-    for name in dict.fromkeys((*PAPER_METHODS, *params.study.other_methods)):
-        for target, (dataset, recipe) in itertools.product(levels, recipes(params)):
-            with suppress(Unknown):
-                method = params.prune.get(name)
-                if method is None or method.plan != "iterative":
-                    continue
-                rounds, between = len(SCHEDULES[method.schedule](target, method.step)), recipe.epochs_per_round
-                if (spent := (rounds - 1) * between) > recipe.finetune.epochs + 1e-9:
-                    problems.append(
-                        f"data.{dataset}.finetune.epochs: found {recipe.finetune.epochs:g}, wanted at least {spent:g}: "
-                        f"prune.{name} takes {rounds} rounds to sparsity {target}, {between:g} epochs between them"
-                    )
 
 
 def _check_endpoints(params: Params, problems: list[str]) -> None:
