@@ -25,17 +25,18 @@ from prunescope.study.params import load
 
 ROOT = Path(__file__).resolve().parent.parent
 STUDY = "decisive"  # of results/: the one on the README's first screen
+REGIME = "paper-small"  # the one in the paper's own regime: the base is pruned before it has seen the data
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
 
 @cache
-def study() -> Results:
-    return kept(ROOT / "results" / STUDY)
+def study(name: str = STUDY) -> Results:
+    return kept(ROOT / "results" / name)
 
 
 @cache
-def judged() -> Judged:
-    return judge(study())
+def judged(name: str = STUDY) -> Judged:
+    return judge(study(name))
 
 
 def shipped() -> str:
@@ -50,8 +51,10 @@ def headline() -> str:
 
 
 def verdicts() -> str:
-    """The paper's conclusions judged by the kept study."""
-    return _markdown(claims_table(judged())[["conclusion of the paper", "verdict"]], labels=2)
+    """The paper's conclusions judged by the kept study, and by the one in the paper's regime."""
+    table, own = (claims_table(judged(name)).set_index("conclusion of the paper")["verdict"] for name in (STUDY, REGIME))
+    both = pd.DataFrame({"verdict": table, "in the paper's regime": own}).reset_index()
+    return _markdown(both.replace("not enough data", "open"), labels=3)
 
 
 # The beginnings of those sentences of the page's first screen that stand here.
