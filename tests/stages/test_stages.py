@@ -225,6 +225,7 @@ def test_seeds_start_apart(study, tmp_path, monkeypatch, script):
     content = tiny_params()
     for budget in ("pretrain", "distill"):
         content["data"]["digits"][budget]["epochs"] = 0
+    content["study"]["taught"], content["prune"]["lottery"]["recovery"] = [], "labels"  # such a base teaches nobody
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     base = folder / "checkpoints/base/vgg11_bn-digits-0.safetensors"

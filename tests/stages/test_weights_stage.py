@@ -40,6 +40,7 @@ def params(init: str) -> dict[str, Any]:
     recipe["prepare"]["image_size"] = 32
     for budget in ("pretrain", "distill"):
         recipe[budget]["epochs"] = 0
+    content["prune"]["lottery"]["recovery"] = "labels"  # such a base teaches nobody
     return content
 
 
