@@ -1,4 +1,4 @@
-"""Write the generated blocks of README.md and docs/*.md: of results/<STUDY>, and of the shipped study from metrics/summary.csv.
+"""Write the generated blocks of README.md and docs/*.md: of two kept studies, and of the shipped one from metrics/summary.csv.
 
     make readme
 
@@ -25,7 +25,7 @@ from prunescope.study.params import load
 
 ROOT = Path(__file__).resolve().parent.parent
 STUDY = "decisive"  # of results/: the one on the README's first screen
-REGIME = "paper-small"  # the one in the paper's own regime: the base is pruned before it has seen the data
+REGIME = "paper-small"  # the one that prunes as the paper does: the base before it has seen the data
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
 
@@ -51,9 +51,9 @@ def headline() -> str:
 
 
 def verdicts() -> str:
-    """The paper's conclusions judged by the kept study, and by the one in the paper's regime."""
+    """The paper's conclusions judged by the kept study, and by the one that prunes first."""
     table, own = (claims_table(judged(name)).set_index("conclusion of the paper")["verdict"] for name in (STUDY, REGIME))
-    both = pd.DataFrame({"verdict": table, "in the paper's regime": own}).reset_index()
+    both = pd.DataFrame({"verdict": table, "pruned before it is learnt": own}).reset_index()
     return _markdown(both.replace("not enough data", "open"), labels=3)
 
 

@@ -114,8 +114,7 @@ def parser() -> argparse.ArgumentParser:
 
 def check(arguments: argparse.Namespace) -> None:
     from prunescope.results.grid import arms_of
-    from prunescope.study.budgets import remarks
-    from prunescope.study.runnable import runnable
+    from prunescope.study.runnable import remarks, runnable
 
     if "=" in arguments.params.name and not arguments.params.exists():
         raise PrunescopeError(f"found no file {arguments.params}, wanted params.yaml or, for a value: -S {arguments.params}")

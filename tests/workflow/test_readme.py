@@ -26,7 +26,7 @@ def test_commands_are_all_known():
     """Each kind of command is tried by a test here, in test_readme_commands.py or test_readme_data.py; a new one needs a test."""
     assert {command.split()[0] for _, command in COMMANDS} == {*PROGRAMS, ".", "export"}
     assert len(COMMANDS) == 57
-    assert len(MENTIONED) == 55
+    assert len(MENTIONED) == 57
     assert {page for page, _ in COMMANDS} == {"README.md"} | {
         f"docs/{name}.md" for name in ("studies", "own-images", "data", "methods", "machines", "results", "internals", "using")
     }
@@ -156,7 +156,7 @@ def test_the_rooms_are_those_of_dvc_yaml():
 
 def test_numbers_in_sentences_are_those_of_the_settings():
     kept = read_yaml(ROOT / "results" / update_readme.STUDY / "params.yaml")
-    assert "Here are both data sets in networks of a quarter of the width" in README
+    assert "Here are both data sets in networks of quarter width" in README
     assert len(kept["study"]["datasets"]) == 2
     assert {kept["data"][name]["network"]["width"] for name in kept["study"]["datasets"]} == {0.25}
     paper = "prunes ImageNet's weights and then trains 200 epochs on the target, at a constant rate, without weight decay or augm"

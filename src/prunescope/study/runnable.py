@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from prunescope.study import budgets, teachers
 from prunescope.study.contradictions import wants_networks
 from prunescope.study.params import Params, load
 from prunescope.study.weights import require_files
@@ -17,3 +18,8 @@ def runnable(path: Path, overrides: Sequence[str]) -> Params:
 
         require_networks_fit(params)
     return params
+
+
+def remarks(params: Params) -> list[str]:
+    """What is no mistake but should be known before hours of training."""
+    return [*budgets.remarks(params), *teachers.remarks(params)]

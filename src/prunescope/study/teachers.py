@@ -1,13 +1,14 @@
 """Who teaches in a study: the dense networks of distillation, and the base network where recovery learns from it.
 
-Like params, this only refuses: no stage lists it in `deps`.
+Like params, this only refuses and remarks: no stage lists it in `deps`.
 """
 
+from collections.abc import Iterator
 from contextlib import suppress
 
 from prunescope.study.architectures import ARCHITECTURES
 from prunescope.study.partial import Unknown, recipes
-from prunescope.study.tables import Params
+from prunescope.study.tables import Params, Recipe
 
 
 def check_teachers(params: Params, problems: list[str]) -> None:
@@ -24,6 +25,26 @@ def check_teachers(params: Params, problems: list[str]) -> None:
 
 def check_taught(params: Params, problems: list[str]) -> None:
     """Recovery taught by a base that was never trained: in the paper's regime it is pruned before it has seen the data."""
+    for dataset, recipe, taught in _taught_unseen(params):
+        with suppress(Unknown):
+            if recipe.network.init in ("random", "imagenet"):
+                problems.append(
+                    f"data.{dataset}.pretrain.epochs: found 0 and {taught}, wanted no network that the base teaches: it has not "
+                    "seen the data by then"
+                )
+
+
+def remarks(params: Params) -> list[str]:
+    """The same of a base from a file, which may have learnt the data elsewhere."""
+    return [
+        f"data.{dataset}.pretrain.epochs: 0, and the base teaches {taught}: does {recipe.network.init} know this data's classes?"
+        for dataset, recipe, taught in _taught_unseen(params)
+        if recipe.network.init not in ("random", "imagenet")
+    ]
+
+
+def _taught_unseen(params: Params) -> Iterator[tuple[str, Recipe, str]]:
+    """Data sets on which the base is not trained though it teaches, and whom."""
     study = params.study
     taught = []
     for name in study.methods:
@@ -34,7 +55,4 @@ def check_taught(params: Params, problems: list[str]) -> None:
     for dataset, recipe in recipes(params):
         with suppress(Unknown):
             if taught and recipe.pretrain.epochs == 0:
-                problems.append(
-                    f"data.{dataset}.pretrain.epochs: found 0 and {' and '.join(taught)}, wanted no network that the base "
-                    "teaches: it has not seen the data by then"
-                )
+                yield dataset, recipe, " and ".join(taught)
