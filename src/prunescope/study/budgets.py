@@ -16,13 +16,13 @@ from prunescope.training.rates import HELD
 
 @dataclass(frozen=True)
 class _Rounds:
-    """spent: epochs of all pauses between the rounds · of: for messages"""
+    """spent: epochs of all pauses between the rounds · words: for messages"""
 
     dataset: str
     recipe: Recipe
     method: Method
     spent: float
-    of: str
+    words: str
 
 
 def check_budgets(params: Params, problems: list[str]) -> None:
@@ -31,7 +31,7 @@ def check_budgets(params: Params, problems: list[str]) -> None:
         with suppress(Unknown):
             if of.spent > of.recipe.finetune.epochs + 1e-9:
                 found = f"found {of.recipe.finetune.epochs:g}, wanted at least {of.spent:g}"
-                problems.append(f"data.{of.dataset}.finetune.epochs: {found}: {of.of}")
+                problems.append(f"data.{of.dataset}.finetune.epochs: {found}: {of.words}")
 
 
 def remarks(params: Params) -> list[str]:
@@ -40,8 +40,8 @@ def remarks(params: Params) -> list[str]:
     Pauses that would go on while the learning rate of `hold` falls are shortened (`pruning.plans.iterative`).
     """
     return [
-        f"data.{of.dataset}.epochs_per_round: {of.of}, {of.spent:g} together; they will be shorter, as the learning rate of hold "
-        f"falls after {held:g} of {of.recipe.finetune.epochs:g} epochs, and all of that comes after the last pruning"
+        f"data.{of.dataset}.epochs_per_round: {of.words}, {of.spent:g} together; they will be shorter, as the learning rate of "
+        f"hold falls after {held:g} of {of.recipe.finetune.epochs:g} epochs, and all of that comes after the last pruning"
         for of in _rounds(params)
         if of.recipe.finetune.schedule == "hold" and of.method.rewind == "none"
         if of.spent > (held := HELD * of.recipe.finetune.epochs) + 1e-9
@@ -58,5 +58,5 @@ def _rounds(params: Params) -> Iterator[_Rounds]:
                 if method is None or method.plan != "iterative":
                     continue
                 rounds, between = len(SCHEDULES[method.schedule](target, method.step)), recipe.epochs_per_round
-                of = f"prune.{name} takes {rounds} rounds to sparsity {target}, {between:g} epochs between them"
-                yield _Rounds(dataset, recipe, method, (rounds - 1) * between, of)
+                words = f"prune.{name} takes {rounds} rounds to sparsity {target}, {between:g} epochs between them"
+                yield _Rounds(dataset, recipe, method, (rounds - 1) * between, words)

@@ -48,17 +48,11 @@ def contradictions(params: Params) -> list[str]:
     params: the whole file, or a `Partial` of it: then what depends on an unknown value is left out.
     """
     problems: list[str] = []
-    checks = (_check_names, _check_patterns, _check_row_names, _check_methods, _check_sources, _check_training, _check_networks)
-    for check in (
-        *checks,
-        _check_controls,
-        _check_formats,
-        check_teachers,
-        check_taught,
-        check_starts,
-        check_budgets,
-        _check_endpoints,
-    ):
+    checks = (
+        *(_check_names, _check_patterns, _check_row_names, _check_methods, _check_sources, _check_training, _check_networks),
+        *(_check_controls, _check_formats, check_teachers, check_taught, check_starts, check_budgets, _check_endpoints),
+    )
+    for check in checks:
         with suppress(Unknown):
             check(params, problems)
     return problems

@@ -9,6 +9,7 @@ from contextlib import suppress
 from prunescope.study.architectures import ARCHITECTURES
 from prunescope.study.partial import Unknown, recipes
 from prunescope.study.tables import Params, Recipe
+from prunescope.study.weights import WORDS
 
 
 def check_teachers(params: Params, problems: list[str]) -> None:
@@ -27,7 +28,7 @@ def check_taught(params: Params, problems: list[str]) -> None:
     """Recovery taught by a base that was never trained: in the paper's regime it is pruned before it has seen the data."""
     for dataset, recipe, taught in _taught_unseen(params):
         with suppress(Unknown):
-            if recipe.network.init in ("random", "imagenet"):
+            if recipe.network.init in WORDS:
                 problems.append(
                     f"data.{dataset}.pretrain.epochs: found 0 and {taught}, wanted no network that the base teaches: it has not "
                     "seen the data by then"
@@ -39,7 +40,7 @@ def remarks(params: Params) -> list[str]:
     return [
         f"data.{dataset}.pretrain.epochs: 0, and the base teaches {taught}: does {recipe.network.init} know this data's classes?"
         for dataset, recipe, taught in _taught_unseen(params)
-        if recipe.network.init not in ("random", "imagenet")
+        if recipe.network.init not in WORDS
     ]
 
 

@@ -13,6 +13,7 @@ from prunescope.study.partial import Unknown, recipes
 from prunescope.study.tables import Params
 
 FOLDER = Path("weights")
+WORDS = ("random", "imagenet")  # of network.init; all else names a file
 
 
 def check_starts(params: Params, problems: list[str]) -> None:
@@ -24,7 +25,7 @@ def check_starts(params: Params, problems: list[str]) -> None:
                 f"{key}: found imagenet, wanted random: published weights have width 1 (found data.{dataset}.network.width: "
                 f"{network.width:g})"
             )
-        if init in ("random", "imagenet"):
+        if init in WORDS:
             continue
         name = PureWindowsPath(init).name
         if name != init:
@@ -46,7 +47,7 @@ def require_files(params: Params, beside: Path) -> None:
     there = sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file() and file.name != "README.md")
     missing = []
     for dataset, init in _inits(params):
-        if init in ("random", "imagenet"):
+        if init in WORDS:
             continue
         if len(models) == 1:
             wanted = [] if file_for(models[0], folder, init).is_file() else [folder / init]
