@@ -100,3 +100,19 @@ def test_similarities_and_measures_by_class_have_four_digits():
     )
     assert kept[f"{FOLDER}/oneshot-classes.csv"] == b"class,images,auc\n1.23456789,100,0.1235\na,100,0.12\nb,100,\nc,100,0.0\n"
     assert kept["cka/a/dense--oneshot.csv"] == b",1\n1,-0.9877\n" and kept["download/digits.csv"] == rows
+
+
+def test_of_maps_of_many_layers_the_wanted_ones_are_kept_at_two_digits():
+    layers = [f"layer.{number}" for number in range(41)]
+    rows = "".join(f"{layer}{',0.98765' * 41}\n" for layer in layers)
+    deep, small = f",{','.join(layers)}\n{rows}".encode(), b",1\n1,0.98765\n"
+    names = [
+        f"cka/densenet169-digits-0.8-{seed}/{pair}.csv" for seed in (0, 1) for pair in ("dense--random", "oneshot--iterative")
+    ]
+    given = {**dict.fromkeys(names, deep), "cka/vgg16-digits-0.8-1/dense--random.csv": small}
+    assert set(archivable(study(), given)) == set(given)
+    kept = archivable(study(), given, {0: [("random", "dense"), ("oneshot", "iterative")], 1: [("iterative", "oneshot")]})
+    assert set(kept) == set(given) - {names[2]}, "the other way round is the same map"
+    assert kept[names[0]].splitlines()[1] == f"layer.0{',0.99' * 41}".encode()
+    assert kept["cka/vgg16-digits-0.8-1/dense--random.csv"] == b",1\n1,0.9877\n"
+    assert archivable(study(), kept) == kept

@@ -6,6 +6,7 @@ Each function takes (results, cell) and gives differences that are positive wher
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,12 @@ from prunescope.results.results import Results
 
 METHODS = ("oneshot", "layerwise", "iterative")  # the paper's: others of a study do not judge its conclusions
 EQUAL_LEVELS = ("oneshot-uniform", "layerwise", "iterative-uniform")
+MAPS = (  # of layer similarity that the conclusions read, of every seed
+    *((name, name) for name in METHODS),
+    *combinations(METHODS, 2),
+    *combinations(EQUAL_LEVELS, 2),
+    *product((f"student-{name}" for name in ("alone", *METHODS)), METHODS),
+)
 LINEAR = ("classifier", "fc", "head", "heads")  # modules of torchvision's classifiers whose layers are linear
 Measure = Callable[[Results, Sequence[Cell]], Mapping[Cell, Mapping[str, Compare]]]
 

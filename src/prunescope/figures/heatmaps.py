@@ -21,6 +21,7 @@ MISSING = "#b3b3b3"
 LEVELS = 222  # colours of the scale; with the greys of text and paper they fit into one palette of 256
 MANY = 4  # methods: with more, not every pair of networks has its map in the picture
 NEAR = 3  # of them, those whose pairs with each other still have
+WIDTH, COLUMNS = 9.6, 4  # inches of the whole picture, and panels side by side
 TICKS = 20  # more labels than this are thinned out
 SHORT = (("features.", ""), ("denseblock", "b"), ("denselayer", "l"), ("transition", "t"))
 
@@ -40,50 +41,62 @@ def pairs(methods: Sequence[str], view: str) -> list[tuple[str, str]]:
 def inside(results: Results, cell: Cell, seed: int, title: str, note: str) -> Figure | None:
     """Each network's layers against its own layers."""
     found = [(name, results.similarity_map(cell, seed, name, name)) for name, _ in pairs(results.grid.methods, "inside")]
-    return heatmaps([(name, matrix) for name, matrix in found if matrix is not None], title, note, columns=2)
+    return heatmaps([(name, matrix) for name, matrix in found if matrix is not None], title, note)
 
 
 def between(results: Results, cell: Cell, seed: int, title: str, note: str) -> Figure | None:
     """The layers of each network against those of others (`pairs`)."""
-    return _of_pairs(results, cell, seed, pairs(results.grid.methods, "between"), title, note, columns=2)
+    return _of_pairs(results, cell, seed, pairs(results.grid.methods, "between"), title, note)
 
 
 def students(results: Results, cell: Cell, seed: int, title: str, note: str) -> Figure | None:
     """The layers of each student (rows) against those of its pruned teacher (columns)."""
-    return _of_pairs(results, cell, seed, pairs(results.grid.methods, "students"), title, note, columns=3)
+    return _of_pairs(results, cell, seed, pairs(results.grid.methods, "students"), title, note)
 
 
-def _of_pairs(
-    results: Results, cell: Cell, seed: int, wanted: Sequence[tuple[str, str]], title: str, note: str, *, columns: int
-) -> Figure | None:
+def _of_pairs(results: Results, cell: Cell, seed: int, wanted: Sequence[tuple[str, str]], title: str, note: str) -> Figure | None:
     found = [(f"{a} (rows)\n{b} (columns)", results.similarity_map(cell, seed, a, b)) for a, b in wanted]
-    return heatmaps([(name, matrix) for name, matrix in found if matrix is not None], title, note, columns=columns)
+    return heatmaps([(name, matrix) for name, matrix in found if matrix is not None], title, note)
 
 
-def heatmaps(matrices: Sequence[tuple[str, pd.DataFrame]], title: str, note: str, *, columns: int) -> Figure | None:
-    """One panel per (name, matrix), two figure lines above them: `title` and `note`; None without matrices."""
+def heatmaps(matrices: Sequence[tuple[str, pd.DataFrame]], title: str, note: str) -> Figure | None:
+    """One panel per (name, matrix), two figure lines above them: `title` and `note`; None without matrices.
+
+    Layers that all panels share are named at the left of a line and below the last one.
+    """
     if not matrices:
         return None
-    columns = min(columns, len(matrices))
-    lines = math.ceil(len(matrices) / columns)
+    lines = math.ceil(len(matrices) / COLUMNS)
+    columns = math.ceil(len(matrices) / lines)
     tall = max(matrix.shape[0] / max(matrix.shape[1], 1) for _, matrix in matrices)
-    width = min(9.6, 4.8 * columns + 0.6)
+    rows_shared, columns_shared = (len({tuple(names(matrix)) for _, matrix in matrices}) == 1 for names in (_rows, _columns))
+    side = (WIDTH - 1) / COLUMNS
+    height = lines * (side * min(max(tall, 0.2), 2) + (0.45 if columns_shared else 1.1)) + (1.7 if columns_shared else 1)
     with house_style():
-        figure = Figure(figsize=(width, lines * (7.4 / columns * min(max(tall, 0.2), 2) + 0.85) + 0.7), layout="constrained")
+        figure = Figure(figsize=(max(side * columns + 1, 7), height), layout="constrained")
         figure.suptitle(f"{title}\n{note}", fontsize=10)
         grid = figure.subplots(lines, columns, squeeze=False)
         for axis in list(grid.flat)[len(matrices) :]:
             axis.set_axis_off()
         image = None
-        for axis, (name, matrix) in zip(grid.flat, matrices, strict=False):
+        for place, (axis, (name, matrix)) in enumerate(zip(grid.flat, matrices, strict=False)):
             # The colour scale alone is clipped: debiased values may lie slightly below 0.
             image = axis.imshow(matrix.to_numpy(), vmin=0, vmax=1, cmap=_scale(), aspect="equal", interpolation="nearest")
-            axis.set_title(name)
-            _ticks(axis, matrix, 7 if columns < 3 else 6)
-        bar = figure.colorbar(image, ax=grid, shrink=0.8, aspect=30) if image is not None else None
+            axis.set_title(name, fontsize=8.5)
+            first, last = place % columns == 0, place // columns == lines - 1
+            _ticks(axis, matrix, rows=first or not rows_shared, columns=last or not columns_shared)
+        bar = figure.colorbar(image, ax=grid, location="bottom", shrink=0.5, aspect=40) if image is not None else None
         if bar is not None:
             bar.set_label("CKA" + (" (grey: undefined)" if any(m.isna().any(axis=None) for _, m in matrices) else ""))
     return figure
+
+
+def _rows(matrix: pd.DataFrame) -> list[str]:
+    return [str(name) for name in matrix.index]
+
+
+def _columns(matrix: pd.DataFrame) -> list[str]:
+    return [str(name) for name in matrix.columns]
 
 
 def _scale() -> Colormap:
@@ -99,9 +112,11 @@ def palette() -> Image.Image:
     return image
 
 
-def _ticks(axis: Axes, matrix: pd.DataFrame, size: float) -> None:
-    axis.set_yticks(*labels([str(name) for name in matrix.index]), fontsize=size)
-    axis.set_xticks(*labels([str(name) for name in matrix.columns]), fontsize=size, rotation=90)
+def _ticks(axis: Axes, matrix: pd.DataFrame, *, rows: bool, columns: bool) -> None:
+    """The layers' names; of rows and columns that are not to be named nothing."""
+    for wanted, place, names in ((rows, axis.set_yticks, _rows(matrix)), (columns, axis.set_xticks, _columns(matrix))):
+        place(*(labels(names) if wanted else ([], [])), fontsize=6)
+    axis.tick_params(axis="x", rotation=90)
     axis.tick_params(length=2, pad=1)
     axis.spines[:].set_visible(False)
 

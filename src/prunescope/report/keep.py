@@ -16,7 +16,8 @@ import pandas as pd
 
 from prunescope import __version__
 from prunescope.errors import PrunescopeError
-from prunescope.evidence import facts
+from prunescope.evidence import facts, measures
+from prunescope.figures import heatmaps
 from prunescope.files import write_json, write_text
 from prunescope.report import page, studies
 from prunescope.report.reproduce import command
@@ -32,13 +33,14 @@ LISTS = (  # asked for
 )  # fmt: skip
 INDEX = """# Results
 
-Studies on real data, each in a folder that `prunescope keep` wrote: `report.md` (the report with its `figures/`),
-`summary.csv` (a row per network and seed: accuracies, costs, sizes and times in the report are means of these), `curves.csv`
-(validation accuracy while training), `params.yaml` (all settings), `provenance.json` (the line below) and `metrics.tar.xz` (what
-the stages wrote, as `metrics/<stage>/...`: the sources that the report names under its tables; `tar xf metrics.tar.xz` unpacks
-it; similarities and measures by class at four digits, of `dense.npz` the similarities alone, in `metrics/cka/seeds/`, and the
-networks' predictions joined: `images.csv` and `predictions.csv` of a folder have the same rows, a column per network). A test
-makes the summary and the report again from the archive and compares. No images and no networks. Commands need `make setup`, the
+Studies on real data, each in a folder that `prunescope keep` wrote: `report.md` (the report with its `figures/`), `summary.csv`
+(a row per network and seed: accuracies, costs, sizes and times in the report are means of these), `curves.csv` (validation
+accuracy while training), `params.yaml` (all settings), `provenance.json` (the line below) and `metrics.tar.xz` (what the stages
+wrote, as `metrics/<stage>/...`: the sources that the report names under its tables; `tar xf metrics.tar.xz` unpacks it;
+similarities and measures by class at four digits, maps of networks of more than 40 layers at two, and of those the ones that
+the report draws or a verdict reads; of `dense.npz` the similarities alone, in `metrics/cka/seeds/`, and the networks'
+predictions joined: `images.csv` and `predictions.csv` of a folder have the same rows, a column per network). A test makes the
+summary and the report again from the archive and compares. No images and no networks. Commands need `make setup`, the
 environment and the data (see the README); hours are those of the training alone.
 
 """
@@ -68,8 +70,10 @@ def collect(sources: Sequence[Path], results: Path, grid: Grid) -> Path:
             "least; run dvc repro there"
         )
     text = _with_seeds((asks / "params.yaml").read_text(encoding="utf-8"), seeds)
-    kept = archivable(replace(grid, seeds=seeds), content)
-    found = Results(replace(grid, seeds=seeds), Files(Path(ARCHIVE), kept))
+    grid = replace(grid, seeds=seeds)
+    drawn = heatmaps.pairs(grid.methods, "")  # of the first seed
+    kept = archivable(grid, content, {seed: measures.MAPS + (tuple(drawn) if seed == seeds[0] else ()) for seed in seeds})
+    found = Results(grid, Files(Path(ARCHIVE), kept))
     summary.save(found.summary, folder / "summary.csv")
     curves.save(curves.table(found.grid, found.curves), folder / "curves.csv")
     write_text(folder / "params.yaml", text)

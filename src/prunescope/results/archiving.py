@@ -1,7 +1,8 @@
 """What a kept study's archive holds of the stages' files: nothing large, numbers in few digits, what repeats once."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import partial
 from itertools import combinations, product
 from pathlib import Path
 
@@ -13,17 +14,23 @@ from prunescope.results.maps import seeds_file
 from prunescope.results.reading import Files
 from prunescope.results.results import Results
 
+DEEP = 40  # layers: a map of more takes a hundred times the room of VGG16's
+MAP = re.compile(r"cka/[^/]+-(\d+)/([^/]+)--([^/]+)\.csv")
 MANY = re.compile(r"cka/[^/]+/[^/]+\.csv|evaluate/[^/]+/[^/]+-classes\.csv")  # similarities, and measures by class
-LONG = re.compile(rb"(?<=,)-?\d+\.\d{5,}(?:e-?\d+)?(?=[,\n])")  # a cell of them with more than four digits
+LONG = re.compile(rb"(?<=,)-?\d+\.\d{3,}(?:e-?\d+)?(?=[,\n])")  # a cell of them that may have more digits than are kept
 ALONE = re.compile(r"(evaluate/[^/]+)/([^/]+)-predictions\.csv")
 JOINED = re.compile(rf"(evaluate/[^/]+)/({joined.IMAGES}|{joined.PREDICTIONS})")
 
 
-def archivable(grid: Grid, content: Mapping[str, bytes | Path]) -> dict[str, bytes]:
+def archivable(
+    grid: Grid, content: Mapping[str, bytes | Path], maps: Mapping[int, Collection[tuple[str, str]]] | None = None
+) -> dict[str, bytes]:
     """The files, by their names below metrics/, as an archive holds them; what an archive held already stays as it is.
 
     Predictions of a folder's networks are joined (results/joined.py), without shares of an AUC that is not the data set's primary
-    endpoint, and similarities of seeds stand for the kernels that they come from.
+    endpoint, and similarities of seeds stand for the kernels that they come from. Similarities and measures by class have four
+    digits, maps of more than `DEEP` layers two.
+    maps: by seed the pairs of networks of which such a deep map is kept; None keeps all
     """
     files, small = Files(Path("metrics"), content), {}
     predictions: dict[str, joined.Tables] = {}
@@ -34,7 +41,12 @@ def archivable(grid: Grid, content: Mapping[str, bytes | Path]) -> dict[str, byt
             if (table := joined.alone(files, alone[1], alone[2])) is not None:
                 predictions.setdefault(alone[1], {})[alone[2]] = table
         elif not name.endswith(".npz") and (data := files.read(name)) is not None:
-            small[name] = LONG.sub(_short, data) if MANY.fullmatch(name) else data
+            deep = MAP.fullmatch(name) if data.count(b"\n") > DEEP + 1 else None
+            if deep and maps is not None:
+                seed, a, b = int(deep[1]), deep[2], deep[3]
+                if not {(a, b), (b, a)} & {*maps.get(seed, ())}:
+                    continue
+            small[name] = LONG.sub(partial(_short, digits=2 if deep else 4), data) if MANY.fullmatch(name) else data
     areas = {
         f"evaluate/{of}": cell.dataset
         for cell in cells_of(grid)
@@ -53,5 +65,5 @@ def archivable(grid: Grid, content: Mapping[str, bytes | Path]) -> dict[str, byt
     return small
 
 
-def _short(cell: re.Match[bytes]) -> bytes:
-    return repr(round(float(cell[0]), 4)).encode()
+def _short(cell: re.Match[bytes], digits: int) -> bytes:
+    return repr(round(float(cell[0]), digits)).encode()
