@@ -103,6 +103,8 @@ def test_check_takes_the_values_of_an_experiment():
         "comes after the last pruning"
     )
     assert "remark" not in run("check", str(ROOT / "params.yaml"), "-S", "study.datasets=[cifar100-quarter]").stdout
+    words = ("--", "exp", "run", "--dry", "-S", "study.datasets=[cifar100-quarter]", "-S", "sparsity=0.95")
+    assert run("run", *words).stdout == f"{long.stdout.splitlines()[0]}\n", "run says it too"
     found = run("check", str(ROOT / "params.yaml"), "-S", "study.models=[resnet18]")
     assert (
         found.returncode == 1

@@ -4,10 +4,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prunescope import __version__
 from prunescope.deploy import commands as deploying
 from prunescope.errors import PrunescopeError
+
+if TYPE_CHECKING:
+    from prunescope.study.params import Params
 
 
 def main() -> int:
@@ -114,24 +118,30 @@ def parser() -> argparse.ArgumentParser:
 
 def check(arguments: argparse.Namespace) -> None:
     from prunescope.results.grid import arms_of
-    from prunescope.study.runnable import remarks, runnable
 
     if "=" in arguments.params.name and not arguments.params.exists():
         raise PrunescopeError(f"found no file {arguments.params}, wanted params.yaml or, for a value: -S {arguments.params}")
-    params = runnable(arguments.params, arguments.set_param)
+    params = _begin(arguments.params, arguments.set_param)
     what = f"{arguments.params} with {', '.join(arguments.set_param)}" if arguments.set_param else f"{arguments.params}"
+    print(f"{what}: no problem found; the study {params.grid.name} has {len(list(arms_of(params.grid)))} networks to compare")
+
+
+def _begin(path: Path, overrides: Sequence[str]) -> "Params":
+    """params.yaml as a study can begin with it; what should be known before hours of training is printed."""
+    from prunescope.study.runnable import remarks, runnable
+
+    params = runnable(path, overrides)
     for remark in remarks(params):
         print(f"remark: {remark}")
-    print(f"{what}: no problem found; the study {params.grid.name} has {len(list(arms_of(params.grid)))} networks to compare")
+    return params
 
 
 def run(arguments: argparse.Namespace) -> int:
     from prunescope.runner import command
-    from prunescope.study.runnable import runnable
 
     words = _without_strange_teachers(arguments.dvc or ["repro"])
     asked = command.read(words)
-    runtime = runnable(Path("params.yaml"), command.overrides_of(words)).runtime
+    runtime = _begin(Path("params.yaml"), command.overrides_of(words)).runtime
     if getattr(asked, "dry", False) or (arguments.dry and arguments.dvc):
         raise PrunescopeError(
             f"found a look at {' '.join(words)}, wanted `prunescope run --dry` alone: the study as params.yaml says"
