@@ -98,7 +98,7 @@ CLAIMS = (
     Claim(
         7,
         "Accuracy falls as more layers are pruned.",
-        "validation accuracy lost from no pruned layer to all, layerwise less dense at equal steps (line of best fit)",
+        "validation accuracy lost while layers are pruned, layerwise less dense at equal steps (lines of best fit, from dense's first validation on)",
         "points",
         "+.1f",
         falls_with_layers,

@@ -19,6 +19,7 @@ from prunescope.results.results import Results
 
 METHODS = ("oneshot", "layerwise", "iterative")  # the paper's: others of a study do not judge its conclusions
 EQUAL_LEVELS = ("oneshot-uniform", "layerwise", "iterative-uniform")
+CURVES = (*METHODS, "dense")
 MAPS = (  # of layer similarity that the conclusions read, of every seed
     *((name, name) for name in METHODS),
     *combinations(METHODS, 2),
@@ -133,24 +134,25 @@ def _by_seed(results: Results, of: Callable[[int], float | None]) -> dict[int, f
     return {seed: value for seed, value in values.items() if value is not None}
 
 
+def _of_dense(cell: Cell, arms: Mapping[str, Mapping[int, float]], comparisons: Mapping[str, Mapping[str, float]]) -> Layout:
+    """Comparisons with the dense control, which is the same network at all levels."""
+    return Layout(arms, comparisons, {}, block=f"{cell.model} on {cell.dataset}", shared=("dense",))
+
+
 def _trains(results: Results, cell: Cell) -> Layout:
-    series = {
-        f"{method} − dense": _by_seed(results, lambda seed, of=method: trends.trains_better(results, cell, seed, of))
-        for method in METHODS
-    }
-    return of_series(series)
+    arms = {name: _by_seed(results, lambda seed, of=name: trends.trains_well(results, cell, seed, of)) for name in CURVES}
+    return _of_dense(cell, arms, {f"{method} − dense": {method: 1.0, "dense": -1.0} for method in METHODS})
 
 
 def _sooner(results: Results, cell: Cell) -> Layout:
-    def earlier(seed: int, method: str) -> float | None:
-        later = trends.steps_later(results, cell, seed, method)
-        return None if later is None else -later * 100
-
-    return of_series({f"{method} − dense": _by_seed(results, lambda seed, of=method: earlier(seed, of)) for method in METHODS})
+    arms = {name: _by_seed(results, lambda seed, of=name: trends.reached_after(results, cell, seed, of)) for name in CURVES}
+    return _of_dense(cell, arms, {f"{method} − dense": {method: -100.0, "dense": 100.0} for method in METHODS})
 
 
 def _falls(results: Results, cell: Cell) -> Layout:
-    return of_series({"loss": _by_seed(results, lambda seed: trends.lost_over_layers(results, cell, seed))})
+    found = {seed: of for seed in results.grid.seeds if (of := trends.gained_over_layers(results, cell, seed)) is not None}
+    arms = {name: {seed: of[place] for seed, of in found.items()} for place, name in enumerate(("layerwise", "dense"))}
+    return _of_dense(cell, arms, {"loss": {"dense": 1.0, "layerwise": -1.0}})
 
 
 # Mean CKA of different layers inside the layerwise network less that inside the others.

@@ -31,21 +31,20 @@ def training_accuracy(results: Results, cell: Cell, seed: int, name: str) -> Flo
     return np.repeat(accuracy, lengths) if len(steps) and (lengths >= 0).all() else None
 
 
-def trains_better(results: Results, cell: Cell, seed: int, name: str) -> float | None:
-    """Training accuracy of a pruned network less the dense one's, points, mean over all steps of the budget."""
+def trains_well(results: Results, cell: Cell, seed: int, name: str) -> float | None:
+    """Training accuracy of a network, percent, mean over all steps of the budget; None where that is not the dense control's."""
     found = _with_control(results, cell, seed, name)
-    return None if found is None else float((found[0] - found[1]).mean() * 100)
+    return None if found is None else float(found[0].mean() * 100)
 
 
-def steps_later(results: Results, cell: Cell, seed: int, name: str) -> float | None:
-    """How much later, as a share of the budget, training reaches what dense has at `REACHED` of it, or ends without."""
+def reached_after(results: Results, cell: Cell, seed: int, name: str) -> float | None:
+    """The step, as a share of the budget, at which training reaches what dense has at `REACHED` of it; else 1."""
     found = _with_control(results, cell, seed, name)
     if found is None:
         return None
-    budget = len(found[1])
-    goal = np.maximum.accumulate(found[1])[int(REACHED * (budget - 1))]
-    pruned, dense = (int(np.argmax(of >= goal)) if (of >= goal).any() else budget for of in found)
-    return (pruned - dense) / budget
+    pruned, dense = found
+    goal = np.maximum.accumulate(dense)[int(REACHED * (len(dense) - 1))]
+    return int(np.argmax(pruned >= goal)) / len(dense) if (pruned >= goal).any() else 1.0
 
 
 def _with_control(results: Results, cell: Cell, seed: int, name: str) -> tuple[Floats, Floats] | None:
@@ -54,21 +53,26 @@ def _with_control(results: Results, cell: Cell, seed: int, name: str) -> tuple[F
     return None if pruned is None or dense is None or len(pruned) != len(dense) else (pruned, dense)
 
 
-def lost_over_layers(results: Results, cell: Cell, seed: int) -> float | None:
-    """Points of validation accuracy that pruning all layers one by one loses: layerwise less dense at equal steps, by the
-    least-squares line from no layer on; None with fewer than three measured rounds.
+def gained_over_layers(results: Results, cell: Cell, seed: int) -> tuple[float, float] | None:
+    """Points of validation accuracy that (layerwise, dense) gain from the first to the last round that can be compared, by the
+    least-squares lines over the number of layers pruned; None with fewer than three such rounds.
 
-    Right after each pruning, with re-estimated batch-norm statistics where they were measured.
+    Right after each pruning, with re-estimated batch-norm statistics where they were measured. Dense was measured after epochs.
+    Rounds before its first one are left out: the learning rate has jumped from zero meanwhile and taken some ten points at once,
+    in dense as in layerwise, and what dense would have had there is not known.
     """
     curve = layers_curve(results, cell, seed)
-    if curve is None or len(curve) < 4:
+    if curve is None or len(curve := curve[curve["beside"]]) < 3:
         return None
-    layers, gap = curve["layers_pruned"].to_numpy(dtype=float), curve["gap"].to_numpy(dtype=float)
-    return float(-np.polyfit(layers, gap, 1)[0] * (layers.max() - layers.min()) * 100)
+    layers = curve["layers_pruned"].to_numpy(dtype=float)
+    span = 100 * (layers.max() - layers.min())
+    layerwise, dense = (float(np.polyfit(layers, curve[of].to_numpy(dtype=float), 1)[0] * span) for of in ("accuracy", "dense"))
+    return layerwise, dense
 
 
 def layers_curve(results: Results, cell: Cell, seed: int) -> pd.DataFrame | None:
-    """By number of layers pruned the accuracy of layerwise, that of the control at the same step, and their gap (fractions)."""
+    """By number of layers pruned the accuracy (fractions) of layerwise and, at the same step, of the dense control, and whether
+    that lies between two that were measured in training (`beside`)."""
     pruned = results.history(f"prune/{cell.of(seed)}/layerwise")
     dense = results.history(f"finetune/{cell.dense(seed)}/dense")
     if pruned is None or dense is None:
@@ -77,5 +81,5 @@ def layers_curve(results: Results, cell: Cell, seed: int) -> pd.DataFrame | None
     rows = pruned[pruned["event"].isin((event, "start"))].groupby("layers_pruned", as_index=False).last()
     control = dense.groupby("step", as_index=False).last()
     rows["dense"] = np.interp(rows["step"], control["step"], control["accuracy"])
-    rows["gap"] = rows["accuracy"] - rows["dense"]
-    return rows[["layers_pruned", "step", "accuracy", "dense", "gap"]]
+    rows["beside"] = rows["step"] >= control["step"][control["step"] > 0].min()
+    return rows[["layers_pruned", "step", "accuracy", "dense", "beside"]]
