@@ -98,7 +98,8 @@ CLAIMS = (
     Claim(
         7,
         "Accuracy falls as more layers are pruned.",
-        "validation accuracy lost while layers are pruned, layerwise less dense at equal steps (lines of best fit, from dense's first validation on)",
+        "validation accuracy lost while layers are pruned, layerwise less dense at equal steps (lines of best fit, from dense's "
+        "first validation in training on)",
         "points",
         "+.1f",
         falls_with_layers,

@@ -22,7 +22,8 @@ SHOWN = 10  # classes of a cell in the table, those that lose most
 
 @lru_cache(maxsize=64)
 def recall_changes(results: Results, cell: Cell) -> pd.DataFrame:
-    """Columns class, images, groups, dense (recall), and per method its change with `_low` and `_high`; largest mean loss first.
+    """Columns class, images, groups, dense (recall), and per method its change with `_low` and `_high`; largest mean loss first
+    (negative controls aside).
 
     Fractions; means over the seeds that ran everything. The 95 % interval resamples groups of images (lesions), each with its
     predictions by all networks: it says what other test images would have given, not what other seeds would have. No rows
@@ -47,7 +48,8 @@ def recall_changes(results: Results, cell: Cell) -> pd.DataFrame:
     table: dict[str, Any] = {"class": images.classes, "images": counts.astype(int), "groups": groups, "dense": recall["dense"]}
     for number, name in enumerate(results.grid.methods):
         table |= {name: values[number], f"{name}_low": low[number], f"{name}_high": high[number]}
-    return pd.DataFrame(table).iloc[np.argsort(values.mean(0), kind="stable")].reset_index(drop=True)
+    asked = [name in results.grid.choices for name in results.grid.methods]  # a negative control would choose the order
+    return pd.DataFrame(table).iloc[np.argsort(values[asked].mean(0), kind="stable")].reset_index(drop=True)
 
 
 @lru_cache(maxsize=8)

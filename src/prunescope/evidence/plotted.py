@@ -11,7 +11,7 @@ from prunescope.evidence.differences import judged
 from prunescope.evidence.inference import WORSE
 from prunescope.evidence.potential import shown_safe
 from prunescope.evidence.quality import FEW
-from prunescope.evidence.subgroups import EVERY, every_change, findings
+from prunescope.evidence.subgroups import EVERY, every_change, findings, of_choices
 from prunescope.results.grid import Cell, arms_of, cells_of, levels
 from prunescope.results.results import Results
 from prunescope.results.summary import runs
@@ -96,7 +96,7 @@ def costs(results: Results) -> pd.DataFrame:
 
 def harm(results: Results) -> pd.DataFrame:
     """Recall of classes by cell, dense and each method (percent): all of few classes, of many those that lose most; critical
-    ones first."""
+    ones first. Negative controls would choose the classes and set the scale: they are left out."""
     rows, verdicts = [], judged_recall(results)
     for cell in cells_of(results.grid):
         found = recall_changes(results, cell)
@@ -106,7 +106,7 @@ def harm(results: Results) -> pd.DataFrame:
             "critical", ascending=False, kind="stable"
         )
         for _, row in found.head(FEW if len(found) <= FEW else SHOWN).iterrows():
-            for method in results.grid.methods:
+            for method in results.grid.choices:
                 if math.isnan(row[method]):
                     continue
                 judgement = verdicts.get((cell, method, row["class"]))
@@ -128,7 +128,9 @@ def harm(results: Results) -> pd.DataFrame:
 def subgroup_changes(results: Results) -> pd.DataFrame:
     """Change from dense by subgroup, of the balanced accuracy or whatever is measured first, with intervals over test images."""
     found, rows = findings(results), []
-    every = [change for change in every_change(results) if change.part.name != EVERY and not change.part.small]
+    every = [
+        change for change in of_choices(results, every_change(results)) if change.part.name != EVERY and not change.part.small
+    ]
     for cell in dict.fromkeys(change.cell for change in every):
         mine = [change for change in every if change.cell == cell]
         names = {change: f"{change.part.column} {change.part.name}: {change.part.measure}" for change in mine}

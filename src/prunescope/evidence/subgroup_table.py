@@ -5,7 +5,7 @@ import pandas as pd
 
 from prunescope.columns import MOST_VALUES
 from prunescope.evidence.classes import complete_seeds
-from prunescope.evidence.subgroups import EVERY, Change, every_change, findings
+from prunescope.evidence.subgroups import EVERY, Change, every_change, findings, of_choices
 from prunescope.evidence.text import NOTHING
 from prunescope.results.grid import cells_of
 from prunescope.results.results import Results
@@ -38,7 +38,7 @@ def said(results: Results) -> str:
     if not tested:
         why = "every subgroup is too small" if few == len(every) else "one seed does not say what another training would do"
         return f"By subgroup ({columns}) nothing can be shown: {why}."
-    found = findings(results)
+    found = of_choices(results, findings(results))
     parts = [_listed("Shown to lose", [change for change in found if change.value < 0])]
     parts += [_listed("Shown to gain", [change for change in found if change.value > 0])]
     if not found:

@@ -94,6 +94,11 @@ def findings(results: Results) -> list[Change]:
     return [tested[place] for place in order if corrected[place] < LEVEL]
 
 
+def of_choices(results: Results, found: Sequence[Change]) -> list[Change]:
+    """Those of methods that somebody may choose: of a negative control nobody asks who pays."""
+    return [change for change in found if change.method in results.grid.choices]
+
+
 def every_change(results: Results) -> list[Change]:
     return [change for cell in cells_of(results.grid) for change in changes(results, cell)]
 

@@ -24,7 +24,7 @@ def by_class(rows: pd.DataFrame, methods: Sequence[str], *, field: str = "class"
         )
         order = list(dict.fromkeys(of["name"]))
         place = alt.Y("name:N", sort=order, title=None, axis=alt.Axis(grid=True, ticks=False, domain=False))
-        along = span([*of["dense"], *of["value"]], least=0, most=100)
+        along = span([*of["dense"], *of["value"]], least=-2, most=100)  # a point at 0 shall not lie on the names
         hue = colour([name for name in methods if name in set(of["method"])], colours(methods))
         reach = of.groupby("name", as_index=False, sort=False).agg(
             dense=("dense", "first"), low=("value", "min"), high=("value", "max")
@@ -97,10 +97,14 @@ def by_subgroup(rows: pd.DataFrame, methods: Sequence[str]) -> Drawing:
     for cell, of in rows.groupby("cell", sort=False):
         order = list(dict.fromkeys(of["subgroup"]))
         hue = colour([name for name in methods if name in set(of["method"])], colours(methods))
-        place = alt.Y("subgroup:N", sort=order, title=None, axis=alt.Axis(grid=False, ticks=False, domain=False))
+        place = alt.Y("subgroup:N", sort=order, title=None, axis=alt.Axis(grid=False, ticks=False, domain=False, labelLimit=320))
         beside = alt.YOffset("method:N", sort=list(methods))
-        words = "change from dense, points"
-        line = alt.Chart(of).mark_rule().encode(x=alt.X("low:Q", title=words), x2="high:Q", y=place, yOffset=beside, color=hue)
+        words, few = "change from dense, points", alt.Axis(tickCount=6, labelOverlap=True)
+        line = (
+            alt.Chart(of)
+            .mark_rule()
+            .encode(x=alt.X("low:Q", title=words, axis=few), x2="high:Q", y=place, yOffset=beside, color=hue)
+        )
         shown = ["subgroup", "method", *(alt.Tooltip(f"{name}:Q", format="+.1f") for name in ("change", "low", "high")), "shown"]
         mark = (
             alt.Chart(of)

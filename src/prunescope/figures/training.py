@@ -97,8 +97,8 @@ def _bars(runs: Sequence[pd.DataFrame], dense: Sequence[pd.DataFrame], hue: str)
     start = rows[(rows["event"] == "start") & (rows["layers_pruned"] == 0)]["accuracy"].mean() * 100
     after = pd.concat([pd.Series({0: start}), after]).dropna()
     control = _at_steps(rows[rows["event"] == "pruned"], dense)
-    reached = pd.concat([of for of in (after, control) if len(of)])
-    scale = alt.Scale(domain=[max(0.0, float(reached.min()) - 12), min(100.0, float(reached.max()) + 3)], clamp=True)
+    reached = pd.concat([of for of in (after, control, again) if len(of)])
+    scale = alt.Scale(domain=[0.0, min(100.0, float(reached.max()) + 3)])
     what = ("after recovery", "right after pruning", "right after, re-estimated", "dense at the same step")
     shown = [name for name, of in zip(what, (after, pruned, again, control), strict=True) if len(of)]
     each = {name: of for name, of in zip(what, (hue, OTHERS[0], OTHERS[1], SPARE), strict=True) if name in shown}
@@ -133,12 +133,16 @@ def _bars(runs: Sequence[pd.DataFrame], dense: Sequence[pd.DataFrame], hue: str)
 
 
 def _at_steps(rows: pd.DataFrame, dense: Sequence[pd.DataFrame]) -> pd.Series:
-    """The dense control's accuracy (percent), mean over seeds, where so many layers are pruned; empty where it did not run."""
+    """The dense control's accuracy (percent), mean over seeds, where so many layers are pruned; empty where it did not run.
+
+    From its first validation in training on: how it fell from the base until then, as the learning rate jumped, is not known.
+    """
     if not dense:
         return pd.Series(dtype=float)
     every = pd.concat([of[["step", "accuracy"]] for of in dense])
     mean, steps = every.groupby("step")["accuracy"].mean() * 100, rows.groupby("layers_pruned")["step"].mean()
-    return pd.Series(np.interp(steps, mean.index, mean), index=steps.index)
+    known = steps >= mean.index[mean.index > 0].min()
+    return pd.Series(np.interp(steps, mean.index, mean), index=steps.index)[known]
 
 
 def _by_layers(rows: pd.DataFrame) -> pd.Series:

@@ -5,7 +5,7 @@ from statistics import fmean
 
 from prunescope.evidence import endpoints
 from prunescope.evidence.differences import Compare, judged
-from prunescope.evidence.inference import BETTER, EQUAL, OPEN, WORSE
+from prunescope.evidence.inference import BETTER, EQUAL, LEVEL, OPEN, WORSE
 from prunescope.evidence.potential import shown_safe
 from prunescope.evidence.seeds import what_would_decide
 from prunescope.evidence.storage import measured_speed
@@ -71,10 +71,12 @@ def _where(results: Results, found: Networks, some: set[tuple[Cell, str]], none:
     """A clause for each network, or each level where there are many; none: what it says of one without any of `some`, empty to
     leave it out."""
     cells, methods = list(dict.fromkeys(cell for cell, _ in found)), results.grid.choices
+    left = [name for name in results.grid.methods if name not in methods]
+    everyone = f"every method but the control {_listed(left)}" if left else "every method"
     if len(cells) <= NETWORKS:
         for cell in cells:
             names = [method for method in methods if (cell, method) in some]
-            if said := "every method" if len(names) == len(methods) > 1 else _listed(names) or none:
+            if said := everyone if len(names) == len(methods) > 1 else _listed(names) or none:
                 yield f"{cell} {said}"
         return
     for level in sorted(levels(results.grid)):
@@ -86,11 +88,19 @@ def _where(results: Results, found: Networks, some: set[tuple[Cell, str]], none:
 
 
 def _lose(results: Results, found: Networks, among: str) -> Iterator[str]:
+    """What is shown to lose, and what is certain to lose less than the margin."""
     lost: dict[Cell, list[tuple[float, str]]] = {}
     for (cell, method), of in found.items():
         if of.verdict == WORSE:
             lost.setdefault(cell, []).append((of.judgement.estimate.mean, method))
-    if not lost:
+    sure = [
+        f"{method} of {cell} {of.judgement.estimate.mean:+.2f}"
+        for (cell, method), of in found.items()
+        if of.verdict == EQUAL and of.judgement.p < 1 - LEVEL and of.judgement.estimate.mean < 0
+    ]
+    bound = plural(results.grid.margin, "point")
+    small = f" Certain as well, but less than {bound}: {', '.join(sure)}." if sure else ""
+    if not lost and not sure:
         once = max(of.judgement.estimate.n for of in found.values()) < 2
         yield (
             "Losses: one seed proves none; differences between seeds were not measured."
@@ -98,17 +108,21 @@ def _lose(results: Results, found: Networks, among: str) -> Iterator[str]:
             else ("Losses: none is shown against a dense network that trained as long.")
         )
         return
+    if not lost:
+        yield f"Losses that may reach {bound}: none is shown against a dense network that trained as long.{small}"
+        return
     named = [
         f"{cell} {', '.join(f'{method} {mean:+.1f}' for mean, method in sorted(of))} {_unit(results, cell.dataset)}"
         for cell, of in sorted(lost.items(), key=lambda of: min(of[1]))
     ]
     more = f"; {len(named) - LISTED} more networks in the tables" if len(named) > LISTED else ""
-    yield f"Losses, shown to be below dense, {among}: {'; '.join(named[:LISTED])}{more}."
+    yield f"Losses, shown to be below dense, {among}: {'; '.join(named[:LISTED])}{more}.{small}"
 
 
 def _students(results: Results) -> Iterator[str]:
     """By data set what a teacher gains a student, dense and pruned ones, over the student that learns from labels alone."""
-    gains = {key: of for key, of in judged_gains(results).items() if of.judgement.estimate.n}
+    gains = {key: of for key, of in judged_gains(results).items() if key[1] in (DENSE, *results.grid.choices)}
+    gains = {key: of for key, of in gains.items() if of.judgement.estimate.n}
     clauses = []
     for dataset in results.grid.datasets:
         mine = {key: of.judgement.estimate.mean for key, of in gains.items() if key[0].dataset == dataset}
@@ -138,7 +152,7 @@ def _costs(results: Results) -> Iterator[str]:
 
 
 def _next(results: Results, found: Networks) -> Iterator[str]:
-    """What would decide what is open."""
+    """What would decide what is open, negative controls aside."""
     unsure = [key for key, of in found.items() if of.verdict == OPEN]
     if not unsure:
         return

@@ -95,8 +95,8 @@ def layers_figures(results: Results) -> Iterator[Block]:
             training.layers_pruned(results, model, dataset),
             f"Bars of validation accuracy by number of layers pruned one after another, {where}.",
             f"{where}: layer after layer. Bars: after that layer's recovery. Points: right after its pruning, with the old "
-            "batch-norm statistics and with re-estimated ones. Dashed: the dense control at the same step. The scale does not "
-            "begin at zero. Source: the CSVs under metrics/prune.",
+            "batch-norm statistics and with re-estimated ones. Dashed: the dense control at the same step. Source: "
+            "the CSVs under metrics/prune.",
             folded=number > 0,
         )
 

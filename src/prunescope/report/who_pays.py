@@ -22,16 +22,17 @@ Lost = tuple[float, str, str, Cell, Judgement | None]  # points of recall, class
 
 
 def critical(results: Results) -> Iterator[str]:
-    """Of each critical class what every network changes of its recall at the first level, over new seeds and images."""
+    """Of each critical class what every network changes of its recall at the first level, over new seeds and images; nobody
+    chooses a negative control."""
     level, verdicts = levels(results.grid)[0], judged_recall(results)
     for name in results.grid.critical:
         clauses, judgements = [], []
         for cell in (cell for cell in cells_of(results.grid) if cell.sparsity == level):
             changes = recall_changes(results, cell)
             for _, row in changes[changes["class"] == name].iterrows() if len(changes) else ():
-                known = {of: verdicts.get((cell, of, name)) for of in results.grid.methods}
+                known = {of: verdicts.get((cell, of, name)) for of in results.grid.choices}
                 judgements += [of for of in known.values() if of is not None]
-                said = each({of: 100 * float(row[of]) for of in results.grid.methods}, known)
+                said = each({of: 100 * float(row[of]) for of in known}, known)
                 clauses.append(
                     f"{cell.model} on {cell.dataset} (dense {100 * row['dense']:.1f} %, {row['images']:,} images) {said}"
                 )
@@ -68,7 +69,9 @@ def _ranked(results: Results, cell: Cell, name: str) -> Iterator[str]:
     known: dict[str, list[float]] = {}
     for arm in arms_of(results.grid):
         here = (arm.model, arm.dataset) == (cell.model, cell.dataset)
-        if here and (arm.method == DENSE or (arm.kind == "pruned" and arm.sparsity == cell.sparsity)):
+        if here and (
+            arm.method == DENSE or (arm.method in results.grid.choices and arm.kind == "pruned" and arm.sparsity == cell.sparsity)
+        ):
             table = results.classes(arm)
             values = [] if table is None else table.loc[table["class"] == name, "auc"].dropna()
             known.setdefault(arm.method, []).extend(values)
