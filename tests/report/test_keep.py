@@ -1,5 +1,6 @@
 """Keeping a study seed by seed: the joined folder has all seeds' numbers, whatever order they came in."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 from graph import ROOT
 from prunescope.errors import PrunescopeError
 from prunescope.evidence import likeness
-from prunescope.report.keep import _with_seeds, collect, finished_seeds
+from prunescope.report.keep import _with_seeds, collect, finished_seeds, index
 from prunescope.results.kept import archived
 from prunescope.results.results import kept as kept_results
 from prunescope.study.params import load
@@ -67,6 +68,21 @@ def test_seeds_of_two_machines_join(tmp_path):
     assert {file: file.read_bytes() for file in before} == before, "the same bytes again"
     content = {name: b"" for name in archived(kept).content or {} if name != "evaluate/vgg16-digits-0/dense.json"}
     assert finished_seeds(content, kept_results(kept).grid) == (1,)
+
+
+def test_what_a_person_wrote_stays_and_the_index_says_what_did_not_run(tmp_path):
+    folder = repository(tmp_path / "first", 0)
+    kept = keep([folder], tmp_path / "results")
+    made = json.loads((kept / "provenance.json").read_text())
+    (kept / "provenance.json").write_text(json.dumps(made | {"before": ["cp a weights/b"], "note": "By hand."}))
+    keep([folder], tmp_path / "results")
+    assert json.loads((kept / "provenance.json").read_text())["note"] == "By hand."
+    assert f"cp a weights/b\n{made['command']}" in (kept / "report.md").read_text(encoding="utf-8")
+    assert f"| – | {made['training_hours']:.1f} |" in index(tmp_path / "results")
+    rows = pd.read_csv(kept / "summary.csv")
+    rows[rows["kind"] != "student"].to_csv(kept / "summary.csv", index=False)
+    text = index(tmp_path / "results")
+    assert "| students of vgg16 on digits at 80 % |" in text and f"| `cp a weights/b`; `{made['command']}` |" in text
 
 
 def test_a_seed_may_lack_the_students_that_another_has(tmp_path):

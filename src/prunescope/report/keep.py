@@ -31,6 +31,7 @@ from prunescope.results.results import Results
 LISTS = (  # asked for
     "models", "datasets", "methods", "sparsities", "teachers", "narrow", "channels", "taught", "sensitivity", "formats",
 )  # fmt: skip
+HAND = ("before", "note")  # what a person wrote into provenance.json: commands that go before the study's own, and words
 INDEX = """# Results
 
 Studies on real data, each in a folder that `prunescope keep` wrote: `report.md` (the report with its `figures/`), `summary.csv`
@@ -40,8 +41,10 @@ wrote, as `metrics/<stage>/...`: the sources that the report names under its tab
 similarities and measures by class at four digits, maps of networks of more than 40 layers at two, and of those the ones that
 the report draws or a verdict reads; of `dense.npz` the similarities alone, in `metrics/cka/seeds/`, and the networks'
 predictions joined: `images.csv` and `predictions.csv` of a folder have the same rows, a column per network). A test makes the
-summary and the report again from the archive and compares. No images and no networks. Commands need `make setup`, the
-environment and the data (see the README); hours are those of the training alone.
+summary and the report again from the archive and compares. No images and no networks. Commands are those of the row's last
+commit (`git checkout`), and need `make setup` there, the environment and the data (see the README); `prunescope check` with
+their `-S` says at once what is missing. They run all that is asked for, also what stands under *not run*; hours are those of
+the training that ran.
 
 """
 
@@ -79,7 +82,7 @@ def collect(sources: Sequence[Path], results: Path, grid: Grid) -> Path:
     write_text(folder / "params.yaml", text)
     again = command(yaml12.read(text), yaml12.read(_git(sources[0], "show", "HEAD:params.yaml")))
     made = {"commits": commits, "command": again}
-    made |= {key: value for key, value in provenance(folder).items() if key == "note"}  # written by hand
+    made |= {key: value for key, value in provenance(folder).items() if key in HAND}
     write_page(found, folder, made)
     pack(kept, folder / ARCHIVE)
     hours = round(_training_seconds(found) / 3600, 2)
@@ -91,7 +94,8 @@ def collect(sources: Sequence[Path], results: Path, grid: Grid) -> Path:
 
 def write_page(results: Results, out: Path, made: Mapping[str, Any], *, html: bool = False) -> None:
     """The report as Markdown with its figures, and with `html` as a page."""
-    reproduce = [f"git checkout {made['commits'][-1]}", "make setup", ". .venv/bin/activate", made["command"]]
+    begin = [f"git checkout {made['commits'][-1]}", "make setup", ". .venv/bin/activate"]
+    reproduce = [*begin, *made.get("before", []), made["command"]]
     about = {"prunescope": __version__, "commit": ", ".join(made["commits"])}
     about |= {"note": made["note"]} if "note" in made else {}
     page.write(results, out, provenance=about, reproduce=reproduce, html=html)
@@ -208,15 +212,18 @@ def index(results: Path) -> str:
     columns = ("study", "data and seeds", "not run", "training, hours", "machine", "versions", "commit", "command")
     lines = [columns, ("---",) * len(columns)]
     for folder in _studies(results):
-        made, grid = provenance(folder), kept_grid(folder)
-        ran, pruned = made["environment"], pd.read_csv(folder / "summary.csv").query("kind == 'pruned'")
+        made, grid, rows = provenance(folder), kept_grid(folder), pd.read_csv(folder / "summary.csv")
+        ran, pruned, students = made["environment"], rows[rows["kind"] == "pruned"], rows[rows["kind"] == "student"]
         seeds = pruned.groupby(["dataset", "model"], sort=False)["seed"].nunique()
         n = ", ".join(f"{' '.join(map(str, cell))}: n = {count}" for cell, count in zip(seeds.index, seeds, strict=True))
         done = set(zip(pruned["model"], pruned["dataset"], pruned["sparsity"], strict=True))
         missing = [str(cell) for cell in cells_of(grid) if cell not in done]
+        taught = set(zip(*(students[of] for of in ("model", "dataset", "sparsity")), strict=True))
+        missing += [f"students of {cell}" for cell in cells_of(grid) if cell.model in grid.teachers and cell in done - taught]
         machine = ", ".join([ran["processor"], f"device {ran['device']}", f"{ran['threads']} thread(s)", ran["precision"]])
         versions = f"torch {ran['torch']}, torchvision {ran['torchvision']}, Python {ran['python']}"
         name, commit = f"[{folder.name}]({folder.name}/report.md)", ", ".join(made["commits"])
         hours = f"{made['training_hours']:.1f}"
-        lines.append((name, n, ", ".join(missing) or "–", hours, machine, versions, commit, f"`{made['command']}`"))
+        commands = "; ".join(f"`{of}`" for of in [*made.get("before", []), made["command"]])
+        lines.append((name, n, ", ".join(missing) or "–", hours, machine, versions, commit, commands))
     return INDEX + "".join(f"| {' | '.join(line)} |\n" for line in lines)
