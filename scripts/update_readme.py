@@ -8,24 +8,29 @@ A block stands between `<!-- name: ... -->` and `<!-- /name -->`. The picture of
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import pandas as pd
 
-from prunescope.evidence.claims import Judged, judge
+from prunescope.evidence.claims import Cells, Judged, judge, over_study, overall
+from prunescope.evidence.differences import judged as compared
+from prunescope.evidence.inference import EQUAL, NOT_RUN, OPEN
 from prunescope.evidence.quality import accuracy_table, headline_table
-from prunescope.evidence.verdicts import claims_table
+from prunescope.evidence.text import plural
 from prunescope.report.blocks import Table, escape, markdown_table
 from prunescope.report.decision import sentences
 from prunescope.report.page import compact
-from prunescope.results.grid import levels
+from prunescope.results.grid import DENSE, levels
 from prunescope.results.results import Results, kept, of_summary
 from prunescope.study.params import load
 
 ROOT = Path(__file__).resolve().parent.parent
 STUDY = "decisive"  # of results/: the one on the README's first screen
 REGIME = "paper-small"  # the one that prunes as the paper does: the base before it has seen the data
+TITLES = {"verdict": STUDY, "pruned before it is learnt": REGIME}
+WORDS = {OPEN: "open", NOT_RUN: "–", EQUAL: "equal"}
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
 
@@ -47,31 +52,66 @@ def shipped() -> str:
 def headline() -> str:
     """The primary endpoint of the kept study by cell and network, at its first level."""
     table, labels = headline_table(study(), levels(study().grid)[:1])
-    return _markdown(table, labels=labels)
+    return re.sub(r"(?<=\d), (?=\d)", "/", _markdown(table, labels=labels).replace(" ± ", "±"))  # narrow columns
 
 
 def verdicts() -> str:
     """The paper's conclusions judged by the kept study, and by the one that prunes first."""
-    table, own = (claims_table(judged(name)).set_index("conclusion of the paper")["verdict"] for name in (STUDY, REGIME))
-    both = pd.DataFrame({"verdict": table, "pruned before it is learnt": own}).reset_index()
-    return _markdown(both.replace("not enough data", "open"), labels=3)
+    each = {title: [_with_why(of) for of in judged(name).values()] for title, name in TITLES.items()}
+    return _markdown(pd.DataFrame({"conclusion of the paper": [claim.text for claim in judged()]} | each), labels=3)
+
+
+def _with_why(cells: Cells) -> str:
+    """The verdict, whether it is of one cell alone, and its comparisons where they differ."""
+    found = {name: of.judgement.verdict for name, of in over_study(cells).items()}
+    ran = sum(any(of.judgement.estimate.n for of in cell.values()) for cell in cells.values())
+    each = "; ".join(f"{name} {WORDS.get(word, word)}" for name, word in found.items()) if len({*found.values()}) > 1 else ""
+    word = WORDS.get(overall(cells), overall(cells))
+    said = "; ".join(filter(None, (plural(ran, "cell") if ran == 1 else "", each)))
+    return word if word == WORDS[NOT_RUN] or not said else f"{word} ({said})"
+
+
+def otherwise() -> str:
+    """The verdicts as they would be with one level alone, and with negative controls in the pool of the others' noise."""
+    results, level = study(), levels(study().grid)[0]
+    others = {
+        "as judged": results,
+        f"of {level * 100:g} % alone": Results(replace(results.grid, sparsities=(level,)), results.files),
+        "with negative controls in the pool": Results(replace(results.grid, chance=()), results.files),
+    }
+    claims = {title: [overall(of) for of in judge(of).values()] for title, of in others.items()}
+    table = pd.DataFrame({"conclusion": [str(claim.number) for claim in judged()]} | claims)
+    dense = {
+        title: [
+            compare.verdict
+            for found in compared(of).values()
+            for (method, other), compare in found.items()
+            if other == DENSE and method in results.grid.choices and compare.judgement.estimate.n
+        ]
+        for title, of in others.items()
+    }
+    table.loc[len(table)] = ["with dense, open", *(f"{of.count(OPEN)} of {len(of)}" for of in dense.values())]
+    return _markdown(table, labels=4)
 
 
 # The beginnings of those sentences of the page's first screen that stand here.
-SHOWN = ("Safe,", "Not", "Losses,", "Losses:", "Melanoma", "Size")
+SHOWN = ("Safe,", "Not", "Losses,", "Losses", "Losses:", "Cause,", "Melanoma", "Size")
+TAILS = (". Measured in turn", ". Taken singly")  # sentences that only the report has room for
 
 
 def short() -> str:
     """What the kept study shows, in a few sentences: those of its page."""
     results = study()
     points = [of for of in sentences(results) if of.split()[0] in SHOWN and "without a threshold" not in of]  # few words
+    points = [min((of.split(tail)[0] for tail in TAILS), key=len).removesuffix(".") + "." for of in points]
     return "".join(f"- {escape(point)}\n" for point in points if point)
 
 
 def took() -> str:
     """Minutes of training by kind of network and data set."""
     rows = study().summary
-    minutes = (rows.groupby(["kind", "dataset"], sort=False)["seconds"].mean() / 60).unstack()
+    minutes = (rows.groupby(["kind", "model", "dataset"], sort=False)["seconds"].mean() / 60).unstack([1, 2])
+    minutes.columns = [f"{model} on {dataset}" for model, dataset in minutes.columns]
     numbers = rows.groupby("kind", sort=False)["method"].nunique()
     several = len(levels(study().grid)) > 1
     each = {kind: " and level" for kind in ("pruned", "narrow", "channels", "student") if several}
@@ -80,11 +120,7 @@ def took() -> str:
         for kind, count in numbers.items()
     ]
     hours = rows.groupby("seed")["seconds"].sum() / 3600
-    table = (
-        minutes.reindex(index=numbers.index, columns=list(study().grid.datasets))
-        .map("{:.0f}".format, na_action="ignore")
-        .fillna("–")
-    )
+    table = minutes.reindex(index=numbers.index).map("{:.0f}".format, na_action="ignore").fillna("–")
     table.insert(0, "network", titles)
     return f"{_markdown(table, labels=1)}\nTogether {hours.min():.1f} to {hours.max():.1f} hours of one thread a seed.\n"
 
@@ -95,6 +131,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "short": short,
     "shipped": shipped,
     "took": took,
+    "otherwise": otherwise,
 }
 
 

@@ -71,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
     comparing = add("compare", "methods side by side, of the work tree, revisions and kept studies")
     comparing.set_defaults(run=compare)
     comparing.add_argument(
-        "revision", nargs="*", help="experiments, branches, commits, kept studies (results/real-small); none: the work tree"
+        "revision", nargs="*", help="experiments, branches, commits, kept studies (results/decisive); none: the work tree"
     )
     comparing.add_argument("--experiments", action="store_true", help="the work tree and all experiments")
     comparing.add_argument(
@@ -95,7 +95,7 @@ def parser() -> argparse.ArgumentParser:
 
     reporting = add("report", "the page of a kept study, from its archive: without training, git or DVC")
     reporting.set_defaults(run=report)
-    reporting.add_argument("study", type=Path, help="its folder, such as results/real-small")
+    reporting.add_argument("study", type=Path, help="its folder, such as results/decisive")
     reporting.add_argument("--out", type=Path, help="a folder for report.html, report.md, figures/ (default: reports/<study>)")
 
     carding = add("card", "a finished network's model card, as Hugging Face's hub reads it")

@@ -77,7 +77,7 @@ def test_what_a_person_wrote_stays_and_the_index_says_what_did_not_run(tmp_path)
     (kept / "provenance.json").write_text(json.dumps(made | {"before": ["cp a weights/b"], "note": "By hand."}))
     keep([folder], tmp_path / "results")
     assert json.loads((kept / "provenance.json").read_text())["note"] == "By hand."
-    assert f"cp a weights/b\n{made['command']}" in (kept / "report.md").read_text(encoding="utf-8")
+    assert f"cp a weights/b\n    {made['command']}" in (kept / "report.md").read_text(encoding="utf-8")
     assert f"| – | {made['training_hours']:.1f} |" in index(tmp_path / "results")
     rows = pd.read_csv(kept / "summary.csv")
     rows[rows["kind"] != "student"].to_csv(kept / "summary.csv", index=False)

@@ -156,7 +156,7 @@ def test_the_rooms_are_those_of_dvc_yaml():
 
 def test_numbers_in_sentences_are_those_of_the_settings():
     kept = read_yaml(ROOT / "results" / update_readme.STUDY / "params.yaml")
-    assert "Here are both data sets in networks of quarter width" in README
+    assert "Networks of quarter width, trained until more training hardly helps" in README
     assert len(kept["study"]["datasets"]) == 2
     assert {kept["data"][name]["network"]["width"] for name in kept["study"]["datasets"]} == {0.25}
     paper = "prunes ImageNet's weights and then trains 200 epochs on the target, at a constant rate, without weight decay or augm"
@@ -180,8 +180,8 @@ def test_numbers_in_sentences_are_those_of_the_settings():
 
 
 def test_numbers_in_sentences_are_those_of_the_kept_data():
-    with tarfile.open(ROOT / "results/real-small/metrics.tar.xz") as tar:
-        names = [f"metrics/download/{name}-small.json" for name in ("cifar100", "ham10000")]
+    with tarfile.open(ROOT / "results/decisive/metrics.tar.xz") as tar:
+        names = [f"metrics/download/{name}-quarter.json" for name in ("cifar100", "ham10000")]
         cifar, ham = (json.load(tar.extractfile(name)) for name in names)  # type: ignore[arg-type]
     assert f"test for {ham['random_split_leak'] * 100:.1f} % of the test images" in PAGES["docs/data.md"]
     assert f"{cifar['duplicate_images']} of its images are exact copies" in PAGES["docs/data.md"]

@@ -22,6 +22,7 @@ FACTORS = {
     "iterative": ("iterative", "iterative-uniform"),
 }
 """By schedule the row of `prune` whose levels one ranking sets, and the one whose layers all have the same level."""
+LEVELS, SCHEDULE = "levels: uniform − global", "schedule: "  # effects, and how those of schedules begin
 Contrasts = Mapping[str, Weights]
 
 
@@ -31,12 +32,10 @@ def factorial(results: Results, cell: Cell) -> Contrasts:
     if len(known) < 2:
         return {}
     by_schedule = {name: {uniform: 1.0, ranked: -1.0} for name, (ranked, uniform) in known.items()}
-    found: dict[str, Weights] = {
-        "levels: uniform − global": {arm: weight / len(known) for of in by_schedule.values() for arm, weight in of.items()}
-    }
+    found: dict[str, Weights] = {LEVELS: {arm: weight / len(known) for of in by_schedule.values() for arm, weight in of.items()}}
     for first, second in combinations(known, 2):
         halves = (*((arm, 0.5) for arm in known[second]), *((arm, -0.5) for arm in known[first]))
-        found[f"schedule: {second} − {first}"] = dict(halves)
+        found[f"{SCHEDULE}{second} − {first}"] = dict(halves)
     return found | {f"levels, of {name}: uniform − global": of for name, of in by_schedule.items()}
 
 
@@ -87,6 +86,8 @@ def levels_table(results: Results) -> pd.DataFrame:
     for cell in cells_of(results.grid):
         if factorial(results, cell):
             measure = results.grid.primary_of(cell.dataset)
+            if all(runs(results.summary, cell, of).empty for arms in FACTORS.values() for of in arms):
+                continue
             for name, arms in FACTORS.items():
                 row = cell.labels() | {"schedule": name}
                 for title, arm in zip(("global", "uniform"), (runs(results.summary, cell, of) for of in arms), strict=True):

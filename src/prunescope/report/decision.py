@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 
-from prunescope.evidence import endpoints
+from prunescope.evidence import contrasts, endpoints
 from prunescope.evidence.differences import Compare, judged
 from prunescope.evidence.inference import BETTER, EQUAL, LEVEL, OPEN, WORSE
 from prunescope.evidence.potential import shown_safe
@@ -28,7 +28,8 @@ def sentences(results: Results) -> list[str]:
         return ["Nothing to decide from yet: no pruned network has been evaluated beside its dense control."]
     found = {key: of for key, of in every.items() if key[1] in results.grid.choices}  # nobody chooses a negative control
     among = f"allowing for all {len(every)} comparisons"
-    parts = (_guess(results, found), _safe(results, found, among), _lose(results, found, among), critical(results), pays(results))
+    parts = (_guess(results, found), _safe(results, found, among), _lose(results, found, among), _cause(results))
+    parts += (critical(results), pays(results))
     last = (_students(results), _costs(results), _next(results, found))
     return [text.replace(" -", " −").replace("[-", "[−") for part in (*parts, *last) for text in part]
 
@@ -74,10 +75,13 @@ def _where(results: Results, found: Networks, some: set[tuple[Cell, str]], none:
     left = [name for name in results.grid.methods if name not in methods]
     everyone = f"every method but the control {_listed(left)}" if left else "every method"
     if len(cells) <= NETWORKS:
+        same: dict[tuple[str, str, str], list[float]] = {}  # levels of a network of which the same is said
         for cell in cells:
             names = [method for method in methods if (cell, method) in some]
             if said := everyone if len(names) == len(methods) > 1 else _listed(names) or none:
-                yield f"{cell} {said}"
+                same.setdefault((cell.model, cell.dataset, said), []).append(cell.sparsity)
+        for (model, dataset, said), found_at in same.items():
+            yield f"{model} on {dataset} at {_listed([f'{level * 100:g}' for level in found_at])} % {said}"
         return
     for level in sorted(levels(results.grid)):
         here = [cell for cell in cells if cell.sparsity == level]
@@ -117,6 +121,27 @@ def _lose(results: Results, found: Networks, among: str) -> Iterator[str]:
     ]
     more = f"; {len(named) - LISTED} more networks in the tables" if len(named) > LISTED else ""
     yield f"Losses, shown to be below dense, {among}: {'; '.join(named[:LISTED])}{more}.{small}"
+
+
+def _cause(results: Results) -> Iterator[str]:
+    """Whether it is the levels of the layers or the schedule that differences come from."""
+    ran = {
+        cell: {name: of for name, of in found.items() if of.judgement.estimate.n}
+        for cell, found in contrasts.judged(results, contrasts.factorial).items()
+    }
+    at_levels = {cell: of[contrasts.LEVELS] for cell, of in ran.items() if contrasts.LEVELS in of}
+    schedules = [of.verdict for found in ran.values() for name, of in found.items() if name.startswith(contrasts.SCHEDULE)]
+    if not at_levels or not schedules:
+        return
+    verdicts = [of.verdict for of in at_levels.values()]
+    cell, most = min(at_levels.items(), key=lambda of: of[1].judgement.estimate.mean)
+    better = f", better in {verdicts.count(BETTER)}" if BETTER in verdicts else ""
+    differ = sum(word in (BETTER, WORSE) for word in schedules)
+    yield (
+        "Cause, levels or schedule: the same level for every layer, which leaves less to multiply, is shown to be worse than one "
+        f"ranking of all weights in {verdicts.count(WORSE)} of {plural(len(verdicts), 'cell')}{better} (most in {cell}, "
+        f"{most.judgement.estimate.text()}); schedules are shown to differ in {differ} of {plural(len(schedules), 'comparison')}."
+    )
 
 
 def _students(results: Results) -> Iterator[str]:
