@@ -144,7 +144,8 @@ def run(arguments: argparse.Namespace) -> int:
     runtime = _begin(Path("params.yaml"), command.overrides_of(words)).runtime
     if getattr(asked, "dry", False) or (arguments.dry and arguments.dvc):
         raise PrunescopeError(
-            f"found a look at {' '.join(words)}, wanted `prunescope run --dry` alone: the study as params.yaml says"
+            f"found a look at {' '.join(words)}, wanted `prunescope run --dry` alone: the study as params.yaml says; of "
+            "other values `prunescope check -S key=value` says what would be wrong"
         )
     if arguments.dry:
         command.dry()

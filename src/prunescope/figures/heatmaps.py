@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from prunescope.figures.look import house_style
+from prunescope.figures.names import known
 from prunescope.results.grid import Cell
 from prunescope.results.results import Results
 
@@ -23,7 +24,7 @@ MANY = 4  # methods: with more, not every pair of networks has its map in the pi
 NEAR = 3  # of them, those whose pairs with each other still have
 WIDTH, COLUMNS = 9.6, 4  # inches of the whole picture, and panels side by side
 TICKS = 20  # more labels than this are thinned out
-SHORT = (("features.", ""), ("denseblock", "b"), ("denselayer", "l"), ("transition", "t"))
+SHORT = (("features.", ""), ("denseblock", "b"), ("denselayer", "l"), (".layer", ".l"), ("transition", "t"))
 
 
 def pairs(methods: Sequence[str], view: str) -> list[tuple[str, str]]:
@@ -92,11 +93,11 @@ def heatmaps(matrices: Sequence[tuple[str, pd.DataFrame]], title: str, note: str
 
 
 def _rows(matrix: pd.DataFrame) -> list[str]:
-    return [str(name) for name in matrix.index]
+    return known([str(name) for name in matrix.index])
 
 
 def _columns(matrix: pd.DataFrame) -> list[str]:
-    return [str(name) for name in matrix.columns]
+    return known([str(name) for name in matrix.columns])
 
 
 def _scale() -> Colormap:

@@ -170,7 +170,7 @@ def _costs(results: Results) -> Iterator[str]:
     pruned = results.summary[(results.summary["kind"] == "pruned") & (results.summary["sparsity"] == level)]
     ratio = (pruned["size_dense_bytes"] / pruned["size_packed_bytes"]).dropna()
     if len(ratio):
-        times = f"{ratio.min():.1f} to {ratio.max():.1f} times"
+        times = f"{' to '.join(dict.fromkeys(f'{of:.1f}' for of in (ratio.min(), ratio.max())))} times"
         smaller = f"packed files at {level * 100:g} % are {times} smaller than the dense network's plain one"
         smaller += ", networks no faster" if pruned["batch_1_to_dense"].min() > NO_FASTER else ""
         yield f"Size and speed: {smaller}. {measured_speed(results, level)}".rstrip()
