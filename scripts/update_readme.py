@@ -29,6 +29,10 @@ from prunescope.study.params import load
 ROOT = Path(__file__).resolve().parent.parent
 STUDY = "decisive"  # of results/: the one on the README's first screen
 REGIME = "paper-small"  # the one that prunes as the paper does: the base before it has seen the data
+STAGES = {  # besides training
+    "evaluate": "once a seed and level", "evaluate-dense": "once a seed", "cka": "once a seed and level",
+    "sensitivity": "once a seed", "deploy": "per format",
+}  # fmt: skip
 TITLES = {"verdict": STUDY, "pruned before it is learnt": REGIME}
 WORDS = {OPEN: "open", NOT_RUN: "–", EQUAL: "equal"}
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -122,7 +126,19 @@ def took() -> str:
     hours = rows.groupby("seed")["seconds"].sum() / 3600
     table = minutes.reindex(index=numbers.index).map("{:.0f}".format, na_action="ignore").fillna("–")
     table.insert(0, "network", titles)
-    return f"{_markdown(table, labels=1)}\nTogether {hours.min():.1f} to {hours.max():.1f} hours of one thread a seed.\n"
+    for stage, title in STAGES.items():
+        noted = [_noted(stage, *str(column).split(" on ")) for column in minutes.columns]
+        if any(noted):
+            table.loc[stage] = [f"{stage}, {title}", *(f"{sum(of) / len(of) / 60:.1f}" if of else "–" for of in noted)]
+    return (
+        f"{_markdown(table, labels=1)}\nTraining, together {hours.min():.1f} to {hours.max():.1f} hours of one thread a seed.\n"
+    )
+
+
+def _noted(stage: str, model: str, dataset: str) -> list[float]:
+    """Seconds of a kind of stage as `prunescope run` noted them."""
+    times = study().files.json("runner/times.json") or {}
+    return [seconds for name, seconds in times.items() if name.startswith(f"{stage}@") and f"{model}-{dataset}-" in name]
 
 
 BLOCKS: dict[str, Callable[[], str]] = {

@@ -5,6 +5,7 @@ several machines; then summary.csv, the report and its figures are made from all
 results/README.md a line. What of it goes into the archive: results/archiving.py.
 """
 
+import json
 import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,6 +32,7 @@ from prunescope.results.results import Results
 LISTS = (  # asked for
     "models", "datasets", "methods", "sparsities", "teachers", "narrow", "channels", "taught", "sensitivity", "formats",
 )  # fmt: skip
+TIMES = "runner/times.json"
 HAND = ("before", "note")  # what a person wrote into provenance.json: commands that go before the study's own, and words
 INDEX = """# Results
 
@@ -66,7 +68,7 @@ def collect(sources: Sequence[Path], results: Path, grid: Grid) -> Path:
     commits = list(dict.fromkeys([*provenance(folder).get("commits", []), *map(_commit, sources)]))
     content: dict[str, bytes | Path] = {**(unpack(folder / ARCHIVE) if (folder / ARCHIVE).is_file() else {})}
     for source in sources:
-        content |= dict(_stage_files(source / "metrics"))
+        content |= dict(_stage_files(source / "metrics")) | _times(content, source, grid)
     if not (seeds := finished_seeds(content, grid)):
         raise PrunescopeError(
             f"{sources[0]}: found no evaluated dense network of {grid.name} under metrics/evaluate, wanted those of a seed at "
@@ -177,6 +179,20 @@ def _stage_files(metrics: Path) -> Iterator[tuple[str, Path]]:
     for file in metrics.glob("*/**/*"):
         if file.is_file() and not file.name.startswith(".git"):
             yield file.relative_to(metrics).as_posix(), file
+
+
+def _times(content: Mapping[str, bytes | Path], source: Path, grid: Grid) -> dict[str, bytes]:
+    """Seconds that stages of these data sets took, as `prunescope run` noted them; with what the archive has already."""
+    path = source / "logs/times.json"
+    if not path.is_file():
+        return {}
+    noted = {
+        name: of
+        for name, of in json.loads(path.read_text("utf-8")).items()
+        if any(f"-{of}-" in f"{name}-" for of in grid.datasets)
+    }
+    every = (Files(Path(ARCHIVE), content).json(TIMES) or {}) | noted
+    return {TIMES: (json.dumps(dict(sorted(every.items())), indent=1) + "\n").encode()}
 
 
 def _commit(repository: Path) -> str:
