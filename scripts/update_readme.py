@@ -22,7 +22,7 @@ from prunescope.evidence.text import plural
 from prunescope.report.blocks import Table, escape, markdown_table
 from prunescope.report.decision import sentences
 from prunescope.report.page import compact
-from prunescope.results.grid import DENSE, levels
+from prunescope.results.grid import DENSE, cells_of, levels
 from prunescope.results.results import Results, kept, of_summary
 from prunescope.study.params import load
 
@@ -138,7 +138,9 @@ def took() -> str:
 def _noted(stage: str, model: str, dataset: str) -> list[float]:
     """Seconds of a kind of stage as `prunescope run` noted them."""
     times = study().files.json("runner/times.json") or {}
-    return [seconds for name, seconds in times.items() if name.startswith(f"{stage}@") and f"{model}-{dataset}-" in name]
+    cells = [cell for cell in cells_of(study().grid) if (cell.model, cell.dataset) == (model, dataset)]
+    names = {f"-{of}" for cell in cells for seed in study().grid.seeds for of in (cell.of(seed), cell.dense(seed))}
+    return [of for name, of in times.items() if name.startswith(f"{stage}@") and name.replace("@", "-").endswith(tuple(names))]
 
 
 BLOCKS: dict[str, Callable[[], str]] = {

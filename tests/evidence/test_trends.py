@@ -81,9 +81,9 @@ def test_layers_cost_what_dense_does_not_lose_at_the_same_step(study):
 
 
 def test_a_jump_of_the_rate_is_no_layers(study):
-    """At once after step 0 the rate takes ten points off both; dense is not measured before step 10. No layer costs anything."""
-    dense = val((0, "start", 0.9, 0), (10, "trained", 0.8, 0), (30, "trained", 0.8, 0))
-    pruned = val((0, "start", 0.9, 0), *((3 * n, "reestimated", 0.8, n) for n in range(1, 9)))
+    """At once after step 0 the rate takes ten points off both; dense is measured from step 10 to 20. No layer costs."""
+    dense = val((0, "start", 0.9, 0), (10, "trained", 0.8, 0), (20, "trained", 0.8, 0))
+    pruned = val((0, "start", 0.9, 0), *((3 * n, "reestimated", 0.8, n) for n in range(1, 7)), (24, "reestimated", 0.1, 8))
     assert trends.gained_over_layers(study(dense=dense, prune=pruned), CELL, 0) == pytest.approx((0, 0))
 
 

@@ -212,12 +212,10 @@ def test_curves_by_depth_show_every_pair_and_yardstick(tree):
     left, right = (drawn.rows(drawing, "line", panel) for panel in (0, 1))
     yardsticks = ["dense, untrained", "dense, other seed"]
     assert list(dict.fromkeys(left["what"])) == [*study.methods, *yardsticks]
-    assert list(dict.fromkeys(right["what"])) == [
-        "oneshot and layerwise",
-        "oneshot and iterative",
-        "layerwise and iterative",
-        *yardsticks,
-    ]
+    pairs = ["oneshot and layerwise", "oneshot and iterative", "layerwise and iterative"]
+    assert list(dict.fromkeys(right["what"])) == [*pairs, *yardsticks]
+    hues = drawn.layers(drawing)[-1]["encoding"]["color"]["scale"]["range"]
+    assert len({*hues}) == len(hues) == 5, "a legend shows no dashes"
     curve = pd.read_csv(metrics / "cka/vgg16-digits-0.8-0/depth.csv").query("pair == 'dense--layerwise'")
     assert left[left["what"] == "layerwise"]["cka"].tolist() == pytest.approx(curve["cka"].tolist(), abs=1e-4)
     assert left["layer"].iloc[0] == "conv1_1"
@@ -239,6 +237,7 @@ def test_of_many_layers_every_curve_is_smoothed_alike():
 def test_layers_have_the_names_of_papers(indices, wanted):
     names = [f"features.{index}" for index in indices]
     assert known([*names, "classifier.0", "classifier.6"]) == [*wanted, "fc1", "fc2"]
+    assert known(["features.0", "features.3.squeeze", "classifier.1"]) == ["0", "3.squeeze", "classifier.1"], "SqueezeNet's"
     assert known(["features.denseblock3.denselayer12.conv2", "classifier"]) == ["denseblock3.layer12.conv2", "classifier"]
 
 

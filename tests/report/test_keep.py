@@ -48,7 +48,12 @@ def test_seeds_of_two_machines_join(tmp_path):
     first, second = repository(tmp_path / "first", 0), repository(tmp_path / "second", 1)
     for folder, seconds in ((first, 60.5), (second, 30.0)):
         (folder / "logs").mkdir()
-        noted = {f"evaluate@vgg16-digits-0.8-{int(seconds > 60)}": seconds, "evaluate@vgg16-other-0.8-0": 1.0, "report": 2.0}
+        noted = {
+            f"evaluate@vgg16-digits-0.8-{int(seconds < 60)}": seconds,
+            "evaluate@vgg16-digits-paper-0.8-0": 1.0,
+            "cka@vgg16-digits-0.3-0": 1.0,
+            "report": 2.0,
+        }
         (folder / "logs/times.json").write_text(json.dumps(noted))
     kept = keep([first], tmp_path / "results")
     assert kept.name == "small"
@@ -61,8 +66,8 @@ def test_seeds_of_two_machines_join(tmp_path):
     assert not (kept / "report.html").exists()
     with tarfile.open(kept / "metrics.tar.xz") as tar:
         names = tar.getnames()
-    times = {"evaluate@vgg16-digits-0.8-0": 30.0, "evaluate@vgg16-digits-0.8-1": 60.5}
-    assert archived(kept).json("runner/times.json") == times, "of this study's data, and of both machines"
+    times = {"evaluate@vgg16-digits-0.8-0": 60.5, "evaluate@vgg16-digits-0.8-1": 30.0}
+    assert archived(kept).json("runner/times.json") == times, "of this study's networks, and of both machines"
     assert "metrics/evaluate/vgg16-digits-1/dense.json" in names
     assert "metrics/evaluate/vgg16-digits-0.8-0/oneshot.json" in names
     assert not any(name.endswith((".npz", "/summary.csv")) for name in names)

@@ -116,3 +116,5 @@ def test_of_maps_of_many_layers_the_wanted_ones_are_kept_at_two_digits():
     assert kept[names[0]].splitlines()[1] == f"layer.0{',0.99' * 41}".encode()
     assert kept["cka/vgg16-digits-0.8-1/dense--random.csv"] == b",1\n1,0.9877\n"
     assert archivable(study(), kept) == kept
+    wide = f",{','.join(layers)}\n1{',0.98765' * 41}\n".encode()
+    assert archivable(study(), {names[0]: wide}, {}) == {}, "a student's few layers beside many"

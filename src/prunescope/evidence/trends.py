@@ -57,9 +57,10 @@ def gained_over_layers(results: Results, cell: Cell, seed: int) -> tuple[float, 
     """Points of validation accuracy that (layerwise, dense) gain from the first to the last round that can be compared, by the
     least-squares lines over the number of layers pruned; None with fewer than three such rounds.
 
-    Right after each pruning, with re-estimated batch-norm statistics where they were measured. Dense was measured after epochs.
-    Rounds before its first one are left out: the learning rate has jumped from zero meanwhile and taken some ten points at once,
-    in dense as in layerwise, and what dense would have had there is not known.
+    Right after each pruning, with re-estimated batch-norm statistics where they were measured. Dense was measured after epochs,
+    with running statistics. Rounds before its first one are left out: the learning rate has jumped from zero meanwhile, and what
+    dense would have had there is not known. So is what is pruned at step 0, which is known beside the base: at a rate of zero
+    re-estimating changes little, at a high one much, and the two states do not compare.
     """
     curve = layers_curve(results, cell, seed)
     if curve is None or len(curve := curve[curve["beside"]]) < 3:
@@ -72,7 +73,7 @@ def gained_over_layers(results: Results, cell: Cell, seed: int) -> tuple[float, 
 
 def layers_curve(results: Results, cell: Cell, seed: int) -> pd.DataFrame | None:
     """By number of layers pruned the accuracy (fractions) of layerwise and, at the same step, of the dense control, and whether
-    that lies between two that were measured in training (`beside`)."""
+    dense was measured in training before and after it (`beside`)."""
     pruned = results.history(f"prune/{cell.of(seed)}/layerwise")
     dense = results.history(f"finetune/{cell.dense(seed)}/dense")
     if pruned is None or dense is None:
@@ -81,5 +82,6 @@ def layers_curve(results: Results, cell: Cell, seed: int) -> pd.DataFrame | None
     rows = pruned[pruned["event"].isin((event, "start"))].groupby("layers_pruned", as_index=False).last()
     control = dense.groupby("step", as_index=False).last()
     rows["dense"] = np.interp(rows["step"], control["step"], control["accuracy"])
-    rows["beside"] = rows["step"] >= control["step"][control["step"] > 0].min()
+    measured = control["step"][control["step"] > 0]
+    rows["beside"] = rows["step"].between(measured.min(), measured.max())
     return rows[["layers_pruned", "step", "accuracy", "dense", "beside"]]

@@ -16,8 +16,8 @@ from prunescope.results.results import Results
 MOST = 4  # methods whose pairs can be told apart; of more those of the first three
 MANY, WINDOW = 40, 8  # layers above which every line is a running mean, and over how many: two kinds of layers take turns
 UNTRAINED, SEEDS = "dense, untrained", "dense, other seed"
-DASHES = {UNTRAINED: [2, 2], SEEDS: [7, 3]}  # the yardsticks are grey
-PAIRS = ("#AA4499", "#117733", "#882255", "#999933", "#332288", "#44AA99")  # of methods: no method's own colour
+HUES, DASHES = {UNTRAINED: "#bcbd22", SEEDS: SPARE}, {UNTRAINED: [2, 2], SEEDS: [7, 3]}  # a legend shows colours alone
+PAIRS = ("#AA4499", "#117733", "#882255", "#DDCC77", "#332288", "#44AA99")  # of methods: no method's own colour
 
 
 def by_depth(results: Results, cell: Cell, seed: int) -> Drawing | None:
@@ -36,7 +36,7 @@ def by_depth(results: Results, cell: Cell, seed: int) -> Drawing | None:
     for title, wanted, columns in (("dense with each method", own, 2), ("methods with each other", others, 1)):
         lines = [_line(curves.get(pair), name, layers) for pair, name, _ in wanted] + yardsticks
         shown = [of for of in lines if of is not None and len(of)]
-        hues = {name: hue for _, name, hue in wanted} | dict.fromkeys(DASHES, SPARE)
+        hues = {name: hue for _, name, hue in wanted} | HUES
         if any(len(of) for of in shown):
             panels.append(Panel(title, _chart(pd.concat(shown), hues, layers, columns), 400))
     return Drawing(panels) if panels else None

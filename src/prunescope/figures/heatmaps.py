@@ -1,7 +1,6 @@
 """Heat maps of layer similarity (CKA), all on one fixed colour scale from 0 to 1."""
 
 import math
-import re
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -24,7 +23,7 @@ MANY = 4  # methods: with more, not every pair of networks has its map in the pi
 NEAR = 3  # of them, those whose pairs with each other still have
 WIDTH, COLUMNS = 9.6, 4  # inches of the whole picture, and panels side by side
 TICKS = 20  # more labels than this are thinned out
-SHORT = (("features.", ""), ("denseblock", "b"), ("denselayer", "l"), (".layer", ".l"), ("transition", "t"))
+SHORT = (("denseblock", "b"), (".layer", ".l"), ("transition", "t"))
 
 
 def pairs(methods: Sequence[str], view: str) -> list[tuple[str, str]]:
@@ -63,7 +62,7 @@ def _of_pairs(results: Results, cell: Cell, seed: int, wanted: Sequence[tuple[st
 def heatmaps(matrices: Sequence[tuple[str, pd.DataFrame]], title: str, note: str) -> Figure | None:
     """One panel per (name, matrix), two figure lines above them: `title` and `note`; None without matrices.
 
-    Layers that all panels share are named at the left of a line and below the last one.
+    Layers that all panels share are named at the left of a line and below the last one of a column.
     """
     if not matrices:
         return None
@@ -73,6 +72,7 @@ def heatmaps(matrices: Sequence[tuple[str, pd.DataFrame]], title: str, note: str
     rows_shared, columns_shared = (len({tuple(names(matrix)) for _, matrix in matrices}) == 1 for names in (_rows, _columns))
     side = (WIDTH - 1) / COLUMNS
     height = lines * (side * min(max(tall, 0.2), 2) + (0.45 if columns_shared else 1.1)) + (1.7 if columns_shared else 1)
+    height += 0.7 if columns_shared and len(matrices) % columns else 0  # names in two lines
     with house_style():
         figure = Figure(figsize=(max(side * columns + 1, 7), height), layout="constrained")
         figure.suptitle(f"{title}\n{note}", fontsize=10)
@@ -84,7 +84,7 @@ def heatmaps(matrices: Sequence[tuple[str, pd.DataFrame]], title: str, note: str
             # The colour scale alone is clipped: debiased values may lie slightly below 0.
             image = axis.imshow(matrix.to_numpy(), vmin=0, vmax=1, cmap=_scale(), aspect="equal", interpolation="nearest")
             axis.set_title(name, fontsize=8.5)
-            first, last = place % columns == 0, place // columns == lines - 1
+            first, last = place % columns == 0, place + columns >= len(matrices)  # nothing stands below
             _ticks(axis, matrix, rows=first or not rows_shared, columns=last or not columns_shared)
         bar = figure.colorbar(image, ax=grid, location="bottom", shrink=0.5, aspect=40) if image is not None else None
         if bar is not None:
@@ -131,7 +131,7 @@ def labels(names: Sequence[str]) -> tuple[list[int], list[str]]:
 
 
 def shorten(name: str) -> str:
-    """A layer's name in few letters: features.denseblock3.denselayer12.conv2 becomes b3.l12.conv2."""
+    """A layer's name in few letters: denseblock3.layer12.conv2 becomes b3.l12.conv2."""
     for old, new in SHORT:
-        name = re.sub(rf"^{re.escape(old)}" if old.endswith(".") else re.escape(old), new, name)
+        name = name.replace(old, new)
     return name

@@ -10,7 +10,7 @@ DENSE = (("features.", ""), ("denselayer", "layer"))
 def known(names: Sequence[str]) -> list[str]:
     """Of all layers of one network in its order; those of other networks keep theirs."""
     places = [int(found[1]) for name in names if (found := re.fullmatch(r"features\.(\d+)", name))]
-    if places:
+    if places and len(places) == sum(name.startswith("features.") for name in names):
         convolutions = iter(_blocks(places))
         linear = iter(range(1, len(names) + 1))
         return [next(convolutions) if name.startswith("features.") else f"fc{next(linear)}" for name in names]

@@ -134,14 +134,26 @@ def _cause(results: Results) -> Iterator[str]:
     if not at_levels or not schedules:
         return
     verdicts = [of.verdict for of in at_levels.values()]
-    cell, most = min(at_levels.items(), key=lambda of: of[1].judgement.estimate.mean)
+    worse = [(of.judgement.estimate.mean, cell, of) for cell, of in at_levels.items() if of.verdict == WORSE]
+    most = ""
+    if worse:
+        _, cell, of = min(worse, key=lambda of: of[0])
+        most = f" (most in {cell}, {of.judgement.estimate.text()} {_unit(results, cell.dataset)})"
     better = f", better in {verdicts.count(BETTER)}" if BETTER in verdicts else ""
+    ranked, uniform = (_multiplied(results, [pair[place] for pair in contrasts.FACTORS.values()]) for place in (0, 1))
     differ = sum(word in (BETTER, WORSE) for word in schedules)
     yield (
-        "Cause, levels or schedule: the same level for every layer, which leaves less to multiply, is shown to be worse than one "
-        f"ranking of all weights in {verdicts.count(WORSE)} of {plural(len(verdicts), 'cell')}{better} (most in {cell}, "
-        f"{most.judgement.estimate.text()}); schedules are shown to differ in {differ} of {plural(len(schedules), 'comparison')}."
+        f"Cause, levels or schedule: the same level for every layer, which leaves {uniform} of the multiplications, is shown "
+        f"to be worse than one ranking of all weights ({ranked}) in {len(worse)} of {plural(len(verdicts), 'cell')}{better}{most}"
+        f"; schedules are shown to differ in {differ} of {plural(len(schedules), 'comparison')}."
     )
+
+
+def _multiplied(results: Results, methods: Sequence[str]) -> str:
+    """Which share of the dense network's multiply-accumulates these leave, over all cells."""
+    rows = results.summary[(results.summary["kind"] == "pruned") & results.summary["method"].isin(methods)]
+    share = rows["nonzero_macs"] / rows["macs"] * 100
+    return f"{' to '.join(dict.fromkeys(f'{of:.0f}' for of in (share.min(), share.max())))} %"
 
 
 def _students(results: Results) -> Iterator[str]:

@@ -68,7 +68,7 @@ def collect(sources: Sequence[Path], results: Path, grid: Grid) -> Path:
     commits = list(dict.fromkeys([*provenance(folder).get("commits", []), *map(_commit, sources)]))
     content: dict[str, bytes | Path] = {**(unpack(folder / ARCHIVE) if (folder / ARCHIVE).is_file() else {})}
     for source in sources:
-        content |= dict(_stage_files(source / "metrics")) | _times(content, source, grid)
+        content |= dict(_stage_files(source / "metrics"))
     if not (seeds := finished_seeds(content, grid)):
         raise PrunescopeError(
             f"{sources[0]}: found no evaluated dense network of {grid.name} under metrics/evaluate, wanted those of a seed at "
@@ -76,6 +76,8 @@ def collect(sources: Sequence[Path], results: Path, grid: Grid) -> Path:
         )
     text = _with_seeds((asks / "params.yaml").read_text(encoding="utf-8"), seeds)
     grid = replace(grid, seeds=seeds)
+    for source in sources:
+        content |= _times(content, source, grid)
     drawn = heatmaps.pairs(grid.methods, "")  # of the first seed
     kept = archivable(grid, content, {seed: measures.MAPS + (tuple(drawn) if seed == seeds[0] else ()) for seed in seeds})
     found = Results(grid, Files(Path(ARCHIVE), kept))
@@ -182,15 +184,13 @@ def _stage_files(metrics: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _times(content: Mapping[str, bytes | Path], source: Path, grid: Grid) -> dict[str, bytes]:
-    """Seconds that stages of these data sets took, as `prunescope run` noted them; with what the archive has already."""
+    """Seconds that stages of the study's networks took, as `prunescope run` noted them; with what the archive has already."""
     path = source / "logs/times.json"
     if not path.is_file():
         return {}
-    noted = {
-        name: of
-        for name, of in json.loads(path.read_text("utf-8")).items()
-        if any(f"-{of}-" in f"{name}-" for of in grid.datasets)
-    }
+    wanted = {of for cell in cells_of(grid) for seed in grid.seeds for of in (cell.of(seed), cell.dense(seed))}
+    read = json.loads(path.read_text("utf-8")).items()
+    noted = {name: of for name, of in read if any(f"-{name.partition('@')[2]}".endswith(f"-{cell}") for cell in wanted)}
     every = (Files(Path(ARCHIVE), content).json(TIMES) or {}) | noted
     return {TIMES: (json.dumps(dict(sorted(every.items())), indent=1) + "\n").encode()}
 

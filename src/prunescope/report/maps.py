@@ -1,4 +1,4 @@
-"""The data of the page's heat maps: every map that was measured, a byte a cell, deflated, in base 64."""
+"""The data of the page's heat maps: every map that is there, a byte a cell, deflated, in base 64."""
 
 import base64
 import json

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import product
+from itertools import combinations, product
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from prunescope.evidence import endpoints, facts, paper, plotted
 from prunescope.evidence.claims import Judged
-from prunescope.figures import depth, forest, harm, heatmaps, levels, look, tables, training
+from prunescope.figures import depth, forest, harm, heatmaps, levels, look, names, tables, training
 from prunescope.figures.drawing import Drawing
 from prunescope.report import maps
 from prunescope.report.blocks import Block, Maps, Picture, Plot, Text
@@ -191,12 +191,14 @@ def heatmap_figures(results: Results) -> Iterator[Block]:
             "high values are expected. Source: the matrix CSVs under metrics/cka.",
         )
     seed, methods = results.grid.seeds[0], results.grid.methods
-    some = f": dense with each, and {', '.join(methods[: heatmaps.NEAR])} with each other; other pairs on the interactive page"
-    some = some if len(methods) > heatmaps.MANY else ""
+    some = f": dense with each, and {', '.join(methods[: heatmaps.NEAR])} with each other" if len(methods) > heatmaps.MANY else ""
+    others = {*combinations(methods, 2)} - {*heatmaps.pairs(methods, "between")}
     for cell in cells_of(results.grid):
+        further = any(results.similarity_map(cell, seed, *pair) is not None for pair in others)  # a kept study may lack them
         cell_name, note = cell.of(seed), facts.probe_note(results, cell, seed)
         for name, draw, text in VIEWS:
-            title, part = f"{cell_name}: {text}", some if name == "between" else ""
+            part = some + "; other pairs on the interactive page" * further if name == "between" else ""
+            title = f"{cell_name}: {text}"
             key = _key(results, cell, seed, title, note)
             figure = partial(draw, results, cell, seed, title, note)
             if any(results.similarity_map(cell, seed, *pair) is not None for pair in heatmaps.pairs(results.grid.methods, name)):
@@ -219,7 +221,7 @@ def _heat_map(draw: Callable[[], Figure | None]) -> bytes:
 def _key(results: Results, cell: Cell, seed: int, title: str, note: str) -> str:
     """What a heat map is made from: its texts, its code and its numbers."""
     digest = hashlib.sha256(f"{title}\n{note}\n{results.grid.methods}".encode())
-    for module in (heatmaps, look):
+    for module in (heatmaps, look, names):
         digest.update(Path(str(module.__file__)).read_bytes())
     for pair in heatmaps.pairs(results.grid.methods, ""):
         matrix = results.similarity_map(cell, seed, *pair)

@@ -25,11 +25,12 @@ JOINED = re.compile(rf"(evaluate/[^/]+)/({joined.IMAGES}|{joined.PREDICTIONS})")
 def archivable(
     grid: Grid, content: Mapping[str, bytes | Path], maps: Mapping[int, Collection[tuple[str, str]]] | None = None
 ) -> dict[str, bytes]:
-    """The files, by their names below metrics/, as an archive holds them; what an archive held already stays as it is.
+    """The files, by their names below metrics/, as an archive holds them; what an archive held already stays as it is, but for
+    deep maps that are no longer among `maps`.
 
     Predictions of a folder's networks are joined (results/joined.py), without shares of an AUC that is not the data set's primary
     endpoint, and similarities of seeds stand for the kernels that they come from. Similarities and measures by class have four
-    digits, maps of more than `DEEP` layers two.
+    digits, maps of more than `DEEP` layers (rows or columns) two.
     maps: by seed the pairs of networks of which such a deep map is kept; None keeps all
     """
     files, small = Files(Path("metrics"), content), {}
@@ -41,7 +42,7 @@ def archivable(
             if (table := joined.alone(files, alone[1], alone[2])) is not None:
                 predictions.setdefault(alone[1], {})[alone[2]] = table
         elif not name.endswith(".npz") and (data := files.read(name)) is not None:
-            deep = MAP.fullmatch(name) if data.count(b"\n") > DEEP + 1 else None
+            deep = MAP.fullmatch(name) if max(data.count(b"\n") - 1, data.partition(b"\n")[0].count(b",")) > DEEP else None
             if deep and maps is not None:
                 seed, a, b = int(deep[1]), deep[2], deep[3]
                 if not {(a, b), (b, a)} & {*maps.get(seed, ())}:
