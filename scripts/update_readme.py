@@ -56,22 +56,24 @@ def shipped() -> str:
 def headline() -> str:
     """The primary endpoint of the kept study by cell and network, at its first level."""
     table, labels = headline_table(study(), levels(study().grid)[:1])
+    if table["n"].nunique() == 1:  # one column fewer
+        table = table.rename(columns={"network": f"network, n = {table['n'].iloc[0]}"}).drop(columns="n")
     return re.sub(r"(?<=\d), (?=\d)", "/", _markdown(table, labels=labels).replace(" ± ", "±"))  # narrow columns
 
 
 def verdicts() -> str:
     """The paper's conclusions judged by the kept study, and by the one that prunes first."""
-    each = {title: [_with_why(of) for of in judged(name).values()] for title, name in TITLES.items()}
+    each = {title: [_with_why(of, one=name == REGIME) for of in judged(name).values()] for title, name in TITLES.items()}
     return _markdown(pd.DataFrame({"conclusion of the paper": [claim.text for claim in judged()]} | each), labels=3)
 
 
-def _with_why(cells: Cells) -> str:
-    """The verdict, whether it is of one cell alone, and its comparisons where they differ."""
+def _with_why(cells: Cells, *, one: bool) -> str:
+    """The verdict, whether it is of one cell alone where the study has more than `one`, and its comparisons where they differ."""
     found = {name: of.judgement.verdict for name, of in over_study(cells).items()}
     ran = sum(any(of.judgement.estimate.n for of in cell.values()) for cell in cells.values())
     each = "; ".join(f"{name} {WORDS.get(word, word)}" for name, word in found.items()) if len({*found.values()}) > 1 else ""
     word = WORDS.get(overall(cells), overall(cells))
-    said = "; ".join(filter(None, (plural(ran, "cell") if ran == 1 else "", each)))
+    said = "; ".join(filter(None, (plural(ran, "cell") if ran == 1 and not one else "", each)))
     return word if word == WORDS[NOT_RUN] or not said else f"{word} ({said})"
 
 
