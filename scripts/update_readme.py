@@ -85,7 +85,9 @@ def otherwise() -> str:
         f"of {level * 100:g} % alone": Results(replace(results.grid, sparsities=(level,)), results.files),
         "with negative controls in the pool": Results(replace(results.grid, chance=()), results.files),
     }
-    claims = {title: [overall(of) for of in judge(of).values()] for title, of in others.items()}
+    claims = {
+        title: [overall(cells) for cells in (judged() if of is results else judge(of)).values()] for title, of in others.items()
+    }
     table = pd.DataFrame({"conclusion": [str(claim.number) for claim in judged()]} | claims)
     dense = {
         title: [

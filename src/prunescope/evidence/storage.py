@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from prunescope.evidence.text import NOT_RUN, mean, millions, plural, spread, view
+from prunescope.evidence.text import NOT_RUN, ends, mean, millions, plural, spread, view
 from prunescope.results.grid import CHANNELS, Cell, arms_of
 from prunescope.results.results import Results
 from prunescope.results.summary import RATES, runs
@@ -63,8 +63,7 @@ def _times(summary: pd.DataFrame, kind: str) -> str:
     for count, images in ((1, "1 image"), (32, "32 images")):
         ratios = arms[f"batch_{count}_to_dense"].mean().dropna()
         if len(ratios):
-            ends = dict.fromkeys(f"{ratio:.2f}" for ratio in (ratios.min(), ratios.max()))
-            found.append(f"{' to '.join(ends)} times as long for {images}")
+            found.append(f"{ends(ratios, '.2f')} times as long for {images}")
     return " and ".join(found)
 
 

@@ -1,6 +1,6 @@
 """Numbers as text: percent at one decimal, means with their spread, a row per model, data set and arm."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import pandas as pd
 
@@ -36,6 +36,13 @@ def counts(values: Sequence[int]) -> str:
 
 def millions(values: pd.Series, form: str = ",.3f") -> str:
     return mean(values / 1e6, form)
+
+
+def ends(values: Iterable[float], form: str) -> str:
+    """The smallest to the largest; once where both read alike."""
+    known = list(values)
+    low, high = (f"{round(float(value), 6) + 0:{form}}".replace("-", "−") for value in (min(known), max(known)))
+    return low if low == high else f"{low} to {high}"
 
 
 def plural(number: float, word: str) -> str:

@@ -13,7 +13,7 @@ from prunescope.evidence.classes import judged_recall
 from prunescope.evidence.differences import Compare, Pair, judged
 from prunescope.evidence.facts import budgets_differ
 from prunescope.evidence.inference import BETTER, EQUAL, NOT_RUN, OPEN, WORSE
-from prunescope.evidence.text import plural
+from prunescope.evidence.text import ends, plural
 from prunescope.results.grid import Cell, Grid, arms_of, cells_of
 from prunescope.results.results import Results
 
@@ -69,7 +69,7 @@ def answer(results: Results, judged: Judged) -> tuple[str, str]:
 
 
 def _apart(cells: list[Contest], results: Results) -> str:
-    gaps = _range([cell.gap for cell in cells], ".1f")
+    gaps = ends([cell.gap for cell in cells], ".1f")
     return f"best and worst method lie {gaps} points of {endpoints.titles(results)} apart"
 
 
@@ -120,7 +120,7 @@ def _aside(grid: Grid) -> str:
 def _to_dense(cells: list[Contest], results: Results) -> str:
     gaps = [max(cell.methods.values()) - cell.dense for cell in cells if not math.isnan(cell.dense)]
     trained = "dense control (not all trained equally long)" if budgets_differ(results) else "equally trained dense control"
-    return f"; the best method lies {_range(gaps, '+.1f')} points from the {trained}" if gaps else ""
+    return f"; the best method lies {ends(gaps, '+.1f')} points from the {trained}" if gaps else ""
 
 
 def _meaning(results: Results, judged: Judged, cells: list[Contest]) -> str:
@@ -175,8 +175,3 @@ def chance(results: Results) -> str:
         return ""
     moves = f"Another draw of the test split would move a network's {endpoints.titles(results)} by less than about"
     return f"{moves} {', '.join(parts)}, 19 times in 20."
-
-
-def _range(values: list[float], form: str) -> str:
-    low, high = (f"{round(value, 6) + 0:{form}}".replace("-", "−") for value in (min(values), max(values)))
-    return low if low == high else f"{low} to {high}"

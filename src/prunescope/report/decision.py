@@ -10,7 +10,7 @@ from prunescope.evidence.potential import shown_safe
 from prunescope.evidence.seeds import what_would_decide
 from prunescope.evidence.storage import measured_speed
 from prunescope.evidence.students import judged_gains
-from prunescope.evidence.text import plural
+from prunescope.evidence.text import ends, plural
 from prunescope.report.who_pays import LISTED, critical, pays
 from prunescope.results.grid import DENSE, Cell, cells_of, levels
 from prunescope.results.results import Results
@@ -152,8 +152,7 @@ def _cause(results: Results) -> Iterator[str]:
 def _multiplied(results: Results, methods: Sequence[str]) -> str:
     """Which share of the dense network's multiply-accumulates these leave, over all cells."""
     rows = results.summary[(results.summary["kind"] == "pruned") & results.summary["method"].isin(methods)]
-    share = rows["nonzero_macs"] / rows["macs"] * 100
-    return f"{' to '.join(dict.fromkeys(f'{of:.0f}' for of in (share.min(), share.max())))} %"
+    return f"{ends((rows['nonzero_macs'] / rows['macs'] * 100).dropna(), '.0f')} %"
 
 
 def _students(results: Results) -> Iterator[str]:
@@ -182,7 +181,7 @@ def _costs(results: Results) -> Iterator[str]:
     pruned = results.summary[(results.summary["kind"] == "pruned") & (results.summary["sparsity"] == level)]
     ratio = (pruned["size_dense_bytes"] / pruned["size_packed_bytes"]).dropna()
     if len(ratio):
-        times = f"{' to '.join(dict.fromkeys(f'{of:.1f}' for of in (ratio.min(), ratio.max())))} times"
+        times = f"{ends(ratio, '.1f')} times"
         smaller = f"packed files at {level * 100:g} % are {times} smaller than the dense network's plain one"
         smaller += ", networks no faster" if pruned["batch_1_to_dense"].min() > NO_FASTER else ""
         yield f"Size and speed: {smaller}. {measured_speed(results, level)}".rstrip()
