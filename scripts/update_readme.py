@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from prunescope.evidence.claims import Cells, Judged, judge, over_study, overall
+from prunescope.evidence.claims import DEPENDS, Cells, Judged, judge, over_study, overall
 from prunescope.evidence.differences import judged as compared
 from prunescope.evidence.inference import EQUAL, NOT_RUN, OPEN
 from prunescope.evidence.quality import accuracy_table, headline_table
 from prunescope.evidence.text import plural
+from prunescope.evidence.verdicts import counted
 from prunescope.report.blocks import Table, escape, markdown_table
 from prunescope.report.decision import sentences
 from prunescope.report.page import compact
@@ -73,6 +74,8 @@ def _with_why(cells: Cells, *, one: bool) -> str:
     ran = sum(any(of.judgement.estimate.n for of in cell.values()) for cell in cells.values())
     each = "; ".join(f"{name} {WORDS.get(word, word)}" for name, word in found.items()) if len({*found.values()}) > 1 else ""
     word = WORDS.get(overall(cells), overall(cells))
+    if word == DEPENDS:
+        each = "; ".join(of.replace(EQUAL, WORDS[EQUAL]) for of in counted(cells, named=True).split("; ") if ": " in of)
     said = "; ".join(filter(None, (plural(ran, "cell") if ran == 1 and not one else "", each)))
     return word if word == WORDS[NOT_RUN] or not said else f"{word} ({said})"
 
@@ -104,7 +107,7 @@ def otherwise() -> str:
 
 # The beginnings of those sentences of the page's first screen that stand here.
 SHOWN = ("Safe,", "Not", "Losses,", "Losses", "Losses:", "Cause,", "Melanoma", "Size")
-TAILS = (". Measured in turn", ". Taken singly")  # sentences that only the report has room for
+TAILS = (". Measured in turn", ". Taken singly", ". Certain as well")  # sentences that only the report has room for
 
 
 def short() -> str:

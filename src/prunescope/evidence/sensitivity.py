@@ -6,7 +6,7 @@ from itertools import product
 
 import pandas as pd
 
-from prunescope.evidence.text import spread
+from prunescope.evidence.text import listed, spread
 from prunescope.results.results import Results
 
 SHOWN = 5  # layers at each end of the table
@@ -69,14 +69,10 @@ def most_sensitive(of: Layers) -> str:
     at = of.rows[of.rows["level"] == of.highest]
     lost = {layer: at.loc[at["layer"] == layer, "lost"] for layer in of.ranked()}
     most = [f"{layer} ({spread(values)} points)" for layer, values in lost.items() if values.mean() > 0][:NAMED]
-    some = f"{_listed(most)} lose{'s' * (len(most) == 1)} most" if most else "no layer loses accuracy"
+    some = f"{listed(most)} lose{'s' * (len(most) == 1)} most" if most else "no layer loses accuracy"
     few = sum(values.mean() < SMALL for values in lost.values())
     where = f"{of.model} on {of.dataset}: with {of.highest * 100:g} % of one layer's weights removed and all other layers dense"
     return f"{where}, {some}; {few} of {len(lost)} layers lose less than {SMALL:g} point."
-
-
-def _listed(names: list[str]) -> str:
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def sensitivity_table(results: Results) -> pd.DataFrame:

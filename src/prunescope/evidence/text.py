@@ -45,6 +45,21 @@ def ends(values: Iterable[float], form: str) -> str:
     return low if low == high else f"{low} to {high}"
 
 
+def listed(names: Sequence[str]) -> str:
+    """a, b and c."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def places(cells: Iterable[Cell]) -> str:
+    """The levels of each network together: vgg16 on digits at 50 and 80 %, resnet18 on digits at 80 %."""
+    found: dict[str, list[float]] = {}
+    for cell in cells:
+        found.setdefault(f"{cell.model} on {cell.dataset}", []).append(cell.sparsity)
+    return ", ".join(
+        f"{network} at {listed([f'{level * 100:g}' for level in sorted(levels)])} %" for network, levels in found.items()
+    )
+
+
 def plural(number: float, word: str) -> str:
     """1 point, 2 points, 0.5 points."""
     return f"{number:g} {word}{'s' * (number != 1)}"

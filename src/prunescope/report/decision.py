@@ -10,7 +10,7 @@ from prunescope.evidence.potential import shown_safe
 from prunescope.evidence.seeds import what_would_decide
 from prunescope.evidence.storage import measured_speed
 from prunescope.evidence.students import judged_gains
-from prunescope.evidence.text import ends, plural
+from prunescope.evidence.text import ends, listed, plural
 from prunescope.report.who_pays import LISTED, critical, pays
 from prunescope.results.grid import DENSE, Cell, cells_of, levels
 from prunescope.results.results import Results
@@ -73,21 +73,21 @@ def _where(results: Results, found: Networks, some: set[tuple[Cell, str]], none:
     leave it out."""
     cells, methods = list(dict.fromkeys(cell for cell, _ in found)), results.grid.choices
     left = [name for name in results.grid.methods if name not in methods]
-    everyone = f"every method but the control {_listed(left)}" if left else "every method"
+    everyone = f"every method but the control {listed(left)}" if left else "every method"
     if len(cells) <= NETWORKS:
         same: dict[tuple[str, str, str], list[float]] = {}  # levels of a network of which the same is said
         for cell in cells:
             names = [method for method in methods if (cell, method) in some]
-            if said := everyone if len(names) == len(methods) > 1 else _listed(names) or none:
+            if said := everyone if len(names) == len(methods) > 1 else listed(names) or none:
                 same.setdefault((cell.model, cell.dataset, said), []).append(cell.sparsity)
         for (model, dataset, said), found_at in same.items():
-            yield f"{model} on {dataset} at {_listed([f'{level * 100:g}' for level in found_at])} % {said}"
+            yield f"{model} on {dataset} at {listed([f'{level * 100:g}' for level in sorted(found_at)])} % {said}"
         return
     for level in sorted(levels(results.grid)):
         here = [cell for cell in cells if cell.sparsity == level]
         counts = {method: sum((cell, method) in some for cell in here) for method in methods}
         best = [f"{method} in {count}" for method, count in sorted(counts.items(), key=lambda of: -of[1]) if count]
-        if here and (said := _listed(best) or none):
+        if here and (said := listed(best) or none):
             yield f"at {level * 100:g} %, of {plural(len(here), 'network')}, {said}"
 
 
@@ -206,7 +206,3 @@ def _error(of: Compare) -> float:
 
 def _unit(results: Results, dataset: str) -> str:
     return f"points of {endpoints.title(results.grid.primary_of(dataset))}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
