@@ -14,12 +14,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from prunescope.evidence.claims import DEPENDS, Cells, Judged, judge, over_study, overall
+from prunescope.evidence.claims import CLAIMS, judge, overall
 from prunescope.evidence.differences import judged as compared
 from prunescope.evidence.inference import EQUAL, NOT_RUN, OPEN
 from prunescope.evidence.quality import accuracy_table, headline_table
-from prunescope.evidence.text import plural
-from prunescope.evidence.verdicts import counted
 from prunescope.report.blocks import Table, escape, markdown_table
 from prunescope.report.decision import sentences
 from prunescope.report.page import compact
@@ -34,7 +32,6 @@ STAGES = {  # besides training
     "evaluate": "once a seed and level", "evaluate-dense": "once a seed", "cka": "once a seed and level",
     "sensitivity": "once a seed", "deploy": "per format",
 }  # fmt: skip
-TITLES = {"verdict": STUDY, "pruned before it is learnt": REGIME}
 WORDS = {OPEN: "open", NOT_RUN: "–", EQUAL: "equal"}
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
@@ -45,8 +42,16 @@ def study(name: str = STUDY) -> Results:
 
 
 @cache
-def judged(name: str = STUDY) -> Judged:
-    return judge(study(name))
+def alone() -> dict[str, Results]:
+    """Each data set of the kept study by itself."""
+    grid, files = study().grid, study().files
+    return {name: Results(replace(grid, datasets=(name,)), files) for name in grid.datasets}
+
+
+@cache
+def words(results: Results) -> list[str]:
+    """The verdict on each conclusion."""
+    return [overall(cells) for cells in judge(results).values()]
 
 
 def shipped() -> str:
@@ -63,35 +68,29 @@ def headline() -> str:
 
 
 def verdicts() -> str:
-    """The paper's conclusions judged by the kept study, and by the one that prunes first."""
-    each = {title: [_with_why(of, one=name == REGIME) for of in judged(name).values()] for title, name in TITLES.items()}
-    return _markdown(pd.DataFrame({"conclusion of the paper": [claim.text for claim in judged()]} | each), labels=3)
-
-
-def _with_why(cells: Cells, *, one: bool) -> str:
-    """The verdict, whether it is of one cell alone where the study has more than `one`, and its comparisons where they differ."""
-    found = {name: of.judgement.verdict for name, of in over_study(cells).items()}
-    ran = sum(any(of.judgement.estimate.n for of in cell.values()) for cell in cells.values())
-    each = "; ".join(f"{name} {WORDS.get(word, word)}" for name, word in found.items()) if len({*found.values()}) > 1 else ""
-    word = WORDS.get(overall(cells), overall(cells))
-    if word == DEPENDS:
-        each = "; ".join(of.replace(EQUAL, WORDS[EQUAL]) for of in counted(cells, named=True).split("; ") if ": " in of)
-    said = "; ".join(filter(None, (plural(ran, "cell") if ran == 1 and not one else "", each)))
-    return word if word == WORDS[NOT_RUN] or not said else f"{word} ({said})"
+    """The paper's conclusions judged by the kept study, by each of its data sets alone, and by the study that prunes first."""
+    studies = {
+        "verdict": study(),
+        **{f"{name} alone": of for name, of in alone().items()},
+        "pruned first": study(REGIME),
+    }
+    said = {title: [WORDS.get(word, word) for word in words(results)] for title, results in studies.items()}
+    table = pd.DataFrame({"conclusion of the paper": [claim.text for claim in CLAIMS]} | said)
+    return _markdown(table, labels=len(table.columns))
 
 
 def otherwise() -> str:
-    """The verdicts as they would be with one level alone, and with negative controls in the pool of the others' noise."""
+    """The verdicts as they would be with one level or data set alone, and with negative controls in the pool of the others'
+    noise."""
     results, level = study(), levels(study().grid)[0]
     others = {
         "as judged": results,
         f"of {level * 100:g} % alone": Results(replace(results.grid, sparsities=(level,)), results.files),
+        **{f"of {name} alone": of for name, of in alone().items()},
         "with negative controls in the pool": Results(replace(results.grid, chance=()), results.files),
     }
-    claims = {
-        title: [overall(cells) for cells in (judged() if of is results else judge(of)).values()] for title, of in others.items()
-    }
-    table = pd.DataFrame({"conclusion": [str(claim.number) for claim in judged()]} | claims)
+    claims = {title: words(of) for title, of in others.items()}
+    table = pd.DataFrame({"conclusion": [str(claim.number) for claim in CLAIMS]} | claims)
     dense = {
         title: [
             compare.verdict
@@ -102,12 +101,12 @@ def otherwise() -> str:
         for title, of in others.items()
     }
     table.loc[len(table)] = ["with dense, open", *(f"{of.count(OPEN)} of {len(of)}" for of in dense.values())]
-    return _markdown(table, labels=4)
+    return _markdown(table, labels=len(table.columns))
 
 
 # The beginnings of those sentences of the page's first screen that stand here.
 SHOWN = ("Safe,", "Not", "Losses,", "Losses", "Losses:", "Cause,", "Melanoma", "Size")
-TAILS = (". Measured in turn", ". Taken singly", ". Certain as well")  # sentences that only the report has room for
+TAILS = (". Measured in turn", ". Taken singly")  # sentences that only the report has room for
 
 
 def short() -> str:

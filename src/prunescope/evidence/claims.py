@@ -25,7 +25,7 @@ from prunescope.evidence.text import NOTHING
 from prunescope.results.grid import Cell, cells_of
 from prunescope.results.results import Results
 
-HOLDS, FAILS, DEPENDS = "holds", "does not hold", "depends on the cell"
+HOLDS, FAILS = "holds", "does not hold"
 WORDS = (HOLDS, FAILS, EQUAL, OPEN, NOT_RUN)
 
 
@@ -174,17 +174,7 @@ def _alone(cells: Mapping[Cell, Compare]) -> Estimate:
 
 def overall(cells: Cells) -> str:
     """The verdict over all cells of the study that the conclusion is about (`verdicts.rules`)."""
-    found = over_study(cells)
-    word = together(of.judgement.verdict for of in found.values())
-    return DEPENDS if word == OPEN and _disagree(cells, found) else word
-
-
-def _disagree(cells: Cells, found: Mapping[str, OverStudy]) -> bool:
-    """Whether it is shown to hold in one cell and one of its comparisons to be worse or equal in another, and cells differ in
-    this comparison by more than their errors: where all lose about the margin, two cells may be sure of opposites by chance."""
-    differ = {name for name, of in found.items() if of.cells is not None and of.cells.between_low > 0}
-    shown = any(verdict(cell) == HOLDS for cell in cells.values())
-    return shown and any(of.verdict in (WORSE, EQUAL) and name in differ for cell in cells.values() for name, of in cell.items())
+    return together(of.judgement.verdict for of in over_study(cells).values())
 
 
 def wanted_in(cell: Mapping[str, Compare]) -> str:
@@ -196,9 +186,9 @@ def wanted_in(cell: Mapping[str, Compare]) -> str:
 
 def wanted_over(cells: Cells) -> str:
     """The same over the study: more cells where two or more were measured, else what the one cell wants."""
-    if overall(cells) != OPEN:
-        return NOTHING
     found = over_study(cells)
+    if together(of.judgement.verdict for of in found.values()) != OPEN:
+        return NOTHING
     open_ones = [of for of in found.values() if of.judgement.verdict == OPEN]
     longest = _longest(text for of in open_ones for text in _wanted(of))
     missing = [verdict(cell) for cell in cells.values()].count(NOT_RUN)

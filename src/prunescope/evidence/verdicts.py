@@ -6,7 +6,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from prunescope.evidence.claims import (
-    DEPENDS,
+    FAILS,
+    HOLDS,
     WORDS,
     Cells,
     Claim,
@@ -19,9 +20,11 @@ from prunescope.evidence.claims import (
     wanted_over,
 )
 from prunescope.evidence.differences import Compare
-from prunescope.evidence.inference import NOT_RUN, OPEN
+from prunescope.evidence.inference import EQUAL
 from prunescope.evidence.text import NOTHING, places, plural
 from prunescope.results.grid import Grid
+
+NAMED = 4  # networks (model and data set): cells of more are counted alone
 
 
 def rules(grid: Grid) -> list[str]:
@@ -48,8 +51,6 @@ def rules(grid: Grid) -> list[str]:
         "drawn: a mean over several is one over such a choice.",
         "Cells of one seed: one that measured no noise, and lies on the other side, leaves the verdict open.",
         "Cells that agree: where every cell says the same by itself, that is the verdict too, of these cells alone.",
-        "Depends on the cell: where the mean over cells is open, it is shown to hold in one cell and not to in another, and "
-        "cells differ by more than their errors (the 95 % interval of their standard deviation leaves zero out).",
         "Several conclusions: each is a question of its own. Of twenty that are not so, one may be called so by chance.",
         "Endpoints, margins and critical classes: those of params.yaml under evaluate, to be fixed before the runs. Where a "
         "study was judged later, Provenance says so.",
@@ -61,25 +62,31 @@ def claims_table(judged: Judged) -> pd.DataFrame:
     """A row per claim: its verdict over the study, what it rests on, in how many cells which, and what would decide it."""
     rows = []
     for claim, cells in judged.items():
-        word = overall(cells) if cells else NOTHING
         row = {
             "no.": str(claim.number),
-            "verdict": word,
+            "verdict": overall(cells) if cells else NOTHING,
             "conclusion of the paper": claim.text,
             "mean over cells": over_text(claim, over_study(cells)),
-            "cells": counted(cells, named=word == DEPENDS) or "none of this study",
+            "cells": counted(cells) or "none of this study",
             "what would decide it": wanted_over(cells) if cells else NOTHING,
         }
         rows.append(row | {"measured": f"{claim.measure} ({claim.unit})"})
     return pd.DataFrame(rows)
 
 
-def counted(cells: Cells, *, named: bool) -> str:
-    """In how many cells which verdict; named: where those are that are sure."""
-    found = {word: [cell for cell, of in cells.items() if verdict(of) == word] for word in WORDS}
-    sure = {word: named and word not in (OPEN, NOT_RUN) for word in WORDS}
-    texts = [f"{word}: {places(of)}" if sure[word] else f"{len(of)} {word}" for word, of in found.items() if of]
-    return ("; " if named else ", ").join(texts)
+def counted(cells: Cells) -> str:
+    """In how many cells which verdict, and in which where they disagree."""
+    each, where = [verdict(of) for of in cells.values()], disagreement(cells)
+    return ", ".join(f"{each.count(word)} {word}{f' ({where[word]})' if word in where else ''}" for word in WORDS if word in each)
+
+
+def disagreement(cells: Cells) -> dict[str, str]:
+    """Where a conclusion is shown to hold in some cells and not to in others, by verdict the cells; else nothing, and nothing
+    where they are of many networks."""
+    found = {word: [cell for cell, of in cells.items() if verdict(of) == word] for word in (HOLDS, FAILS, EQUAL)}
+    sure = {word: of for word, of in found.items() if of}
+    networks = {(cell.model, cell.dataset) for of in sure.values() for cell in of}
+    return {word: places(of) for word, of in sure.items()} if HOLDS in sure and len(sure) > 1 and len(networks) <= NAMED else {}
 
 
 def over_text(claim: Claim, found: Mapping[str, OverStudy]) -> str:

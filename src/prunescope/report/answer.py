@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from prunescope.evidence import endpoints
-from prunescope.evidence.claims import DEPENDS, FAILS, HOLDS, Judged, overall
+from prunescope.evidence.claims import FAILS, HOLDS, Judged, overall
 from prunescope.evidence.classes import judged_recall
 from prunescope.evidence.differences import Compare, Pair, judged
 from prunescope.evidence.facts import budgets_differ
@@ -125,15 +125,14 @@ def _to_dense(cells: list[Contest], results: Results) -> str:
 
 def _meaning(results: Results, judged: Judged, cells: list[Contest]) -> str:
     verdicts = [overall(of) for of in judged.values() if of]
-    counts = {kind: verdicts.count(kind) for kind in (HOLDS, FAILS, DEPENDS, EQUAL, OPEN, NOT_RUN)}
-    depends = f", {counts[DEPENDS]} depend on the cell" if counts[DEPENDS] else ""
+    counts = {kind: verdicts.count(kind) for kind in (HOLDS, FAILS, EQUAL, OPEN, NOT_RUN)}
     missing = f", {counts[NOT_RUN]} did not run" if counts[NOT_RUN] else ""
     about = "" if len(verdicts) == len(judged) else " that this study is about"
     equal = f" ({counts[EQUAL]} of them, as what they compare is equal within the margin)" if counts[EQUAL] else ""
     no = counts[FAILS] + counts[EQUAL]
     return (
-        f"Of the paper's {len(verdicts)} conclusions{about} {counts[HOLDS]} hold here, {no} do not{equal}{depends}, "
-        f"{counts[OPEN]} are open{missing}{_who_pays(results, cells)}."
+        f"Of the paper's {len(verdicts)} conclusions{about} {counts[HOLDS]} hold here, {no} do not{equal}, {counts[OPEN]} are "
+        f"open{missing}{_who_pays(results, cells)}."
     )
 
 

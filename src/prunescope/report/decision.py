@@ -10,7 +10,7 @@ from prunescope.evidence.potential import shown_safe
 from prunescope.evidence.seeds import what_would_decide
 from prunescope.evidence.storage import measured_speed
 from prunescope.evidence.students import judged_gains
-from prunescope.evidence.text import ends, listed, plural
+from prunescope.evidence.text import at, ends, listed, plural
 from prunescope.report.who_pays import LISTED, critical, pays
 from prunescope.results.grid import DENSE, Cell, cells_of, levels
 from prunescope.results.results import Results
@@ -81,7 +81,7 @@ def _where(results: Results, found: Networks, some: set[tuple[Cell, str]], none:
             if said := everyone if len(names) == len(methods) > 1 else listed(names) or none:
                 same.setdefault((cell.model, cell.dataset, said), []).append(cell.sparsity)
         for (model, dataset, said), found_at in same.items():
-            yield f"{model} on {dataset} at {listed([f'{level * 100:g}' for level in sorted(found_at)])} % {said}"
+            yield f"{at(f'{model} on {dataset}', found_at)} {said}"
         return
     for level in sorted(levels(results.grid)):
         here = [cell for cell in cells if cell.sparsity == level]

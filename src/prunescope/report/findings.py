@@ -6,6 +6,7 @@ from prunescope.evidence import beside, classes, differences, endpoints, facts, 
 from prunescope.evidence.claims import Judged, overall
 from prunescope.evidence.critical import critical_table
 from prunescope.evidence.students import student_table
+from prunescope.evidence.text import places
 from prunescope.evidence.verdicts import cells_table, claims_table, rules
 from prunescope.report import decision, pictures, roc, words
 from prunescope.report.answer import answer, chance
@@ -33,9 +34,9 @@ def verdict_blocks(results: Results, judged: Judged) -> Iterator[Block]:
         labels=labels,
         folded=True,
     )
-    missing = [str(cell) for cell in cells_of(results.grid) if not any(ran(results, cell))]
+    missing = [cell for cell in cells_of(results.grid) if not any(ran(results, cell))]
     if missing and len(missing) < len(list(cells_of(results.grid))):
-        yield Text(f"Not run, and left out: {', '.join(missing)}.")
+        yield Text(f"Not run, and left out: {places(missing)}.")
     if moved := chance(results):
         yield Text(moved)
 
