@@ -18,6 +18,7 @@ from prunescope.evidence.claims import CLAIMS, judge, overall
 from prunescope.evidence.differences import judged as compared
 from prunescope.evidence.inference import EQUAL, NOT_RUN, OPEN
 from prunescope.evidence.quality import accuracy_table, headline_table
+from prunescope.evidence.verdicts import by_dataset
 from prunescope.report.blocks import Table, escape, markdown_table
 from prunescope.report.decision import sentences
 from prunescope.report.page import compact
@@ -42,13 +43,6 @@ def study(name: str = STUDY) -> Results:
 
 
 @cache
-def alone() -> dict[str, Results]:
-    """Each data set of the kept study by itself."""
-    grid, files = study().grid, study().files
-    return {name: Results(replace(grid, datasets=(name,)), files) for name in grid.datasets}
-
-
-@cache
 def words(results: Results) -> list[str]:
     """The verdict on each conclusion."""
     return [overall(cells) for cells in judge(results).values()]
@@ -69,24 +63,17 @@ def headline() -> str:
 
 def verdicts() -> str:
     """The paper's conclusions judged by the kept study, by each of its data sets alone, and by the study that prunes first."""
-    studies = {
-        "verdict": study(),
-        **{f"{name} alone": of for name, of in alone().items()},
-        "pruned first": study(REGIME),
-    }
-    said = {title: [WORDS.get(word, word) for word in words(results)] for title, results in studies.items()}
-    table = pd.DataFrame({"conclusion of the paper": [claim.text for claim in CLAIMS]} | said)
+    columns = {"verdict": words(study()), **by_dataset(study()), "pruned first": words(study(REGIME))}
+    table = pd.DataFrame({"conclusion of the paper": [claim.text for claim in CLAIMS], **columns}).replace(WORDS)
     return _markdown(table, labels=len(table.columns))
 
 
 def otherwise() -> str:
-    """The verdicts as they would be with one level or data set alone, and with negative controls in the pool of the others'
-    noise."""
+    """The verdicts as they would be with one level alone, and with negative controls in the pool of the others' noise."""
     results, level = study(), levels(study().grid)[0]
     others = {
         "as judged": results,
         f"of {level * 100:g} % alone": Results(replace(results.grid, sparsities=(level,)), results.files),
-        **{f"of {name} alone": of for name, of in alone().items()},
         "with negative controls in the pool": Results(replace(results.grid, chance=()), results.files),
     }
     claims = {title: words(of) for title, of in others.items()}

@@ -9,8 +9,8 @@ import pytest
 from prunescope.evidence import measures
 from prunescope.evidence.claims import CLAIMS, FAILS, HOLDS, judge, over_study, verdict
 from prunescope.evidence.differences import Compare
-from prunescope.evidence.inference import NOT_RUN, OPEN
-from prunescope.evidence.verdicts import cells_table, claims_table
+from prunescope.evidence.inference import EQUAL, NOT_RUN, OPEN
+from prunescope.evidence.verdicts import by_dataset, cells_table, claims_table
 from prunescope.results.results import Results
 from report_fakes import CELL, again, make_study, opened, plant, row, write_history, write_matrix
 
@@ -51,6 +51,24 @@ def test_accuracies_decide_who_is_best_and_worst(tmp_path):
     shift(results, "layerwise", (0.96, 0.97, 0.99))
     shift(results, "iterative", (0.97, 0.98, 0.985))
     assert [found(results, number) for number in (0, 1)] == [OPEN, OPEN]
+
+
+def test_data_sets_that_disagree_are_judged_by_themselves_too(tmp_path):
+    """Layerwise is worst on the first, as good as the others on the second: open over both, each has its own verdict."""
+    results = results_of(tmp_path, datasets=("digits", "other"))
+    layerwise = results.summary["method"] == "layerwise"
+    noise = results.summary["seed"] * (0.002 + 0.001 * layerwise)
+    lost = 0.05 * (layerwise & (results.summary["dataset"] == "digits"))
+    results.summary["balanced_accuracy"] = 0.9 + noise - lost
+    together = again(results)
+    assert claims_table(judge(together))["verdict"][1] == OPEN
+    table = by_dataset(together)
+    assert list(table) == ["digits alone", "other alone"]
+    assert len(table) == len(CLAIMS)
+    assert table.iloc[1].tolist() == [HOLDS, EQUAL]
+    assert judge(together.alone("other")).keys() == judge(together).keys()
+    assert list(together.alone("other").summary["dataset"].unique()) == ["other"]
+    assert by_dataset(together.alone("other")).empty, "a study of one data set says it once"
 
 
 def write_map(results: Results, seed: int, a: str, b: str, matrix: list[list[float | None]]) -> None:

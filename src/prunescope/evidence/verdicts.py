@@ -13,6 +13,7 @@ from prunescope.evidence.claims import (
     Claim,
     Judged,
     OverStudy,
+    judge,
     over_study,
     overall,
     verdict,
@@ -23,6 +24,7 @@ from prunescope.evidence.differences import Compare
 from prunescope.evidence.inference import EQUAL
 from prunescope.evidence.text import NOTHING, places, plural
 from prunescope.results.grid import Grid
+from prunescope.results.results import Results
 
 NAMED = 4  # networks (model and data set): cells of more are counted alone
 
@@ -72,6 +74,13 @@ def claims_table(judged: Judged) -> pd.DataFrame:
         }
         rows.append(row | {"measured": f"{claim.measure} ({claim.unit})"})
     return pd.DataFrame(rows)
+
+
+def by_dataset(results: Results) -> pd.DataFrame:
+    """A row per claim, a column per data set: its verdict where the study is of that data set alone. No columns where it is."""
+    names = results.grid.datasets if len(results.grid.datasets) > 1 else ()
+    found = {f"{name} alone": judge(results.alone(name)) for name in names}
+    return pd.DataFrame({title: [overall(cells) if cells else NOTHING for cells in of.values()] for title, of in found.items()})
 
 
 def counted(cells: Cells) -> str:

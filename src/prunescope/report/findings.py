@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 
+import pandas as pd
+
 from prunescope.evidence import beside, classes, differences, endpoints, facts, foretelling, paper, quality
 from prunescope.evidence.claims import Judged, overall
 from prunescope.evidence.critical import critical_table
 from prunescope.evidence.students import student_table
 from prunescope.evidence.text import places
-from prunescope.evidence.verdicts import cells_table, claims_table, rules
+from prunescope.evidence.verdicts import by_dataset, cells_table, claims_table, rules
 from prunescope.report import decision, pictures, roc, words
 from prunescope.report.answer import answer, chance
 from prunescope.report.blocks import Block, Bullets, Chips, Points, Table, Text
@@ -50,9 +52,12 @@ def claim_blocks(results: Results, judged: Judged) -> Iterator[Block]:
     seen, meaning = answer(results, judged)
     yield Text(f"{seen} {meaning}")
     table = claims_table(judged)
-    short = ["no.", "verdict", "conclusion of the paper", "cells"]
-    yield Table(table[short], "The conclusions of Akhtar and Bathula, judged by this study's numbers.", labels=4)
-    rest = [name for name in table.columns if name not in short[2:]]
+    short = pd.concat([table[["no.", "verdict", "conclusion of the paper"]], each := by_dataset(results), table["cells"]], axis=1)
+    families = " Each data set alone: as a study of its own." if len(each.columns) else ""
+    yield Table(
+        short, f"The conclusions of Akhtar and Bathula, judged by this study's numbers.{families}", labels=len(short.columns)
+    )
+    rest = [name for name in table.columns if name not in ("conclusion of the paper", "cells")]
     yield Table(table[rest], "The numbers behind them, and what would decide what is open.", labels=2, folded=True)
     if len(found := claims_table(beside.judged(results))):
         yield Table(

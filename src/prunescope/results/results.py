@@ -1,7 +1,7 @@
 """One study's numbers, each file read once, whether they lie in a work tree or in a kept study."""
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,11 @@ class Results:
     def summary(self) -> pd.DataFrame:
         """A row per evaluated arm, see results/summary.py."""
         return summarise(self.grid, self.record) if self.given is None else self.given
+
+    def alone(self, dataset: str) -> "Results":
+        """The same study of one data set; what has been read is not read again."""
+        given = None if self.given is None else self.given[self.given["dataset"] == dataset]
+        return replace(self, grid=replace(self.grid, datasets=(dataset,)), given=given)
 
     def record(self, stage: str) -> dict[str, Any] | None:
         """The metrics that a stage wrote, by name without suffix: download/digits, prune/<cell>/oneshot, cka/<cell>."""
