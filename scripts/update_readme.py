@@ -14,11 +14,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from prunescope.evidence.claims import CLAIMS, judge, overall
+from prunescope.evidence.claims import CLAIMS, FAILS, HOLDS, judge, overall, verdict
 from prunescope.evidence.differences import judged as compared
 from prunescope.evidence.inference import EQUAL, NOT_RUN, OPEN
 from prunescope.evidence.quality import accuracy_table, headline_table
-from prunescope.evidence.verdicts import by_dataset
 from prunescope.report.blocks import Table, escape, markdown_table
 from prunescope.report.decision import sentences
 from prunescope.report.page import compact
@@ -34,6 +33,7 @@ STAGES = {  # besides training
     "sensitivity": "once a seed", "deploy": "per format",
 }  # fmt: skip
 WORDS = {OPEN: "open", NOT_RUN: "–", EQUAL: "equal"}
+RAN = (HOLDS, FAILS, EQUAL, OPEN)
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
 
@@ -46,6 +46,12 @@ def study(name: str = STUDY) -> Results:
 def words(results: Results) -> list[str]:
     """The verdict on each conclusion."""
     return [overall(cells) for cells in judge(results).values()]
+
+
+def cells(results: Results) -> list[str]:
+    """In how many cells of those that ran each conclusion has which verdict."""
+    each = [[verdict(of) for of in found.values()] for found in judge(results).values()]
+    return [", ".join(f"{of.count(word)} {WORDS.get(word, word)}" for word in RAN if word in of) for of in each]
 
 
 def shipped() -> str:
@@ -62,8 +68,8 @@ def headline() -> str:
 
 
 def verdicts() -> str:
-    """The paper's conclusions judged by the kept study, by each of its data sets alone, and by the study that prunes first."""
-    columns = {"verdict": words(study()), **by_dataset(study()), "pruned first": words(study(REGIME))}
+    """The paper's conclusions judged by the kept study, over and in its cells, and by the study that prunes first."""
+    columns = {"verdict": words(study()), "cell by cell": cells(study()), "pruned first": words(study(REGIME))}
     table = pd.DataFrame({"conclusion of the paper": [claim.text for claim in CLAIMS], **columns}).replace(WORDS)
     return _markdown(table, labels=len(table.columns))
 

@@ -55,12 +55,8 @@ def places(cells: Iterable[Cell]) -> str:
     found: dict[str, list[float]] = {}
     for cell in cells:
         found.setdefault(f"{cell.model} on {cell.dataset}", []).append(cell.sparsity)
-    return ", ".join(at(network, levels) for network, levels in found.items())
-
-
-def at(network: str, levels: Iterable[float]) -> str:
-    """vgg16 on digits at 50 and 80 %."""
-    return f"{network} at {listed([f'{level * 100:g}' for level in sorted(levels)])} %"
+    texts = {network: listed([f"{level * 100:g}" for level in sorted(levels)]) for network, levels in found.items()}
+    return ", ".join(f"{network} at {levels} %" for network, levels in texts.items())
 
 
 def plural(number: float, word: str) -> str:

@@ -10,12 +10,12 @@ from prunescope.evidence.potential import shown_safe
 from prunescope.evidence.seeds import what_would_decide
 from prunescope.evidence.storage import measured_speed
 from prunescope.evidence.students import judged_gains
-from prunescope.evidence.text import at, ends, listed, plural
+from prunescope.evidence.text import ends, listed, places, plural
 from prunescope.report.who_pays import LISTED, critical, pays
 from prunescope.results.grid import DENSE, Cell, cells_of, levels
 from prunescope.results.results import Results
 
-NETWORKS = 6  # of which each has a clause of its own
+NETWORKS = 8  # of which each has a clause of its own
 NO_FASTER = 0.9  # of the unpruned network's time: what zeros save no dense kernel saves
 Networks = Mapping[tuple[Cell, str], Compare]  # each method of each cell against the dense control
 
@@ -69,19 +69,18 @@ def _safe(results: Results, found: Networks, among: str) -> Iterator[str]:
 
 
 def _where(results: Results, found: Networks, some: set[tuple[Cell, str]], none: str = "") -> Iterator[str]:
-    """A clause for each network, or each level where there are many; none: what it says of one without any of `some`, empty to
-    leave it out."""
+    """A clause for all cells of which the same is said, or for each level where there are many; none: what is said of one without
+    any of `some`, empty to leave it out."""
     cells, methods = list(dict.fromkeys(cell for cell, _ in found)), results.grid.choices
     left = [name for name in results.grid.methods if name not in methods]
     everyone = f"every method but the control {listed(left)}" if left else "every method"
     if len(cells) <= NETWORKS:
-        same: dict[tuple[str, str, str], list[float]] = {}  # levels of a network of which the same is said
+        same: dict[str, list[Cell]] = {}  # cells of which the same is said
         for cell in cells:
             names = [method for method in methods if (cell, method) in some]
             if said := everyone if len(names) == len(methods) > 1 else listed(names) or none:
-                same.setdefault((cell.model, cell.dataset, said), []).append(cell.sparsity)
-        for (model, dataset, said), found_at in same.items():
-            yield f"{at(f'{model} on {dataset}', found_at)} {said}"
+                same.setdefault(said, []).append(cell)
+        yield from (f"{places(found_at)} {said}" for said, found_at in same.items())
         return
     for level in sorted(levels(results.grid)):
         here = [cell for cell in cells if cell.sparsity == level]
