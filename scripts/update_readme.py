@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from prunescope.evidence.claims import CLAIMS, FAILS, HOLDS, judge, overall, verdict
+from prunescope.evidence.claims import CLAIMS, FAILS, HOLDS, Judged, judge, over_study, overall, verdict
 from prunescope.evidence.differences import judged as compared
 from prunescope.evidence.inference import EQUAL, NOT_RUN, OPEN
 from prunescope.evidence.quality import accuracy_table, headline_table
@@ -33,6 +33,7 @@ STAGES = {  # besides training
     "sensitivity": "once a seed", "deploy": "per format",
 }  # fmt: skip
 WORDS = {OPEN: "open", NOT_RUN: "–", EQUAL: "equal"}
+SEVERAL = WORDS | {HOLDS: "yes", FAILS: "no"}  # in a count
 RAN = (HOLDS, FAILS, EQUAL, OPEN)
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
@@ -43,15 +44,24 @@ def study(name: str = STUDY) -> Results:
 
 
 @cache
+def judged(results: Results) -> Judged:
+    return judge(results)
+
+
 def words(results: Results) -> list[str]:
-    """The verdict on each conclusion."""
-    return [overall(cells) for cells in judge(results).values()]
+    """The verdict on each conclusion; one that every cell has by itself, while the mean is open, is of these cells alone."""
+    found = []
+    for cells in judged(results).values():
+        alone = any(of.each for of in over_study(cells).values()) and overall(cells) != OPEN
+        found.append(overall(cells) + ", in these cells alone" * alone)
+    return found
 
 
 def cells(results: Results) -> list[str]:
     """In how many cells of those that ran each conclusion has which verdict."""
-    each = [[verdict(of) for of in found.values()] for found in judge(results).values()]
-    return [", ".join(f"{of.count(word)} {WORDS.get(word, word)}" for word in RAN if word in of) for of in each]
+    each = [[verdict(of) for of in found.values()] for found in judged(results).values()]
+    counts = [", ".join(f"{of.count(word)} {SEVERAL.get(word, word)}" for word in RAN if word in of) for of in each]
+    return [of or WORDS[NOT_RUN] for of in counts]
 
 
 def shipped() -> str:
@@ -74,16 +84,32 @@ def verdicts() -> str:
     return _markdown(table, labels=len(table.columns))
 
 
+def without_one(results: Results) -> list[str]:
+    """In how many of the studies that lack one of the cells that ran the verdict is the same."""
+    found = []
+    for cells in judged(results).values():
+        ran = [cell for cell, of in cells.items() if verdict(of) != NOT_RUN]
+        others = [overall({cell: of for cell, of in cells.items() if cell != left}) for left in ran]
+        found.append(f"{others.count(overall(cells))} of {len(others)}" if len(others) > 1 else "–")
+    return found
+
+
 def otherwise() -> str:
     """The verdicts as they would be with one level alone, and with negative controls in the pool of the others' noise."""
     results, level = study(), levels(study().grid)[0]
     others = {
         "as judged": results,
-        f"of {level * 100:g} % alone": Results(replace(results.grid, sparsities=(level,)), results.files),
-        "with negative controls in the pool": Results(replace(results.grid, chance=()), results.files),
+        f"of {level * 100:g} % alone": replace(results, grid=replace(results.grid, sparsities=(level,))),
+        "with negative controls in the pool": replace(results, grid=replace(results.grid, chance=())),
     }
     claims = {title: words(of) for title, of in others.items()}
-    table = pd.DataFrame({"conclusion": [str(claim.number) for claim in CLAIMS]} | claims)
+    first, *more = claims
+    columns = {
+        first: claims[first],
+        "the same without one cell": without_one(results),
+        **{title: claims[title] for title in more},
+    }
+    table = pd.DataFrame({"conclusion": [str(claim.number) for claim in CLAIMS]} | columns)
     dense = {
         title: [
             compare.verdict
@@ -93,7 +119,8 @@ def otherwise() -> str:
         ]
         for title, of in others.items()
     }
-    table.loc[len(table)] = ["with dense, open", *(f"{of.count(OPEN)} of {len(of)}" for of in dense.values())]
+    opened = [f"{of.count(OPEN)} of {len(of)}" for of in dense.values()]
+    table.loc[len(table)] = ["with dense, open", opened[0], "–", *opened[1:]]
     return _markdown(table, labels=len(table.columns))
 
 
@@ -113,6 +140,8 @@ def short() -> str:
 def took() -> str:
     """Minutes of training by kind of network and data set."""
     rows = study().summary
+    of_dense = (rows["kind"] == "student") & (rows["sparsity"] == 0)
+    rows = rows.assign(kind=rows["kind"].mask(of_dense, "student of dense or of nobody"))
     minutes = (rows.groupby(["kind", "model", "dataset"], sort=False)["seconds"].mean() / 60).unstack([1, 2])
     minutes.columns = [f"{model} on {dataset}" for model, dataset in minutes.columns]
     numbers = rows.groupby("kind", sort=False)["method"].nunique()

@@ -92,7 +92,7 @@ def test_a_difference_that_is_certain_and_does_not_matter(tmp_path):
     """0.4 points between networks that hardly vary: certain, and less than the margin of 1."""
     text = planted(tmp_path, {"oneshot": 0.004, "layerwise": 0.004}, noise=0.0005)
     assert set(pairs(text)) == {"equal within the margin"}
-    safe = "; ".join([r"\S+ on digits at \d\d and \d\d % every method"] * 2)
+    safe = "every method of " + ", ".join([r"\S+ on digits at 50 and 80 %"] * 2)
     assert re.search(rf"allowing for all 12 comparisons: {safe}\.", first_screen(text))
     assert re.search(r"layerwise − dense \| 4 \| accuracy \| −0\.\d\d \\\[−0\.\d\d, −0\.\d\d\\\]", text), "without zero"
     assert [verdict(text, number) for number in (1, 2)] == ["equal within the margin"] * 2

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tarfile
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from dvc.cli.parser import get_main_parser
 import update_readme
 from graph import ROOT, items, outs, read_yaml, stages
 from pages import COMMANDS, MENTIONED, PAGES, PROGRAMS, anchors, blocks, prose, runs
+from prunescope.evidence.inference import OPEN
 from prunescope.training.rates import HELD
+from report_fakes import again, make_study, opened, plant
 
 README = PAGES["README.md"]
 PARAMS = read_yaml(ROOT / "params.yaml")
@@ -38,6 +41,26 @@ def test_make_targets_exist(words):
     assert done.returncode == 0, done.stderr
     for variable in re.findall(r"([A-Z]+)=", " ".join(words)):  # make takes any
         assert variable in (ROOT / "Makefile").read_text(encoding="utf-8"), variable
+
+
+def test_verdicts_are_counted_cell_by_cell(tmp_path):
+    study = make_study(models=("vgg16",), datasets=("digits", "other"), seeds=(0, 1, 2), sparsities=(0.8, 0.5))
+    plant(tmp_path, study)
+    results = again(opened(tmp_path, study))
+    for (dataset, sparsity), lost in {("digits", 0.8): 0.05, ("digits", 0.5): 0.06, ("other", 0.8): 0.0}.items():
+        mine = (results.summary["dataset"] == dataset) & results.summary["sparsity"].isin([0.0, sparsity])
+        layerwise = results.summary["method"] == "layerwise"
+        noise = results.summary["seed"] * (0.002 + 0.001 * layerwise)
+        results.summary.loc[mine, "balanced_accuracy"] = (0.9 + noise - lost * layerwise)[mine]
+    missing = (results.summary["dataset"] == "other") & (results.summary["sparsity"] == 0.5)
+    results = replace(results, given=results.summary[~missing])
+    assert update_readme.cells(results)[1] == "2 yes, 1 equal"
+    assert update_readme.words(results)[1] == OPEN
+    assert update_readme.without_one(results)[1] == "2 of 3", "without the third all that is left holds"
+    digits = results.alone("digits")
+    assert update_readme.words(digits)[1] == "holds, in these cells alone"
+    empty = opened(tmp_path / "none", study)
+    assert (update_readme.cells(empty)[1], update_readme.without_one(empty)[1]) == ("–", "–")
 
 
 @pytest.mark.parametrize("page", update_readme.PAGES, ids=lambda page: page.name)

@@ -77,8 +77,9 @@ def claims_table(judged: Judged) -> pd.DataFrame:
 
 
 def by_dataset(results: Results) -> pd.DataFrame:
-    """A row per claim, a column per data set: its verdict where the study is of that data set alone. No columns where it is."""
-    names = results.grid.datasets if len(results.grid.datasets) > 1 else ()
+    """A row per claim, a column per data set that ran: its verdict in a study of that one alone. No columns where it is one."""
+    ran = [name for name in results.grid.datasets if (results.summary["dataset"] == name).any()]
+    names = ran if len(ran) > 1 else ()
     found = {f"{name} alone": judge(results.alone(name)) for name in names}
     return pd.DataFrame({title: [overall(cells) if cells else NOTHING for cells in of.values()] for title, of in found.items()})
 

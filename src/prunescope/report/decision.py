@@ -15,7 +15,7 @@ from prunescope.report.who_pays import LISTED, critical, pays
 from prunescope.results.grid import DENSE, Cell, cells_of, levels
 from prunescope.results.results import Results
 
-NETWORKS = 8  # of which each has a clause of its own
+NETWORKS = 8  # cells up to which they are named
 NO_FASTER = 0.9  # of the unpruned network's time: what zeros save no dense kernel saves
 Networks = Mapping[tuple[Cell, str], Compare]  # each method of each cell against the dense control
 
@@ -80,7 +80,7 @@ def _where(results: Results, found: Networks, some: set[tuple[Cell, str]], none:
             names = [method for method in methods if (cell, method) in some]
             if said := everyone if len(names) == len(methods) > 1 else listed(names) or none:
                 same.setdefault(said, []).append(cell)
-        yield from (f"{places(found_at)} {said}" for said, found_at in same.items())
+        yield from (f"{said} of {places(found_at)}" for said, found_at in same.items())
         return
     for level in sorted(levels(results.grid)):
         here = [cell for cell in cells if cell.sparsity == level]
@@ -140,11 +140,12 @@ def _cause(results: Results) -> Iterator[str]:
         most = f" (most in {cell}, {of.judgement.estimate.text()} {_unit(results, cell.dataset)})"
     better = f", better in {verdicts.count(BETTER)}" if BETTER in verdicts else ""
     ranked, uniform = (_multiplied(results, [pair[place] for pair in contrasts.FACTORS.values()]) for place in (0, 1))
-    differ = sum(word in (BETTER, WORSE) for word in schedules)
+    differ, equal = (sum(word in words for word in schedules) for words in ((BETTER, WORSE), (EQUAL,)))
     yield (
         f"Cause, levels or schedule: the same level for every layer, which leaves {uniform} of the multiplications, is shown "
         f"to be worse than one ranking of all weights ({ranked}) in {len(worse)} of {plural(len(verdicts), 'cell')}{better}{most}"
-        f"; schedules are shown to differ in {differ} of {plural(len(schedules), 'comparison')}."
+        f"; schedules, over both kinds of levels, are shown to differ in {differ} of {plural(len(schedules), 'comparison')}, "
+        f"{equal} are equal within the margin."
     )
 
 
