@@ -18,6 +18,7 @@ from prunescope.evidence.claims import CLAIMS, FAILS, HOLDS, Judged, judge, over
 from prunescope.evidence.differences import judged as compared
 from prunescope.evidence.inference import EQUAL, NOT_RUN, OPEN
 from prunescope.evidence.quality import accuracy_table, headline_table
+from prunescope.evidence.verdicts import by_verdict
 from prunescope.report.blocks import Table, escape, markdown_table
 from prunescope.report.decision import sentences
 from prunescope.report.page import compact
@@ -34,7 +35,6 @@ STAGES = {  # besides training
 }  # fmt: skip
 WORDS = {OPEN: "open", NOT_RUN: "–", EQUAL: "equal"}
 SEVERAL = WORDS | {HOLDS: "yes", FAILS: "no"}  # in a count
-RAN = (HOLDS, FAILS, EQUAL, OPEN)
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
 
@@ -52,16 +52,16 @@ def words(results: Results) -> list[str]:
     """The verdict on each conclusion; one that every cell has by itself, while the mean is open, is of these cells alone."""
     found = []
     for cells in judged(results).values():
-        alone = any(of.each for of in over_study(cells).values()) and overall(cells) != OPEN
-        found.append(overall(cells) + ", in these cells alone" * alone)
+        word = overall(cells)
+        alone = word != OPEN and any(of.each for of in over_study(cells).values())
+        found.append(word + ", in these cells alone" * alone)
     return found
 
 
 def cells(results: Results) -> list[str]:
     """In how many cells of those that ran each conclusion has which verdict."""
-    each = [[verdict(of) for of in found.values()] for found in judged(results).values()]
-    counts = [", ".join(f"{of.count(word)} {SEVERAL.get(word, word)}" for word in RAN if word in of) for of in each]
-    return [of or WORDS[NOT_RUN] for of in counts]
+    ran = [{word: of for word, of in by_verdict(cells).items() if word != NOT_RUN} for cells in judged(results).values()]
+    return [", ".join(f"{len(of)} {SEVERAL.get(word, word)}" for word, of in found.items()) or WORDS[NOT_RUN] for found in ran]
 
 
 def shipped() -> str:
@@ -103,13 +103,7 @@ def otherwise() -> str:
         "with negative controls in the pool": replace(results, grid=replace(results.grid, chance=())),
     }
     claims = {title: words(of) for title, of in others.items()}
-    first, *more = claims
-    columns = {
-        first: claims[first],
-        "the same without one cell": without_one(results),
-        **{title: claims[title] for title in more},
-    }
-    table = pd.DataFrame({"conclusion": [str(claim.number) for claim in CLAIMS]} | columns)
+    table = pd.DataFrame({"conclusion": [str(claim.number) for claim in CLAIMS]} | claims)
     dense = {
         title: [
             compare.verdict
@@ -119,8 +113,8 @@ def otherwise() -> str:
         ]
         for title, of in others.items()
     }
-    opened = [f"{of.count(OPEN)} of {len(of)}" for of in dense.values()]
-    table.loc[len(table)] = ["with dense, open", opened[0], "–", *opened[1:]]
+    table.loc[len(table)] = ["with dense, open", *(f"{of.count(OPEN)} of {len(of)}" for of in dense.values())]
+    table.insert(2, "the same without one cell", [*without_one(results), "–"])
     return _markdown(table, labels=len(table.columns))
 
 

@@ -23,7 +23,7 @@ from prunescope.evidence.claims import (
 from prunescope.evidence.differences import Compare
 from prunescope.evidence.inference import EQUAL
 from prunescope.evidence.text import NOTHING, places, plural
-from prunescope.results.grid import Grid
+from prunescope.results.grid import Cell, Grid
 from prunescope.results.results import Results
 
 NAMED = 4  # networks (model and data set): cells of more are counted alone
@@ -84,19 +84,20 @@ def by_dataset(results: Results) -> pd.DataFrame:
     return pd.DataFrame({title: [overall(cells) if cells else NOTHING for cells in of.values()] for title, of in found.items()})
 
 
+def by_verdict(cells: Cells) -> dict[str, list[Cell]]:
+    """The cells of each verdict that some have."""
+    each = {cell: verdict(of) for cell, of in cells.items()}
+    return {word: [cell for cell in each if each[cell] == word] for word in WORDS if word in each.values()}
+
+
 def counted(cells: Cells) -> str:
-    """In how many cells which verdict, and in which where they disagree."""
-    each, where = [verdict(of) for of in cells.values()], disagreement(cells)
-    return ", ".join(f"{each.count(word)} {word}{f' ({where[word]})' if word in where else ''}" for word in WORDS if word in each)
-
-
-def disagreement(cells: Cells) -> dict[str, str]:
-    """Where a conclusion is shown to hold in some cells and not to in others, by verdict the cells; else nothing, and nothing
-    where they are of many networks."""
-    found = {word: [cell for cell, of in cells.items() if verdict(of) == word] for word in (HOLDS, FAILS, EQUAL)}
-    sure = {word: of for word, of in found.items() if of}
-    networks = {(cell.model, cell.dataset) for of in sure.values() for cell in of}
-    return {word: places(of) for word, of in sure.items()} if HOLDS in sure and len(sure) > 1 and len(networks) <= NAMED else {}
+    """In how many cells which verdict, and in which where it is shown to hold in some and not to in others, unless they are of
+    many networks."""
+    found = by_verdict(cells)
+    sure = [word for word in (HOLDS, FAILS, EQUAL) if word in found]
+    networks = {(cell.model, cell.dataset) for word in sure for cell in found[word]}
+    named = sure if HOLDS in sure and len(sure) > 1 and len(networks) <= NAMED else []
+    return ", ".join(f"{len(of)} {word}{f' ({places(of)})' if word in named else ''}" for word, of in found.items())
 
 
 def over_text(claim: Claim, found: Mapping[str, OverStudy]) -> str:
