@@ -9,7 +9,8 @@ from itertools import combinations
 
 import pandas as pd
 
-from prunescope.evidence.differences import Compare, decided, judge, layout
+from prunescope.evidence.differences import Compare, Pair, decided, judge, layout
+from prunescope.evidence.differences import judged as every_pair
 from prunescope.evidence.layouts import Weights, compare
 from prunescope.evidence.text import mean, percent
 from prunescope.results.grid import BASE, CHANNELS, DENSE, TAUGHT, Cell, cells_of, fewer, levels
@@ -37,6 +38,16 @@ def factorial(results: Results, cell: Cell) -> Contrasts:
         halves = (*((arm, 0.5) for arm in known[second]), *((arm, -0.5) for arm in known[first]))
         found[f"{SCHEDULE}{second} − {first}"] = dict(halves)
     return found | {f"levels, of {name}: uniform − global": of for name, of in by_schedule.items()}
+
+
+def schedules_apart(results: Results) -> Iterator[tuple[Cell, Pair, Compare]]:
+    """Pairs of schedules with the same kind of levels that ran, as judged among all pairs of methods: the mean over both kinds
+    hides a difference that one of them has, or that they have the other way round."""
+    kinds = [{rows[place] for rows in FACTORS.values()} for place in (0, 1)]
+    for cell, found in every_pair(results).items():
+        for pair, of in found.items():
+            if of.judgement.estimate.n and any(set(pair) <= kind for kind in kinds):
+                yield cell, pair, of
 
 
 def controls(results: Results, cell: Cell) -> Contrasts:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 
 from prunescope.evidence import contrasts, endpoints
-from prunescope.evidence.differences import Compare, judged
+from prunescope.evidence.differences import Compare, judged, named
 from prunescope.evidence.inference import BETTER, EQUAL, LEVEL, OPEN, WORSE
 from prunescope.evidence.potential import shown_safe
 from prunescope.evidence.seeds import what_would_decide
@@ -145,8 +145,20 @@ def _cause(results: Results) -> Iterator[str]:
         f"Cause, levels or schedule: the same level for every layer, which leaves {uniform} of the multiplications, is shown "
         f"to be worse than one ranking of all weights ({ranked}) in {len(worse)} of {plural(len(verdicts), 'cell')}{better}{most}"
         f"; schedules, over both kinds of levels, are shown to differ in {differ} of {plural(len(schedules), 'comparison')}, "
-        f"{equal} are equal within the margin."
+        f"{equal} are equal within the margin{_apart(results)}."
     )
+
+
+def _apart(results: Results) -> str:
+    """Schedules with the same kind of levels: how many pairs are shown to differ, and which the most."""
+    pairs = list(contrasts.schedules_apart(results))
+    shown = [(of.judgement.estimate.mean, pair, cell) for cell, pair, of in pairs if of.verdict in (BETTER, WORSE)]
+    most = [
+        f"{named(pair if mean < 0 else pair[::-1])} of {cell} {-abs(mean):+.1f} {_unit(results, cell.dataset)}"
+        for mean, pair, cell in sorted(shown, key=lambda of: -abs(of[0]))[:LISTED]
+    ]
+    names = f" ({'most ' if len(shown) > LISTED else ''}{', '.join(most)})" if most else ""
+    return f"; with the same kind of levels {len(shown)} of {plural(len(pairs), 'pair')} differ{'s' * (len(shown) == 1)}{names}"
 
 
 def _multiplied(results: Results, methods: Sequence[str]) -> str:
