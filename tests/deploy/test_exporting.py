@@ -64,7 +64,8 @@ DENSENET = Architecture("densenet121", 3, 0.125, "cifar")
 
 
 @pytest.mark.parametrize(
-    "architecture", [VGG, Architecture("resnet18", 3, stem="cifar"), pytest.param(DENSENET, marks=pytest.mark.slow)]
+    "architecture",
+    [VGG, *(pytest.param(of, marks=pytest.mark.slow) for of in (Architecture("resnet18", 3, stem="cifar"), DENSENET))],
 )
 def test_zeros_stay_zeros_in_every_format(tmp_path, architecture):
     network = load(saved(tmp_path, architecture=architecture))

@@ -45,6 +45,7 @@ def times_the_network(*arguments: str) -> float:
     return float(done.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_beside_the_network(tmp_path: Path) -> None:
     """VGG16 at half width, 34 M weights, 80 % pruned. Unpacked: the file's bytes and the network, and little more."""

@@ -1,5 +1,6 @@
 """The page as it is printed, in headless Chromium: told that it will be, and asked what it then shows."""
 
+import pytest
 from test_browser import LEAVE, made, probe, pytestmark, with_script
 
 __all__ = ["made", "pytestmark"]  # the page there, and where there is a browser
@@ -36,6 +37,7 @@ const wait = (milliseconds) => new Promise((done) => setTimeout(done, millisecon
 """
 
 
+@pytest.mark.slow
 def test_on_paper_all_is_open_drawn_for_its_width_and_named(made):
     """A table of one row has no buttons in its head, and needs no second name."""
     script = PAPER.replace("thead th", "table:has(tbody tr + tr) thead th") % LEAVE

@@ -15,6 +15,7 @@ from running import RUN, alive, attempt, change, content, environment, until_not
 from clone import ALL, Clone
 
 
+@pytest.mark.slow
 def test_it_is_dvc_repro_with_stages_side_by_side(clone, tmp_path):
     other = Clone(tmp_path / "other")
     assert other.executed("dvc", "repro") == ALL

@@ -29,7 +29,9 @@ def own(folder: Path, *, classes: int, images: int, test_fraction: float) -> dic
     return content
 
 
-@pytest.mark.parametrize(("classes", "images", "test_fraction", "table"), [(2, 4, 0.5, False), (3, 4, 0.5, True)])
+@pytest.mark.parametrize(
+    ("classes", "images", "test_fraction", "table"), [pytest.param(2, 4, 0.5, False, marks=pytest.mark.slow), (3, 4, 0.5, True)]
+)
 def test_the_least_data_gives_a_report(tmp_path, classes, images, test_fraction, table):
     """docs/own-images.md says so. Of three classes four probe images would be three, one of each, which CKA cannot take.
 

@@ -158,6 +158,7 @@ def ran(clone: Clone) -> list[str]:
     return re.findall(r"Running stage '([\w-]+)@", printed)
 
 
+@pytest.mark.slow
 def test_overwriting_the_file_reruns_what_follows_from_it(tmp_path):
     """Real stages under the real `dvc repro`: DVC sees the folder weights/, and pretrain what comes of it."""
     clone = Clone(tmp_path)

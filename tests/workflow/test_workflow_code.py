@@ -1,8 +1,11 @@
 """What `dvc repro` runs again after a change of code, of a late stage's numbers, or of the grid."""
 
+import pytest
+
 from clone import ALL, LAST, Clone
 
 
+@pytest.mark.slow
 def test_what_runs_again_after_code_and_late_numbers(tmp_path):
     clone = Clone(tmp_path, comments=False)
     assert clone.executed("dvc", "repro") == ALL

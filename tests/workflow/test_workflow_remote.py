@@ -2,6 +2,8 @@
 
 import subprocess
 
+import pytest
+
 from clone import ALL, Clone
 from pages import COMMANDS
 
@@ -26,6 +28,7 @@ def test_a_fresh_clone_pulls_all_and_runs_nothing(tmp_path):
         )
 
 
+@pytest.mark.slow
 def test_what_a_colleague_has_tried_is_restored_from_the_shared_run_cache(tmp_path):
     clone = Clone(tmp_path)
     clone.run("dvc", "remote", "add", "-d", "shelf", str(tmp_path / "shelf"))

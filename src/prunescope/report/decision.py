@@ -154,7 +154,7 @@ def _apart(results: Results) -> str:
     pairs = list(contrasts.schedules_apart(results))
     shown = [(of.judgement.estimate.mean, pair, cell) for cell, pair, of in pairs if of.verdict in (BETTER, WORSE)]
     most = [
-        f"{named(pair if mean < 0 else pair[::-1])} of {cell} {-abs(mean):+.1f} {_unit(results, cell.dataset)}"
+        f"{named(pair if mean < 0 else (pair[1], pair[0]))} of {cell} {-abs(mean):+.1f} {_unit(results, cell.dataset)}"
         for mean, pair, cell in sorted(shown, key=lambda of: -abs(of[0]))[:LISTED]
     ]
     names = f" ({'most ' if len(shown) > LISTED else ''}{', '.join(most)})" if most else ""
