@@ -145,16 +145,16 @@ def took() -> str:
         f"{kind}, {count} a seed{each.get(str(kind), '')}" if count > 1 or kind in each else str(kind)
         for kind, count in numbers.items()
     ]
-    hours = rows.groupby("seed")["seconds"].sum() / 3600
+    cells = rows.groupby("seed")[["model", "dataset", "sparsity"]].apply(lambda of: len(of.drop_duplicates()))
+    whole = rows[rows["seed"].isin(cells.index[cells == cells.max()])]  # a seed may lack what others have
+    hours = whole.groupby("seed")["seconds"].sum() / 3600
     table = minutes.reindex(index=numbers.index).map("{:.0f}".format, na_action="ignore").fillna("–")
     table.insert(0, "network", titles)
     for stage, title in STAGES.items():
         noted = [_noted(stage, *str(column).split(" on ")) for column in minutes.columns]
         if any(noted):
             table.loc[stage] = [f"{stage}, {title}", *(f"{sum(of) / len(of) / 60:.1f}" if of else "–" for of in noted)]
-    return (
-        f"{_markdown(table, labels=1)}\nTraining, together {hours.min():.1f} to {hours.max():.1f} hours of one thread a seed.\n"
-    )
+    return f"{_markdown(table, labels=1)}\nA seed of all cells: {hours.min():.1f} to {hours.max():.1f} hours of one thread.\n"
 
 
 def _noted(stage: str, model: str, dataset: str) -> list[float]:
