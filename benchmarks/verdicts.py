@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from prunescope.evidence.inference import known_as, noise_of_pairs
+from prunescope.evidence.overall import over_networks
 
 Floats = NDArray[np.float64]
 Pairs = tuple[tuple[int, int], ...]
@@ -161,6 +162,29 @@ def negatives() -> None:
             print(negative(control, networks, cells, seeds), flush=True)
 
 
+def levels_of(networks: tuple[int, ...], apart: float) -> str:
+    """A row of studies whose networks have so many levels each: levels differ by `apart` of what networks differ by."""
+    generator, of = np.random.default_rng(0), [name for name, count in enumerate(networks) for _ in range(count)]
+    errors, known = 0.3, 0.09 * np.eye(len(of))
+    counts = np.zeros((2, 2))
+    for _ in range(FEWER):
+        truths = generator.normal(size=len(networks))[of] + apart * generator.normal(size=len(of))
+        seen = truths + errors * generator.normal(size=len(of))
+        units = (range(len(of)), of)
+        counts += [[over_networks(seen + mean, known, unit).estimate.p < 0.05 for unit in units] for mean in (0, 3)]
+    rates = " | ".join(f"{rate:.1f}" for rate in (counts * 100 / FEWER).ravel())
+    return f"| {' + '.join(map(str, networks))} | {apart:g} | {rates} |"
+
+
+def levels() -> None:
+    rates = ("errs, each level a draw", "errs, averaged first", "finds, each level a draw", "finds, averaged first")
+    print(f"\n| levels of each network | they differ by | {' | '.join(rates)} |\n| :-- | --: | --: | --: | --: | --: |")
+    for networks in ((3, 3), (3, 3, 1), (3, 3, 3), (3, 3, 3, 3)):
+        for apart in (0, 0.5, 1):
+            print(levels_of(networks, apart), flush=True)
+
+
 if __name__ == "__main__":
     main()
     negatives()
+    levels()

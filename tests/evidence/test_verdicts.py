@@ -88,13 +88,30 @@ def test_generally_is_no_longer_in_every_single_cell():
 
 
 def test_two_sure_cells_may_agree_though_they_say_little_of_others():
-    """Of two cells that truly differ half of all studies say so, though cells like these are no better on average."""
+    """Of two cells that truly differ half of all studies say so, though levels like these are no better on average."""
     [whole] = over_study(found := cells({"a": UP}, {"a": tuple(value + 4 for value in UP)})).values()
     assert whole.judgement.estimate.p > 0.05, "one degree of freedom"
     assert whole.judgement.verdict == "better"
-    said = "better in each of these cells, not shown of cells like these"
+    said = "better in each of these cells, not shown of levels like these"
     assert over_text(CLAIMS[0], over_study(found)).endswith(said)
     assert said not in over_text(CLAIMS[0], over_study(cells(*[{"a": UP}] * 4))), "shown of both"
+
+
+def test_levels_of_one_network_are_averaged_before_networks_are():
+    """So that three levels more of one network, all alike, make the mean over two networks no surer."""
+    first, second = (Cell("vgg16", data, 0.5) for data in ("digits", "other"))
+    far = {"a": tuple(value + 4 for value in UP)}
+    [few] = over_study(apart := dict(zip((first, second), cells({"a": UP}, far).values(), strict=True))).values()
+    levels = {first._replace(sparsity=level): apart[first] for level in (0.6, 0.7, 0.8)}
+    [many] = over_study(apart | levels).values()
+    assert few.cells is not None and many.cells is not None
+    assert many.judgement.estimate.n == few.judgement.estimate.n == 2
+    assert many.judgement.estimate.mean == pytest.approx(6.0, abs=0.001)
+    assert many.judgement.estimate.p > 0.05 < few.judgement.estimate.p
+    said = over_text(CLAIMS[0], over_study(apart | levels))
+    assert "networks differ by 2.8 (sd, " in said and said.endswith("not shown of networks like these")
+    [alone] = over_study({first: apart[first]} | levels).values()
+    assert alone.judgement.estimate.n == 4 and alone.unit == "levels"
 
 
 def test_where_it_holds_in_some_cells_and_not_in_others_the_table_says_which():
@@ -123,7 +140,7 @@ def test_an_open_cell_says_what_would_decide_it():
 def test_an_open_conclusion_says_what_would_decide_it():
     for of, wanted in (
         ([UNSURE], "about 10 seeds (5 to more than 100)"),
-        ([UP, DOWN, UP, DOWN], "more than 100 cells like these (or only 56)"),
+        ([UP, DOWN, UP, DOWN], "more than 100 levels like these (or only 56)"),
         ([UNSURE, NONE], "about 10 seeds (5 to more than 100); running the 1 that did not"),
         ([UP, UP, UP], "–"),
         ([UP, UP, UP, FAR], "three seeds or more in a cell that lies on the other side"),

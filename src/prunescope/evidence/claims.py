@@ -111,14 +111,15 @@ Judged = Mapping[Claim, Cells]  # the comparisons of every claim and cell
 
 @dataclass(frozen=True)
 class OverStudy:
-    """One comparison over the cells: `cells` is None where fewer than two measured it. against: cells that say nothing by
-    themselves and lie on the other side, which leaves it open. each: every cell says so by itself, the mean does not, so that the
-    verdict is of these cells alone."""
+    """One comparison over the cells: `cells` is None where fewer than two measured it; unit: what it is a mean over. against:
+    cells that say nothing by themselves and lie on the other side, which leaves it open. each: every cell says so by itself, the
+    mean does not, so that the verdict is of these cells alone."""
 
     judgement: Judgement
     cells: Overall | None
     against: tuple[Judgement, ...] = ()
     each: bool = False
+    unit: str = "networks"
 
 
 def together(words: Iterable[str]) -> str:
@@ -142,7 +143,7 @@ def over_study(cells: Cells) -> dict[str, OverStudy]:
     """By comparison what holds over the cells that ran; the comparisons of a conclusion are a family."""
     names = list(dict.fromkeys(name for cell in cells.values() for name in cell))
     ran = {name: {cell: of[name] for cell, of in cells.items() if name in of and of[name].judgement.estimate.n} for name in names}
-    wholes = {name: over({cell: of.compared for cell, of in here.items()}) for name, here in ran.items()}
+    wholes = {name: over({cell: of.compared for cell, of in here.items()}, _network) for name, here in ran.items()}
     estimates = [_alone(ran[name]) if whole is None else whole.estimate for name, whole in wholes.items()]
     margin = next((of.judgement.margin for cell in cells.values() for of in cell.values()), 1.0)
     found = {}
@@ -152,8 +153,14 @@ def over_study(cells: Cells) -> dict[str, OverStudy]:
         judgement = replace(judgement, verdict=words.pop()) if each else judgement
         against = tuple(of.judgement for of in ran[name].values() if _against(of.judgement.estimate, judgement))
         each = each and judgement.verdict != OPEN
-        found[name] = OverStudy(replace(judgement, verdict=OPEN) if against else judgement, whole, against, each)
+        several = len({cell.network for cell, of in ran[name].items() if of.judgement.estimate.measured}) > 1
+        judgement = replace(judgement, verdict=OPEN) if against else judgement
+        found[name] = OverStudy(judgement, whole, against, each, "networks" if several else "levels")
     return found
+
+
+def _network(cell: Cell) -> str:
+    return cell.network
 
 
 def _against(cell: Estimate, judgement: Judgement) -> bool:
@@ -165,7 +172,7 @@ def _against(cell: Estimate, judgement: Judgement) -> bool:
 
 
 def _alone(cells: Mapping[Cell, Compare]) -> Estimate:
-    """What the only cell that measured a spread says; where none did, the plain mean over cells, which shows nothing."""
+    """What the only cell that measured a spread says; where none did, the plain mean, which shows nothing."""
     estimates = [of.judgement.estimate for of in cells.values()]
     if len(estimates) > 1 and not any(of.measured for of in estimates):
         return Estimate(sum(of.mean for of in estimates) / len(estimates), max(of.n for of in estimates))
@@ -185,7 +192,7 @@ def wanted_in(cell: Mapping[str, Compare]) -> str:
 
 
 def wanted_over(cells: Cells) -> str:
-    """The same over the study: more cells where two or more were measured, else what the one cell wants."""
+    """The same over the study: more networks or levels where two cells or more were measured, else what the one cell wants."""
     found = over_study(cells)
     if together(of.judgement.verdict for of in found.values()) != OPEN:
         return NOTHING
@@ -198,7 +205,7 @@ def wanted_over(cells: Cells) -> str:
 def _wanted(of: OverStudy) -> Iterator[str]:
     yield from (f"{what_would_decide(judgement)} in a cell that lies on the other side" for judgement in of.against)
     if not of.against:
-        yield what_would_decide(of.judgement, "seeds" if of.cells is None else "cells like these")
+        yield what_would_decide(of.judgement, "seeds" if of.cells is None else f"{of.unit} like these")
 
 
 def _longest(texts: Iterable[str]) -> str:

@@ -81,7 +81,7 @@ def _layout(results: Results, cell: Cell, name: str) -> Layout | None:
                 moved = sums[:, 0] / sums[:, 1] * 100  # NaN in a draw without an image of the class
             draws[arm, seed] = np.nan_to_num(moved - np.nanmean(moved))
     weights = {method: {method: 1.0, "dense": -1.0} for method in results.grid.methods}
-    block, apart = f"{cell.model} on {cell.dataset}", results.grid.chance
+    block, apart = cell.network, results.grid.chance
     return Layout(arms, weights, draws, cell.dataset, block, ("dense",), apart) if arms["dense"] else None
 
 

@@ -69,7 +69,7 @@ def layout(results: Results, cell: Cell, arms: Sequence[str], compared: Mapping[
             draws[name, seed] = moved
             first = first or known
             same_images(known, first)
-    return Layout(values, compared, draws, cell.dataset, f"{cell.model} on {cell.dataset}", CONTROLS, results.grid.chance)
+    return Layout(values, compared, draws, cell.dataset, cell.network, CONTROLS, results.grid.chance)
 
 
 @lru_cache(maxsize=8)

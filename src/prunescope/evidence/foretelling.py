@@ -36,9 +36,9 @@ def table(results: Results) -> pd.DataFrame:
         if orders:
             same, other, tied = np.sum([concordant(*order) for order in orders], axis=0)
             taus = {cell: [tau(*order) for order in of] for cell, of in by_cell.items()}
-            networks: dict[tuple[str, str], list[float]] = {}  # their levels share base, seeds and test images
+            networks: dict[str, list[float]] = {}  # their levels share base, seeds and test images
             for cell, of in taus.items():
-                networks.setdefault((cell.model, cell.dataset), []).extend(of)
+                networks.setdefault(cell.network, []).extend(of)
             means = [float(np.mean(of)) for of in networks.values()]
             values = means if len(means) > 1 else [float(np.mean(of)) for of in zip(*taus.values(), strict=False)]
             spread = float(np.var(values, ddof=1)) if len(values) > 1 else float("nan")

@@ -1,14 +1,14 @@
 """Comparisons inside cells: from arms by seeds, and the draw of test images, to estimates and their covariance over cells."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
 
 from prunescope.evidence.inference import Estimate, Floats, common, known_as, noise, noise_of_pairs
-from prunescope.evidence.overall import Overall, over_cells
+from prunescope.evidence.overall import Overall, over_networks
 
 BySeed = Mapping[int, float]
 Key = TypeVar("Key")
@@ -139,12 +139,14 @@ def _compared(layout: Layout, weights: Weights, differences: BySeed, known: tupl
     return Compared(estimate, differences, weights, layout, draws)
 
 
-def over(compared: Mapping[Key, Compared]) -> Overall | None:
-    """One comparison over the cells that measured its spread; None with fewer than two of them."""
-    found = [of for of in compared.values() if of.estimate.measured]
-    if len(found) < 2:
+def over(compared: Mapping[Key, Compared], network: Callable[[Key], Hashable] = lambda cell: cell) -> Overall | None:
+    """One comparison over the cells that measured its spread; None with fewer than two of them. network: whose cell it is."""
+    measured = {cell: of for cell, of in compared.items() if of.estimate.measured}
+    if len(measured) < 2:
         return None
-    return over_cells(np.array([of.estimate.mean for of in found]), covariance(found) + np.diag(_unknown(found)))
+    found = list(measured.values())
+    means, errors = np.array([of.estimate.mean for of in found]), covariance(found) + np.diag(_unknown(found))
+    return over_networks(means, errors, [network(cell) for cell in measured])
 
 
 def _unknown(found: Sequence[Compared]) -> Floats:

@@ -136,7 +136,7 @@ def _by_seed(results: Results, of: Callable[[int], float | None]) -> dict[int, f
 
 def _of_dense(cell: Cell, arms: Mapping[str, Mapping[int, float]], comparisons: Mapping[str, Mapping[str, float]]) -> Layout:
     """Comparisons with the dense control, which is the same network at all levels."""
-    return Layout(arms, comparisons, {}, block=f"{cell.model} on {cell.dataset}", shared=("dense",))
+    return Layout(arms, comparisons, {}, block=cell.network, shared=("dense",))
 
 
 def _trains(results: Results, cell: Cell) -> Layout:

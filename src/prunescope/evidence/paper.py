@@ -8,14 +8,14 @@ import pandas as pd
 from prunescope.errors import PrunescopeError
 from prunescope.evidence.claims import CLAIMS, Judged, over_study, together
 from prunescope.evidence.inference import judge_all
-from prunescope.evidence.overall import over_cells
+from prunescope.evidence.overall import Overall, over_networks
 from prunescope.evidence.text import NOTHING
 from prunescope.results.grid import Cell
 from prunescope.results.summary import runs
 
 PAPER = Path(__file__).with_name("paper.csv")
 COLUMNS = ["model", "dataset", "method", "sparsity", "accuracy", "where"]
-OF_ONE_SEED = 1e-12  # variance: what a cell's own error is nobody knows, so that all that cells differ by counts as between them
+OF_ONE_SEED = 1e-12  # variance: a cell's own error is not known, so that all that networks differ by counts as between them
 CLAIMED = {0: ("iterative", "best"), 1: ("layerwise", "worst")}  # conclusions about accuracy, by their place in CLAIMS
 
 
@@ -36,14 +36,14 @@ def cells(paper: pd.DataFrame) -> pd.DataFrame:
 
 
 def judged_table(paper: pd.DataFrame, margin: float) -> pd.DataFrame:
-    """The two conclusions about accuracy by the paper's table: in how many cells they are so, and the mean over cells."""
+    """The two conclusions about accuracy by the paper's table: in how many cells they are so, and the mean over networks."""
     found, rows = cells(paper), []
     for place, (method, kind) in CLAIMED.items():
         others = [name for name in found.columns if name != method]
         turned = 1 if kind == "best" else -1
         gaps = {name: turned * (found[method] - found[name]) for name in others}
         so = int((np.min(list(gaps.values()), axis=0) > 0).sum())
-        whole = {name: over_cells(of.to_numpy(dtype=float), OF_ONE_SEED * np.eye(len(of))).estimate for name, of in gaps.items()}
+        whole = {name: _over(of).estimate for name, of in gaps.items()}
         judgements = judge_all(list(whole.values()), margin)
         texts = [f"{method} − {name}: {of.turned().text() if turned < 0 else of.text()}" for name, of in whole.items()]
         rows.append(
@@ -51,24 +51,27 @@ def judged_table(paper: pd.DataFrame, margin: float) -> pd.DataFrame:
                 "no.": str(place + 1),
                 "conclusion of the paper": CLAIMS[place].text,
                 "cells": f"{method} {kind} in {so} of {len(found)}",
-                "mean over cells, points of accuracy": "; ".join(texts),
+                "mean over networks, points of accuracy": "; ".join(texts),
                 "verdict": together(of.verdict for of in judgements),
             }
         )
     return pd.DataFrame(rows)
 
 
+def _over(gaps: pd.Series) -> Overall:
+    networks = [(model, dataset) for model, dataset, _ in gaps.index]
+    return over_networks(gaps.to_numpy(dtype=float), OF_ONE_SEED * np.eye(len(gaps)), networks)
+
+
 def beside_ours(paper: pd.DataFrame, judged: Judged) -> pd.DataFrame:
-    """Differences of methods over cells, the paper's and ours: what, whose, mean, low, high, verdict."""
+    """Differences of methods over networks, the paper's and ours: what, whose, mean, low, high, verdict."""
     found, rows = cells(paper), []
     ours = {name: of for claim in CLAIMS[:2] for name, of in over_study(judged.get(claim, {})).items()}
     for name, of in ours.items():
         first, second = name.split(" − ")
         if not of.judgement.estimate.n or not {first, second} <= set(found.columns):
             continue
-        gaps = (found[first] - found[second]).to_numpy(dtype=float)
-        theirs = over_cells(gaps, OF_ONE_SEED * np.eye(len(gaps))).estimate
-        [judgement] = judge_all([theirs], of.judgement.margin)
+        [judgement] = judge_all([_over(found[first] - found[second]).estimate], of.judgement.margin)
         for whose, found_there in (("the paper's", judgement), ("this study's", of.judgement)):
             ends = {end: round(getattr(found_there.estimate, end), 3) for end in ("mean", "low", "high")}
             rows.append({"what": name, "whose": whose} | ends | {"verdict": found_there.verdict})

@@ -44,7 +44,7 @@ def _by_network(results: Results, wanted: Sequence[float]) -> tuple[pd.DataFrame
         row["n"] = ", ".join(str(number or NOTHING) for number in ran) if differ else str(max(ran))
         for cell, of in arms.items():
             measure = grid.primary_of(cell.dataset)
-            title = f"{endpoints.title(measure)} %, {f'{cell.model} on {cell.dataset}' if several else cell}"
+            title = f"{endpoints.title(measure)} %, {cell.network if several else cell}"
             row[title] = percent(of[measure]) if len(of) else NOT_RUN
         shares = [mean(of["nonzero_macs"] / dense[cell] * 100) for cell, of in arms.items()]
         rows.append(row | {"MACs left %": ", ".join(shares)})

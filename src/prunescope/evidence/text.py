@@ -54,7 +54,7 @@ def places(cells: Iterable[Cell]) -> str:
     """The levels of each network together: vgg16 on digits at 50 and 80 %, resnet18 on digits at 80 %."""
     found: dict[str, list[float]] = {}
     for cell in cells:
-        found.setdefault(f"{cell.model} on {cell.dataset}", []).append(cell.sparsity)
+        found.setdefault(cell.network, []).append(cell.sparsity)
     texts = {network: listed([f"{level * 100:g}" for level in sorted(levels)]) for network, levels in found.items()}
     return ", ".join(f"{network} at {levels} %" for network, levels in texts.items())
 

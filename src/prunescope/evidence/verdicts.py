@@ -48,9 +48,11 @@ def rules(grid: Grid) -> list[str]:
         "Not enough data: anything else. One seed decides nothing.",
         "A conclusion in one cell: it holds where all its comparisons are better. One that is worse or equal is enough against "
         "it, and where all are equal it is equal within the margin.",
-        "A conclusion over the study: it is about the mean over the cells that measured their noise (two seeds or more), each a "
-        "draw from cells like these (random effects). Where cells differ much, the interval is wide. Levels are chosen, not "
-        "drawn: a mean over several is one over such a choice.",
+        "A conclusion over the study: it is about the mean over networks (model and data set), each a draw from networks like "
+        "these (random effects), in cells that measured their noise (two seeds or more). Where networks differ much, the "
+        "interval is wide.",
+        "Levels: those of one network are chosen, not drawn, and resemble each other. So they are averaged first, and more "
+        "levels make a study of several networks no surer. A study of one network is about levels like these.",
         "Cells of one seed: one that measured no noise, and lies on the other side, leaves the verdict open.",
         "Cells that agree: where every cell says the same by itself, that is the verdict too, of these cells alone.",
         "Several conclusions: each is a question of its own. Of twenty that are not so, one may be called so by chance.",
@@ -68,7 +70,7 @@ def claims_table(judged: Judged) -> pd.DataFrame:
             "no.": str(claim.number),
             "verdict": overall(cells) if cells else NOTHING,
             "conclusion of the paper": claim.text,
-            "mean over cells": over_text(claim, over_study(cells)),
+            "mean over networks": over_text(claim, over_study(cells)),
             "cells": counted(cells) or "none of this study",
             "what would decide it": wanted_over(cells) if cells else NOTHING,
         }
@@ -95,13 +97,13 @@ def counted(cells: Cells) -> str:
     many networks."""
     found = by_verdict(cells)
     sure = [word for word in (HOLDS, FAILS, EQUAL) if word in found]
-    networks = {(cell.model, cell.dataset) for word in sure for cell in found[word]}
+    networks = {cell.network for word in sure for cell in found[word]}
     named = sure if HOLDS in sure and len(sure) > 1 and len(networks) <= NAMED else []
     return ", ".join(f"{len(of)} {word}{f' ({places(of)})' if word in named else ''}" for word, of in found.items())
 
 
 def over_text(claim: Claim, found: Mapping[str, OverStudy]) -> str:
-    """Each comparison's mean over the cells, how much cells differ, and where one more cell would lie."""
+    """Each comparison's mean over networks (of a single one over levels), how much they differ, where one more would lie."""
     return "; ".join(f"{name}: {_over_text(claim, of)}" for name, of in found.items() if of.judgement.estimate.n) or NOTHING
 
 
@@ -110,12 +112,13 @@ def _over_text(claim: Claim, of: OverStudy) -> str:
     if of.cells is None:
         return text
     form = claim.form.lstrip("+")
-    differ = f", cells differ by {of.cells.between:{form}} (sd, {of.cells.between_low:{form}} to {of.cells.between_high:{form}})"
-    differ += f", {of.judgement.verdict} in each of these cells, not shown of cells like these" * of.each
+    low, high = (f"{end:{form}}" for end in (of.cells.between_low, of.cells.between_high))
+    differ = f", {of.unit} differ by {of.cells.between:{form}} (sd, {low} to {high})"
+    differ += f", {of.judgement.verdict} in each of these cells, not shown of {of.unit} like these" * of.each
     if math.isnan(of.cells.next_low):
         return text + differ
     another = f"{of.cells.next_low:{claim.form}} to {of.cells.next_high:{claim.form}}".replace("-", "−")
-    return f"{text}{differ}, one more cell: {another}"
+    return f"{text}{differ}, one more {of.unit.removesuffix('s')}: {another}"
 
 
 def cells_table(judged: Judged) -> pd.DataFrame:

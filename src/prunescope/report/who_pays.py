@@ -33,9 +33,7 @@ def critical(results: Results) -> Iterator[str]:
                 known = {of: verdicts.get((cell, of, name)) for of in results.grid.choices}
                 judgements += [of for of in known.values() if of is not None]
                 said = each({of: 100 * float(row[of]) for of in known}, known)
-                clauses.append(
-                    f"{cell.model} on {cell.dataset} (dense {100 * row['dense']:.1f} %, {row['images']:,} images) {said}"
-                )
+                clauses.append(f"{cell.network} (dense {100 * row['dense']:.1f} %, {row['images']:,} images) {said}")
         if clauses:
             alone = sum(of.estimate.measured and of.estimate.high < 0 for of in judgements)
             lost = sum(of.verdict == WORSE for of in judgements)
@@ -77,7 +75,7 @@ def _ranked(results: Results, cell: Cell, name: str) -> Iterator[str]:
             known.setdefault(arm.method, []).extend(values)
     if known.get(DENSE):
         each = (f"{method} {100 * sum(values) / len(values):.1f}" for method, values in known.items() if values)
-        yield f"{cell.model} on {cell.dataset} {', '.join(each)}"
+        yield f"{cell.network} {', '.join(each)}"
 
 
 def pays(results: Results) -> Iterator[str]:

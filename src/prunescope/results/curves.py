@@ -31,7 +31,7 @@ def table(grid: Grid, curves: Callable[[Cell], list[tuple[str, int, pd.DataFrame
         if all(method == "dense" for method, *_ in arms):
             continue  # the control belongs to the cells that ran
         for method, seed, rows in arms:
-            arm = {"cell": f"{cell.model} on {cell.dataset}, {cell.sparsity * 100:g} %", "method": method, "seed": seed}
+            arm = {"cell": f"{cell.network}, {cell.sparsity * 100:g} %", "method": method, "seed": seed}
             rows = rows[rows["event"] != "reestimated"]  # a second measurement of the same network
             parts.append(rows[["step", "accuracy"]].assign(**arm)[list(COLUMNS)])
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))

@@ -70,8 +70,13 @@ class Cell(NamedTuple):
         """The first columns of a table's row."""
         return {"model": self.model, "data": self.dataset, "sparsity %": f"{self.sparsity * 100:.1f}"}
 
+    @property
+    def network(self) -> str:
+        """What its levels have in common: base, dense control, and much of what pruning does."""
+        return f"{self.model} on {self.dataset}"
+
     def __str__(self) -> str:
-        return f"{self.model} on {self.dataset} at {self.sparsity * 100:g} %"
+        return f"{self.network} at {self.sparsity * 100:g} %"
 
 
 @dataclass(frozen=True)
