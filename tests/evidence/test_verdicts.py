@@ -147,6 +147,13 @@ def test_an_open_conclusion_says_what_would_decide_it():
         ([NONE], "–"),
     ):
         assert wanted_over(cells(*({"a": series} for series in of))) == wanted
+    levels = cells({"a": UNSURE}, {"a": NONE}, {"a": UNSURE}, {"a": NONE})
+    others = {
+        Cell("vgg11", "digits", cell.sparsity) if number > 1 else cell: of for number, (cell, of) in enumerate(levels.items())
+    }
+    assert "running" not in wanted_over(others), "each network ran at one of its levels"
+    del others[Cell("vgg11", "digits", 0.2)]
+    assert wanted_over(others).endswith("; running the 1 that did not")
 
 
 def test_the_rules_are_short_and_each_says_what_it_is_about():

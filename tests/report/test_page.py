@@ -174,7 +174,7 @@ def test_a_level_of_one_model_that_did_not_run(tmp_path):
     sections = dict(zip(*[iter(re.split(r"(?m)^## (.*)$", markdown)[1:])] * 2, strict=True))
     assert "Not run, and left out: densenet169 on digits at 50 %." in sections["Answer"]
     assert not re.search(r"\| densenet169 \| digits \| 50\.0 \|.*not run", markdown), "no row for what never ran"
-    assert sections["Claims"].count("; running the 1 that did not |") >= 4
+    assert "that did not |" not in sections["Claims"], "one more level of a network that ran decides nothing"
     assert "•" in sections["Who pays"]
     assert not list(tmp_path.glob("out/figures/*densenet169-*-0.5*")), "no figure of what did not run"
     assert len(list(tmp_path.glob("out/figures/confusion-*"))) == 3

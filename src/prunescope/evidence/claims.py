@@ -198,7 +198,9 @@ def wanted_over(cells: Cells) -> str:
         return NOTHING
     open_ones = [of for of in found.values() if of.judgement.verdict == OPEN]
     longest = _longest(text for of in open_ones for text in _wanted(of))
-    missing = [verdict(cell) for cell in cells.values()].count(NOT_RUN)
+    ran = [cell for cell, of in cells.items() if verdict(of) != NOT_RUN]
+    networks = {cell.network for cell in cells}
+    missing = len(networks - {cell.network for cell in ran}) if len(networks) > 1 else len(cells) - len(ran)
     return f"{longest}; running the {missing} that did not" if missing else longest
 
 
