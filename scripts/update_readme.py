@@ -154,7 +154,8 @@ def took() -> str:
         noted = [_noted(stage, *str(column).split(" on ")) for column in minutes.columns]
         if any(noted):
             table.loc[stage] = [f"{stage}, {title}", *(f"{sum(of) / len(of) / 60:.1f}" if of else "–" for of in noted)]
-    return f"{_markdown(table, labels=1)}\nA seed of all cells: {hours.min():.1f} to {hours.max():.1f} hours of one thread.\n"
+    took = f"Training of a seed with all cells: {hours.min():.1f} to {hours.max():.1f} hours of one thread."
+    return f"{_markdown(table, labels=1)}\n{took}\n"
 
 
 def _noted(stage: str, model: str, dataset: str) -> list[float]:

@@ -82,9 +82,9 @@ def test_generally_is_no_longer_in_every_single_cell():
     assert {verdict(cell) for cell in found.values()} == {OPEN}
     assert overall(found) == HOLDS
     [whole] = over_study(found).values()
-    assert whole.cells is not None and whole.cells.between == 0.0, "cells differ by no more than their errors"
+    assert whole.whole is not None and whole.whole.between == 0.0, "cells differ by no more than their errors"
     [apart] = over_study(cells(*({"a": series} for series in (UP, UP, DOWN, DOWN)))).values()
-    assert apart.cells is not None and apart.cells.between == pytest.approx(4.6, abs=0.1)
+    assert apart.whole is not None and apart.whole.between == pytest.approx(4.6, abs=0.1)
 
 
 def test_two_sure_cells_may_agree_though_they_say_little_of_others():
@@ -97,21 +97,32 @@ def test_two_sure_cells_may_agree_though_they_say_little_of_others():
     assert said not in over_text(CLAIMS[0], over_study(cells(*[{"a": UP}] * 4))), "shown of both"
 
 
+def of_networks(**networks: Mapping[float, Sequence[float]]) -> Cells:
+    """A comparison in networks at levels."""
+    at = [(Cell("vgg16", name, level), {"a": series}) for name, levels in networks.items() for level, series in levels.items()]
+    return {cell: of for (cell, _), of in zip(at, cells(*(series for _, series in at)).values(), strict=True)}
+
+
 def test_levels_of_one_network_are_averaged_before_networks_are():
-    """So that three levels more of one network, all alike, make the mean over two networks no surer."""
-    first, second = (Cell("vgg16", data, 0.5) for data in ("digits", "other"))
-    far = {"a": tuple(value + 4 for value in UP)}
-    [few] = over_study(apart := dict(zip((first, second), cells({"a": UP}, far).values(), strict=True))).values()
-    levels = {first._replace(sparsity=level): apart[first] for level in (0.6, 0.7, 0.8)}
-    [many] = over_study(apart | levels).values()
-    assert few.cells is not None and many.cells is not None
-    assert many.judgement.estimate.n == few.judgement.estimate.n == 2
-    assert many.judgement.estimate.mean == pytest.approx(6.0, abs=0.001)
+    """So that more levels make the mean over two networks no surer; they are those that both have, where there are such."""
+    far, near = (tuple(value + more for value in UP) for more in (4, 0.2))
+    [few] = over_study(of_networks(first={0.5: UP}, second={0.5: far})).values()
+    found = of_networks(first={0.5: UP, 0.6: near, 0.7: UP}, second={0.5: far, 0.6: far, 0.7: far})
+    [many] = over_study(found).values()
+    assert few.whole is not None and many.whole is not None
+    assert many.judgement.estimate.n == few.judgement.estimate.n == 2 and many.unit == "networks"
+    assert few.judgement.estimate.mean == 6 and many.judgement.estimate.mean == pytest.approx(6 + 0.2 / 6, abs=0.01)
     assert many.judgement.estimate.p > 0.05 < few.judgement.estimate.p
-    said = over_text(CLAIMS[0], over_study(apart | levels))
-    assert "networks differ by 2.8 (sd, " in said and said.endswith("not shown of networks like these")
-    [alone] = over_study({first: apart[first]} | levels).values()
+    said = over_text(CLAIMS[0], over_study(found))
+    assert "], networks differ by 2.8 (sd, " in said and said.endswith("not shown of networks like these")
+    more = of_networks(first={0.5: UP, 0.6: UP, 0.9: tuple(value + 40 for value in UP)}, second={0.5: far, 0.6: far})
+    assert over_text(CLAIMS[0], over_study(more)).startswith("a: +6.0 [−19.4, +31.4] at 50 and 60 %, networks differ")
+    [apart] = over_study(of_networks(first={0.5: UP, 0.6: UP}, second={0.7: far})).values()
+    assert apart.judgement.estimate.n == 2 and apart.judgement.estimate.mean == pytest.approx(6, abs=0.01) and apart.at == ()
+    [alone] = over_study(of_networks(first={0.5: UP, 0.6: UP, 0.7: UP, 0.8: UP})).values()
     assert alone.judgement.estimate.n == 4 and alone.unit == "levels"
+    [plain] = over_study(of_networks(first={0.5: ONE, 0.6: ONE, 0.7: ONE}, second={0.5: (-9.0,)})).values()
+    assert plain.judgement.estimate.mean == -3.0, "of one seed too"
 
 
 def test_where_it_holds_in_some_cells_and_not_in_others_the_table_says_which():
@@ -141,7 +152,7 @@ def test_an_open_conclusion_says_what_would_decide_it():
     for of, wanted in (
         ([UNSURE], "about 10 seeds (5 to more than 100)"),
         ([UP, DOWN, UP, DOWN], "more than 100 levels like these (or only 56)"),
-        ([UNSURE, NONE], "about 10 seeds (5 to more than 100); running the 1 that did not"),
+        ([UNSURE, NONE], "about 10 seeds (5 to more than 100); running the 1 level that did not"),
         ([UP, UP, UP], "–"),
         ([UP, UP, UP, FAR], "three seeds or more in a cell that lies on the other side"),
         ([NONE], "–"),
@@ -153,7 +164,7 @@ def test_an_open_conclusion_says_what_would_decide_it():
     }
     assert "running" not in wanted_over(others), "each network ran at one of its levels"
     del others[Cell("vgg11", "digits", 0.2)]
-    assert wanted_over(others).endswith("; running the 1 that did not")
+    assert wanted_over(others).endswith("; running the 1 network that did not")
 
 
 def test_the_rules_are_short_and_each_says_what_it_is_about():

@@ -114,7 +114,7 @@ def test_levels_or_schedule(tmp_path, lost, said):
     assert says(results)["Cause, levels or schedule"] == (
         "the same level for every layer, which leaves 20 % of the multiplications, is shown to be worse than one ranking of all "
         f"weights (50 %) {said}schedules, over both kinds of levels, are shown to differ in 0 of 1 comparison, 1 are "
-        "equal within the margin; with the same kind of levels 0 of 2 pairs differ."
+        "equal within the margin; with the same kind of levels 0 of 2 pairs are shown to differ."
     )
 
 
@@ -128,8 +128,8 @@ def test_schedules_that_differ_the_other_way_round_with_other_levels(tmp_path):
     rows.loc[rows["method"].isin(methods), "nonzero_macs"] = rows["macs"] * 0.5
     assert says(results)["Cause, levels or schedule"].endswith(
         "schedules, over both kinds of levels, are shown to differ in 0 of 1 comparison, 1 are equal within the margin; with the "
-        "same kind of levels 2 of 2 pairs differ (oneshot-uniform − iterative-uniform of vgg16 on digits at 80 % −5.1 points of "
-        "balanced accuracy, iterative − oneshot of vgg16 on digits at 80 % −5.0 points of balanced accuracy)."
+        "same kind of levels 2 of 2 pairs are shown to differ (oneshot-uniform − iterative-uniform of vgg16 on digits at 80 % "
+        "−5.1 points of balanced accuracy, iterative − oneshot of vgg16 on digits at 80 % −5.0 points of balanced accuracy)."
     )
 
 

@@ -14,4 +14,4 @@ def test_hours_are_of_seeds_that_ran_every_cell(tmp_path, monkeypatch):
     rows = rows[(rows["seed"] < 2) | (rows["sparsity"] != 0.5)]
     monkeypatch.setattr(update_readme, "study", lambda: replace(results, given=rows))
     per_seed = int((rows["seed"] == 0).sum())
-    assert f"A seed of all cells: {per_seed}.0 to {per_seed}.0 hours of one thread." in update_readme.took()
+    assert f"Training of a seed with all cells: {per_seed}.0 to {per_seed}.0 hours of one thread." in update_readme.took()

@@ -6,6 +6,7 @@ image analysis". Every conclusion becomes differences that are positive where it
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 from prunescope.evidence.differences import Compare
 from prunescope.evidence.inference import BETTER, EQUAL, NOT_RUN, OPEN, WORSE, Estimate, Judgement, judge_all
@@ -21,7 +22,7 @@ from prunescope.evidence.measures import (
 )
 from prunescope.evidence.overall import Overall
 from prunescope.evidence.seeds import what_would_decide
-from prunescope.evidence.text import NOTHING
+from prunescope.evidence.text import NOTHING, plural
 from prunescope.results.grid import Cell, cells_of
 from prunescope.results.results import Results
 
@@ -111,15 +112,16 @@ Judged = Mapping[Claim, Cells]  # the comparisons of every claim and cell
 
 @dataclass(frozen=True)
 class OverStudy:
-    """One comparison over the cells: `cells` is None where fewer than two measured it; unit: what it is a mean over. against:
-    cells that say nothing by themselves and lie on the other side, which leaves it open. each: every cell says so by itself, the
-    mean does not, so that the verdict is of these cells alone."""
+    """One comparison over the cells: `whole` is None where fewer than two measured it. unit: what it is a mean over; at: its
+    levels where they are not all that ran. against: cells that say nothing by themselves and lie on the other side, which leaves
+    it open. each: every cell says so by itself, the mean does not, so that the verdict is of these cells alone."""
 
     judgement: Judgement
-    cells: Overall | None
-    against: tuple[Judgement, ...] = ()
-    each: bool = False
-    unit: str = "networks"
+    whole: Overall | None
+    unit: str
+    at: tuple[float, ...]
+    against: tuple[Judgement, ...]
+    each: bool
 
 
 def together(words: Iterable[str]) -> str:
@@ -143,7 +145,10 @@ def over_study(cells: Cells) -> dict[str, OverStudy]:
     """By comparison what holds over the cells that ran; the comparisons of a conclusion are a family."""
     names = list(dict.fromkeys(name for cell in cells.values() for name in cell))
     ran = {name: {cell: of[name] for cell, of in cells.items() if name in of and of[name].judgement.estimate.n} for name in names}
-    wholes = {name: over({cell: of.compared for cell, of in here.items()}, _network) for name, here in ran.items()}
+    means = {name: _comparable(here) for name, here in ran.items()}
+    wholes = {
+        name: over({cell: of.compared for cell, of in here.items()}, lambda cell: cell.network) for name, here in means.items()
+    }
     estimates = [_alone(ran[name]) if whole is None else whole.estimate for name, whole in wholes.items()]
     margin = next((of.judgement.margin for cell in cells.values() for of in cell.values()), 1.0)
     found = {}
@@ -153,14 +158,21 @@ def over_study(cells: Cells) -> dict[str, OverStudy]:
         judgement = replace(judgement, verdict=words.pop()) if each else judgement
         against = tuple(of.judgement for of in ran[name].values() if _against(of.judgement.estimate, judgement))
         each = each and judgement.verdict != OPEN
-        several = len({cell.network for cell, of in ran[name].items() if of.judgement.estimate.measured}) > 1
+        unit = "networks" if len({cell.network for cell in means[name]}) > 1 else "levels"
+        kept, all_of_them = ({cell.sparsity for cell in of} for of in (means[name], ran[name]))
+        at = tuple(sorted(kept)) if whole is not None and kept < all_of_them else ()
         judgement = replace(judgement, verdict=OPEN) if against else judgement
-        found[name] = OverStudy(judgement, whole, against, each, "networks" if several else "levels")
+        found[name] = OverStudy(judgement, whole, unit, at, against, each)
     return found
 
 
-def _network(cell: Cell) -> str:
-    return cell.network
+def _comparable(ran: Mapping[Cell, Compare]) -> dict[Cell, Compare]:
+    """Of the cells that measured their noise those at levels that every network has, where there are such: else networks would
+    differ by their levels too."""
+    measured = {cell: of for cell, of in ran.items() if of.judgement.estimate.measured}
+    levels = [{cell.sparsity for cell in measured if cell.network == network} for network in {cell.network for cell in measured}]
+    shared = set.intersection(*levels) if levels else set()
+    return {cell: of for cell, of in measured.items() if cell.sparsity in shared or not shared}
 
 
 def _against(cell: Estimate, judgement: Judgement) -> bool:
@@ -172,10 +184,13 @@ def _against(cell: Estimate, judgement: Judgement) -> bool:
 
 
 def _alone(cells: Mapping[Cell, Compare]) -> Estimate:
-    """What the only cell that measured a spread says; where none did, the plain mean, which shows nothing."""
+    """What the only cell that measured a spread says; where none did, the plain mean over networks, which shows nothing."""
     estimates = [of.judgement.estimate for of in cells.values()]
     if len(estimates) > 1 and not any(of.measured for of in estimates):
-        return Estimate(sum(of.mean for of in estimates) / len(estimates), max(of.n for of in estimates))
+        networks: dict[str, list[float]] = {}
+        for cell, of in cells.items():
+            networks.setdefault(cell.network, []).append(of.judgement.estimate.mean)
+        return Estimate(fmean(map(fmean, networks.values())), max(of.n for of in estimates))
     return max(estimates, key=lambda of: (of.measured, of.n), default=Estimate(float("nan"), 0))
 
 
@@ -200,14 +215,16 @@ def wanted_over(cells: Cells) -> str:
     longest = _longest(text for of in open_ones for text in _wanted(of))
     ran = [cell for cell, of in cells.items() if verdict(of) != NOT_RUN]
     networks = {cell.network for cell in cells}
-    missing = len(networks - {cell.network for cell in ran}) if len(networks) > 1 else len(cells) - len(ran)
-    return f"{longest}; running the {missing} that did not" if missing else longest
+    missing, unit = len(networks - {cell.network for cell in ran}), "network"
+    if len(networks) == 1:
+        missing, unit = len(cells) - len(ran), "level"
+    return f"{longest}; running the {plural(missing, unit)} that did not" if missing else longest
 
 
 def _wanted(of: OverStudy) -> Iterator[str]:
     yield from (f"{what_would_decide(judgement)} in a cell that lies on the other side" for judgement in of.against)
     if not of.against:
-        yield what_would_decide(of.judgement, "seeds" if of.cells is None else f"{of.unit} like these")
+        yield what_would_decide(of.judgement, "seeds" if of.whole is None else f"{of.unit} like these")
 
 
 def _longest(texts: Iterable[str]) -> str:

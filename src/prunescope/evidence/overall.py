@@ -19,8 +19,8 @@ from prunescope.evidence.inference import LEVEL, Estimate, Floats
 
 @dataclass(frozen=True)
 class Overall:
-    """`estimate.n` counts cells. between: standard deviation of the cells' true differences, with its 95 % interval; next_low,
-    next_high: where with 95 % confidence the true difference lies in one more cell like these (NaN with fewer than three)."""
+    """`estimate.n` counts networks, or cells of a single one. between: standard deviation of their true differences, with its
+    95 % interval; next_low, next_high: where with 95 % confidence one more of them lies (NaN with fewer than three)."""
 
     estimate: Estimate
     between: float

@@ -22,7 +22,7 @@ from prunescope.evidence.claims import (
 )
 from prunescope.evidence.differences import Compare
 from prunescope.evidence.inference import EQUAL
-from prunescope.evidence.text import NOTHING, places, plural
+from prunescope.evidence.text import NOTHING, listed, places, plural
 from prunescope.results.grid import Cell, Grid
 from prunescope.results.results import Results
 
@@ -51,8 +51,9 @@ def rules(grid: Grid) -> list[str]:
         "A conclusion over the study: it is about the mean over networks (model and data set), each a draw from networks like "
         "these (random effects), in cells that measured their noise (two seeds or more). Where networks differ much, the "
         "interval is wide.",
-        "Levels: those of one network are chosen, not drawn, and resemble each other. So they are averaged first, and more "
-        "levels make a study of several networks no surer. A study of one network is about levels like these.",
+        "Levels: those of one network are chosen, not drawn, and resemble each other. So they are averaged first, over levels "
+        "that all of the networks have, if any. Where only one network was measured, its levels stand in as draws, and the "
+        "verdict is about it alone.",
         "Cells of one seed: one that measured no noise, and lies on the other side, leaves the verdict open.",
         "Cells that agree: where every cell says the same by itself, that is the verdict too, of these cells alone.",
         "Several conclusions: each is a question of its own. Of twenty that are not so, one may be called so by chance.",
@@ -70,7 +71,7 @@ def claims_table(judged: Judged) -> pd.DataFrame:
             "no.": str(claim.number),
             "verdict": overall(cells) if cells else NOTHING,
             "conclusion of the paper": claim.text,
-            "mean over networks": over_text(claim, over_study(cells)),
+            "mean over the study": over_text(claim, over_study(cells)),
             "cells": counted(cells) or "none of this study",
             "what would decide it": wanted_over(cells) if cells else NOTHING,
         }
@@ -109,15 +110,16 @@ def over_text(claim: Claim, found: Mapping[str, OverStudy]) -> str:
 
 def _over_text(claim: Claim, of: OverStudy) -> str:
     text = of.judgement.estimate.text(claim.form)
-    if of.cells is None:
+    if of.whole is None:
         return text
+    text += f" at {listed([f'{level * 100:g}' for level in of.at])} %" * bool(of.at)
     form = claim.form.lstrip("+")
-    low, high = (f"{end:{form}}" for end in (of.cells.between_low, of.cells.between_high))
-    differ = f", {of.unit} differ by {of.cells.between:{form}} (sd, {low} to {high})"
+    low, high = (f"{end:{form}}" for end in (of.whole.between_low, of.whole.between_high))
+    differ = f", {of.unit} differ by {of.whole.between:{form}} (sd, {low} to {high})"
     differ += f", {of.judgement.verdict} in each of these cells, not shown of {of.unit} like these" * of.each
-    if math.isnan(of.cells.next_low):
+    if math.isnan(of.whole.next_low):
         return text + differ
-    another = f"{of.cells.next_low:{claim.form}} to {of.cells.next_high:{claim.form}}".replace("-", "−")
+    another = f"{of.whole.next_low:{claim.form}} to {of.whole.next_high:{claim.form}}".replace("-", "−")
     return f"{text}{differ}, one more {of.unit.removesuffix('s')}: {another}"
 
 

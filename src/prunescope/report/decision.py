@@ -158,7 +158,8 @@ def _apart(results: Results) -> str:
         for mean, pair, cell in sorted(shown, key=lambda of: -abs(of[0]))[:LISTED]
     ]
     names = f" ({'most ' if len(shown) > LISTED else ''}{', '.join(most)})" if most else ""
-    return f"; with the same kind of levels {len(shown)} of {plural(len(pairs), 'pair')} differ{'s' * (len(shown) == 1)}{names}"
+    are = "is" if len(shown) == 1 else "are"
+    return f"; with the same kind of levels {len(shown)} of {plural(len(pairs), 'pair')} {are} shown to differ{names}"
 
 
 def _multiplied(results: Results, methods: Sequence[str]) -> str:

@@ -53,7 +53,7 @@ def claim_blocks(results: Results, judged: Judged) -> Iterator[Block]:
     yield Text(f"{seen} {meaning}")
     table = claims_table(judged)
     short = pd.concat([table[["no.", "verdict", "conclusion of the paper"]], each := by_dataset(results), table["cells"]], axis=1)
-    families = " Each data set alone: as a study of its own." if len(each.columns) else ""
+    families = " Each data set alone: as a study of its own, over levels where one network ran." if len(each.columns) else ""
     yield Table(
         short, f"The conclusions of Akhtar and Bathula, judged by this study's numbers.{families}", labels=len(short.columns)
     )
@@ -78,8 +78,9 @@ def claim_blocks(results: Results, judged: Judged) -> Iterator[Block]:
     yield from pictures.paper_figure(results, judged)
     yield Table(
         paper.judged_table(paper.accuracies(), results.grid.margin),
-        "The paper's own 24 accuracies (Fig. 6 to 9) by the same rules. They are of one seed, so cells are the only replicates: "
-        "the mean over 8 cells, in brackets its 95 % interval. Of its other conclusions the paper prints no numbers.",
+        "The paper's own 24 accuracies (Fig. 6 to 9) by the same rules. They are of one seed, so networks are the only "
+        "replicates: the mean over 4 networks (8 cells), in brackets its 95 % interval. Of its other conclusions the paper "
+        "prints no numbers.",
         labels=3,
         folded=True,
     )
