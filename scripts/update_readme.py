@@ -145,23 +145,22 @@ def took() -> str:
         f"{kind}, {count} a seed{each.get(str(kind), '')}" if count > 1 or kind in each else str(kind)
         for kind, count in numbers.items()
     ]
-    cells = rows.groupby("seed")[["model", "dataset", "sparsity"]].apply(lambda of: len(of.drop_duplicates()))
-    whole = rows[rows["seed"].isin(cells.index[cells == cells.max()])]  # a seed may lack what others have
-    hours = whole.groupby("seed")["seconds"].sum() / 3600
+    ran = rows.groupby("seed")[["model", "dataset", "sparsity"]].apply(lambda of: len(of.drop_duplicates()))
+    hours = rows.groupby("seed")["seconds"].sum()[ran == ran.max()] / 3600  # a seed may lack what others have
     table = minutes.reindex(index=numbers.index).map("{:.0f}".format, na_action="ignore").fillna("–")
     table.insert(0, "network", titles)
     for stage, title in STAGES.items():
-        noted = [_noted(stage, *str(column).split(" on ")) for column in minutes.columns]
+        noted = [_noted(stage, str(network)) for network in minutes.columns]
         if any(noted):
             table.loc[stage] = [f"{stage}, {title}", *(f"{sum(of) / len(of) / 60:.1f}" if of else "–" for of in noted)]
-    took = f"Training of a seed with all cells: {hours.min():.1f} to {hours.max():.1f} hours of one thread."
-    return f"{_markdown(table, labels=1)}\n{took}\n"
+    a_seed = f"Training of a seed with all cells: {hours.min():.1f} to {hours.max():.1f} hours of one thread."
+    return f"{_markdown(table, labels=1)}\n{a_seed}\n"
 
 
-def _noted(stage: str, model: str, dataset: str) -> list[float]:
+def _noted(stage: str, network: str) -> list[float]:
     """Seconds of a kind of stage as `prunescope run` noted them."""
     times = study().files.json("runner/times.json") or {}
-    cells = [cell for cell in cells_of(study().grid) if (cell.model, cell.dataset) == (model, dataset)]
+    cells = [cell for cell in cells_of(study().grid) if cell.network == network]
     names = {f"-{of}" for cell in cells for seed in study().grid.seeds for of in (cell.of(seed), cell.dense(seed))}
     return [of for name, of in times.items() if name.startswith(f"{stage}@") and name.replace("@", "-").endswith(tuple(names))]
 

@@ -45,8 +45,8 @@ def test_what_is_in_the_cache_is_not_run_again(clone, step, again):
     assert clone.executed("dvc", "repro") == {}
 
 
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks for processes in /proc")
 @pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks for processes in /proc")
 def test_random_kills_end_as_a_run_in_one_go(clone, tmp_path):
     drawn, kills = random.Random(17), 4
     given = {"cwd": clone.folder, "env": environment(clone), "start_new_session": True}

@@ -140,13 +140,12 @@ def _compared(layout: Layout, weights: Weights, differences: BySeed, known: tupl
 
 
 def over(compared: Mapping[Key, Compared], network: Callable[[Key], Hashable] = lambda cell: cell) -> Overall | None:
-    """One comparison over the cells that measured its spread; None with fewer than two of them. network: whose cell it is."""
-    measured = {cell: of for cell, of in compared.items() if of.estimate.measured}
-    if len(measured) < 2:
+    """One comparison over cells that measured its spread; None with fewer than two of them. network: whose cell it is."""
+    if len(compared) < 2:
         return None
-    found = list(measured.values())
+    found = list(compared.values())
     means, errors = np.array([of.estimate.mean for of in found]), covariance(found) + np.diag(_unknown(found))
-    return over_networks(means, errors, [network(cell) for cell in measured])
+    return over_networks(means, errors, [network(cell) for cell in compared])
 
 
 def _unknown(found: Sequence[Compared]) -> Floats:
