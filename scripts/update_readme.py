@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from prunescope.evidence.claims import CLAIMS, FAILS, HOLDS, Judged, judge, over_study, overall, verdict
+from prunescope.evidence.claims import CLAIMS, FAILS, HOLDS, Judged, judge, over_study, overall, verdict, wanted_over
 from prunescope.evidence.differences import judged as compared
 from prunescope.evidence.inference import EQUAL, NOT_RUN, OPEN
 from prunescope.evidence.quality import accuracy_table, headline_table
@@ -118,6 +118,23 @@ def otherwise() -> str:
     return _markdown(table, labels=len(table.columns))
 
 
+def price() -> str:
+    """What the conclusions that are open want, in networks and in hours of training at the level that all networks have."""
+    results, level = study(), levels(study().grid)[0]
+    rows = results.summary[results.summary["sparsity"].isin([0.0, level])]
+    of_one = rows.groupby(["model", "dataset", "seed"])["seconds"].sum().mean() / 3600 * len(results.grid.seeds)
+    found = []
+    for claim, cells in judged(results).items():
+        if overall(cells) == OPEN:
+            ran, advice = (of.judgement.estimate.n for of in over_study(cells).values()), wanted_over(cells).partition(";")[0]
+            number, several = min(ran), re.match(r"about (\d+) networks", advice)
+            hours = f"{(int(several[1]) - number) * of_one:.0f}" if several else "–"
+            found.append((str(claim.number), claim.text, str(number), advice, hours))
+    columns = ("no.", "conclusion that is open", "networks that ran", "would decide it", "hours more")
+    one = f"A network, {len(results.grid.seeds)} seeds of it at {level * 100:g} %: {of_one:.1f} hours of one thread."
+    return f"{_markdown(pd.DataFrame(found, columns=columns), labels=4)}\n{one}\n"
+
+
 # The beginnings of those sentences of the page's first screen that stand here.
 SHOWN = ("Safe,", "Not", "Losses,", "Losses", "Losses:", "Cause,", "Melanoma", "Size")
 TAILS = (". Measured in turn", ". Taken singly")  # sentences that only the report has room for
@@ -172,6 +189,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "shipped": shipped,
     "took": took,
     "otherwise": otherwise,
+    "price": price,
 }
 
 
