@@ -165,13 +165,13 @@ def negatives() -> None:
 def levels_of(networks: tuple[int, ...], apart: float) -> str:
     """A row of studies whose networks have so many levels each: levels differ by `apart` of what networks differ by."""
     generator, of = np.random.default_rng(0), [name for name, count in enumerate(networks) for _ in range(count)]
+    units = ([(cell, cell) for cell in range(len(of))], [(name, name) for name in of])
     errors, known = 0.3, 0.09 * np.eye(len(of))
     counts = np.zeros((2, 2))
     for _ in range(FEWER):
         truths = generator.normal(size=len(networks))[of] + apart * generator.normal(size=len(of))
         seen = truths + errors * generator.normal(size=len(of))
-        units = (range(len(of)), of)
-        counts += [[over_networks(seen + mean, known, unit).estimate.p < 0.05 for unit in units] for mean in (0, 3)]
+        counts += [[over_networks(seen + mean, known, unit)[0].estimate.p < 0.05 for unit in units] for mean in (0, 3)]
     rates = " | ".join(f"{rate:.1f}" for rate in (counts * 100 / FEWER).ravel())
     return f"| {' + '.join(map(str, networks))} | {apart:g} | {rates} |"
 
@@ -184,7 +184,42 @@ def levels() -> None:
             print(levels_of(networks, apart), flush=True)
 
 
+RESEMBLE = {  # deviations of models, of data sets, of each network: one together
+    "each network its own": (0.0, 0.0, 1.0),
+    "half by model": (0.7071, 0.0, 0.7071),
+    "by model": (1.0, 0.0, 0.01),
+    "in thirds": (0.5774, 0.5774, 0.5774),
+    "by model and data set": (0.7071, 0.7071, 0.01),
+}
+
+
+def crossed_of(models: int, datasets: int, missing: int, resemble: str) -> str:
+    """A row of studies in which models meet data sets; the last `missing` networks did not run."""
+    generator = np.random.default_rng(0)
+    networks = [(model, data) for model in range(models) for data in range(datasets)]
+    networks = networks[: len(networks) - missing]
+    (of_model, of_data), known = np.array(networks).T, 0.01 * np.eye(len(networks))
+    counts = np.zeros((2, 2))
+    for _ in range(FEWER):
+        model, data, own = (of * generator.normal(size=len(networks)) for of in RESEMBLE[resemble])
+        seen = model[of_model] + data[of_data] + own + 0.1 * generator.normal(size=len(networks))
+        for row, mean in enumerate((0, 3)):
+            every = over_networks(seen + mean, known, networks)
+            counts[row] += [next(of for of in every if of.unit == "networks").estimate.p < 0.05, every[0].estimate.p < 0.05]
+    rates = " | ".join(f"{rate:.1f}" for rate in (counts * 100 / FEWER).ravel())
+    return f"| {models} x {datasets}{f' less {missing}' * (missing > 0)} | {resemble} | {rates} |"
+
+
+def crossed() -> None:
+    rates = ("errs, networks as draws", "errs, the widest", "finds, networks as draws", "finds, the widest")
+    print(f"\n| models x data sets | they differ | {' | '.join(rates)} |\n| :-- | :-- | --: | --: | --: | --: |")
+    for design in ((2, 2, 1), (2, 2, 0), (3, 3, 0), (4, 4, 0)):
+        for resemble in RESEMBLE:
+            print(crossed_of(*design, resemble), flush=True)
+
+
 if __name__ == "__main__":
     main()
     negatives()
     levels()
+    crossed()

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from prunescope.evidence.claims import CLAIMS, FAILS, HOLDS, Judged, judge, over_study, overall, verdict, wanted_over
+import prices
+from prunescope.evidence.claims import CLAIMS, Judged, judge, verdict
 from prunescope.evidence.differences import judged as compared
 from prunescope.evidence.inference import EQUAL, NOT_RUN, OPEN
 from prunescope.evidence.quality import accuracy_table, headline_table
-from prunescope.evidence.verdicts import by_verdict
+from prunescope.evidence.studywide import elsewhere, here
 from prunescope.report.blocks import Table, escape, markdown_table
 from prunescope.report.decision import sentences
 from prunescope.report.page import compact
@@ -34,7 +35,6 @@ STAGES = {  # besides training
     "sensitivity": "once a seed", "deploy": "per format",
 }  # fmt: skip
 WORDS = {OPEN: "open", NOT_RUN: "–", EQUAL: "equal"}
-SEVERAL = WORDS | {HOLDS: "yes", FAILS: "no"}  # in a count
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
 
@@ -49,19 +49,8 @@ def judged(results: Results) -> Judged:
 
 
 def words(results: Results) -> list[str]:
-    """The verdict on each conclusion; one that every cell has by itself, while the mean is open, is of these cells alone."""
-    found = []
-    for cells in judged(results).values():
-        word = overall(cells)
-        alone = word != OPEN and any(of.each for of in over_study(cells).values())
-        found.append(word + ", in these cells alone" * alone)
-    return found
-
-
-def cells(results: Results) -> list[str]:
-    """In how many cells of those that ran each conclusion has which verdict."""
-    ran = [{word: of for word, of in by_verdict(cells).items() if word != NOT_RUN} for cells in judged(results).values()]
-    return [", ".join(f"{len(of)} {SEVERAL.get(word, word)}" for word, of in found.items()) or WORDS[NOT_RUN] for found in ran]
+    """The verdict on each conclusion in the networks that ran."""
+    return [here(cells) for cells in judged(results).values()]
 
 
 def shipped() -> str:
@@ -78,8 +67,9 @@ def headline() -> str:
 
 
 def verdicts() -> str:
-    """The paper's conclusions judged by the kept study, over and in its cells, and by the study that prunes first."""
-    columns = {"verdict": words(study()), "cell by cell": cells(study()), "pruned first": words(study(REGIME))}
+    """The paper's conclusions judged by the kept study, in its networks and of others, and by the study that prunes first."""
+    others = [elsewhere(cells) for cells in judged(study()).values()]
+    columns = {"in these networks": words(study()), "of others": others, "pruned first": words(study(REGIME))}
     table = pd.DataFrame({"conclusion of the paper": [claim.text for claim in CLAIMS], **columns}).replace(WORDS)
     return _markdown(table, labels=len(table.columns))
 
@@ -89,8 +79,8 @@ def without_one(results: Results) -> list[str]:
     found = []
     for cells in judged(results).values():
         ran = [cell for cell, of in cells.items() if verdict(of) != NOT_RUN]
-        others = [overall({cell: of for cell, of in cells.items() if cell != left}) for left in ran]
-        found.append(f"{others.count(overall(cells))} of {len(others)}" if len(others) > 1 else "–")
+        others = [here({cell: of for cell, of in cells.items() if cell != left}) for left in ran]
+        found.append(f"{others.count(here(cells))} of {len(others)}" if len(others) > 1 else "–")
     return found
 
 
@@ -119,20 +109,8 @@ def otherwise() -> str:
 
 
 def price() -> str:
-    """What the conclusions that are open want, in networks and in hours of training at the level that all networks have."""
-    results, level = study(), levels(study().grid)[0]
-    rows = results.summary[results.summary["sparsity"].isin([0.0, level])]
-    of_one = rows.groupby(["model", "dataset", "seed"])["seconds"].sum().mean() / 3600 * len(results.grid.seeds)
-    found = []
-    for claim, cells in judged(results).items():
-        if overall(cells) == OPEN:
-            ran, advice = (of.judgement.estimate.n for of in over_study(cells).values()), wanted_over(cells).partition(";")[0]
-            number, several = min(ran), re.match(r"about (\d+) networks", advice)
-            hours = f"{(int(several[1]) - number) * of_one:.0f}" if several else "–"
-            found.append((str(claim.number), claim.text, str(number), advice, hours))
-    columns = ("no.", "conclusion that is open", "networks that ran", "would decide it", "hours more")
-    one = f"A network, {len(results.grid.seeds)} seeds of it at {level * 100:g} %: {of_one:.1f} hours of one thread."
-    return f"{_markdown(pd.DataFrame(found, columns=columns), labels=4)}\n{one}\n"
+    """What the conclusions that are open would take."""
+    return _markdown(prices.table(study(), judged(study())), labels=4)
 
 
 # The beginnings of those sentences of the page's first screen that stand here.

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 from prunescope.evidence import measures
-from prunescope.evidence.claims import CLAIMS, FAILS, HOLDS, judge, over_study, verdict
+from prunescope.evidence.claims import CLAIMS, FAILS, HOLDS, judge, verdict
 from prunescope.evidence.differences import Compare
 from prunescope.evidence.inference import EQUAL, NOT_RUN, OPEN
+from prunescope.evidence.studywide import over_study
 from prunescope.evidence.verdicts import by_dataset, cells_table, claims_table
 from prunescope.results.results import Results
 from report_fakes import CELL, again, make_study, opened, plant, row, write_history, write_matrix
@@ -55,14 +56,15 @@ def test_accuracies_decide_who_is_best_and_worst(tmp_path):
 
 
 def test_data_sets_that_disagree_are_judged_by_themselves_too(tmp_path):
-    """Layerwise is worst on the first, as good as the others on the second: open over both, each has its own verdict."""
+    """Layerwise is worst on the first, as good as the others on the second: it holds of both, not of others like them."""
     results = results_of(tmp_path, datasets=("digits", "other"))
     layerwise = results.summary["method"] == "layerwise"
     noise = results.summary["seed"] * (0.002 + 0.001 * layerwise)
     lost = 0.05 * (layerwise & (results.summary["dataset"] == "digits"))
     results.summary["balanced_accuracy"] = 0.9 + noise - lost
     together = again(results)
-    assert claims_table(judge(together))["verdict"][1] == OPEN
+    table = claims_table(judge(together))
+    assert (table["in these networks"][1], table["of others like them"][1]) == (HOLDS, OPEN)
     table = by_dataset(together)
     assert list(table) == ["digits alone", "other alone"]
     assert table.iloc[1].tolist() == [HOLDS, EQUAL]
@@ -192,7 +194,7 @@ def test_one_seed_decides_nothing_and_tables_say_so(tmp_path):
     table = claims_table(judged)
     assert table["conclusion of the paper"].tolist() == [claim.text for claim in CLAIMS]
     assert len(CLAIMS) == 7
-    assert set(table["verdict"]) == {OPEN}
+    assert set(table["in these networks"]) == {OPEN}
     cells = cells_table(judged)
     assert len(cells) == 7
     assert set(cells["what would decide it"]) == {"three seeds or more"}
@@ -203,9 +205,9 @@ def test_one_seed_decides_nothing_and_tables_say_so(tmp_path):
 def test_a_study_without_a_method_is_not_judged_on_it(tmp_path):
     results = results_of(tmp_path, methods=("oneshot", "iterative"))
     table = claims_table(judge(results))
-    assert {row(table, **{"no.": number})["verdict"] for number in "1234"} == {NOT_RUN}, "not on a part of the sentence"
+    assert {row(table, **{"no.": number})["in these networks"] for number in "1234"} == {NOT_RUN}, "not on a part of the sentence"
     empty = opened(tmp_path / "none", results.grid)
-    assert set(claims_table(judge(empty))["verdict"]) == {NOT_RUN}
+    assert set(claims_table(judge(empty))["in these networks"]) == {NOT_RUN}
 
 
 def test_layers_of_student_and_teacher_meet_at_the_nearest_depth():
@@ -226,4 +228,4 @@ def test_the_mean_over_cells_of_one_seed_is_their_mean(tmp_path):
     ] -= 0.1
     cells = judge(again(results))[CLAIMS[0]]
     [of] = [of for name, of in over_study(cells).items() if name == "iterative − oneshot"]
-    assert of.judgement.estimate.mean == pytest.approx((each[0] + each[1] + 10) / 2) and of.judgement.verdict == OPEN
+    assert of.here.estimate.mean == pytest.approx((each[0] + each[1] + 10) / 2) and of.here.verdict == OPEN

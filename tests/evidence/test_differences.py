@@ -118,6 +118,19 @@ def test_other_images_are_refused(results):
         between(again(results), CELL, "oneshot", "dense")
 
 
+def test_cells_of_one_data_set_have_the_same_images(tree):
+    """A mean over them counts what their images add once: a second machine may have had others."""
+    results = opened(*tree(models=("vgg16",), seeds=(0, 1), sparsities=(0.8, 0.5)))
+    for level, actual in ((0.8, "ab"), (0.5, "ba")):
+        for seed in (0, 1):
+            path = results.files.where / f"evaluate/vgg16-digits-{level}-{seed}/oneshot-predictions.csv"
+            images(actual, actual).table.to_csv(path, index=False)
+            write(results, seed, "dense", "ab", "ab")
+    differences.layout(again(results), CELL, ("dense", "oneshot"), {})
+    with pytest.raises(PrunescopeError, match=r"other test images in .*vgg16-digits-0.5-0/oneshot"):
+        differences.layout(again(results), CELL._replace(sparsity=0.5), ("oneshot",), {})
+
+
 def test_the_table_says_what_is_shown(results):
     shift(results, "oneshot", (0.001, -0.001, 0.0015))
     shift(results, "layerwise", (0.0, 0.001, -0.002))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from prunescope.evidence.inference import BETTER, EQUAL, OPEN, WORSE, judge_all
-from prunescope.evidence.layouts import Layout, compare, of_series, over
+from prunescope.evidence.layouts import Layout, compare, of_series, of_these, over
 from prunescope.evidence.overall import over_cells, over_networks
 
 ARMS = ("dense", "oneshot", "layerwise", "iterative")
@@ -85,8 +85,23 @@ def test_levels_of_one_network_are_no_draws_of_their_own(levels, apart):
     wrong = 0
     for _ in range(600):
         means = generator.normal(size=len(levels))[networks] + generator.normal(size=(2, len(networks))).T @ (apart, 0.3)
-        wrong += over_networks(means, 0.09 * np.eye(len(networks)), networks).estimate.p < 0.05
+        wrong += over_networks(means, 0.09 * np.eye(len(networks)), [(of, of) for of in networks])[0].estimate.p < 0.05
     assert wrong <= 30 + 16
+
+
+@pytest.mark.parametrize("networks", [((0, 0), (0, 1), (1, 0), (1, 1)), ((0, 0), (0, 1), (1, 1))])
+@pytest.mark.parametrize("share", [(1.0, 0.0, 0.3), (0.0, 0.7, 0.7), (0.6, 0.6, 0.6)])  # of models, data sets, each network
+def test_networks_of_one_model_or_data_set_are_no_draws_of_their_own(networks, share):
+    """With networks alone as draws it was 7 to 30 %."""
+    generator, (models, datasets) = np.random.default_rng(5), np.array(networks).T
+    wrong, of_networks = 0, 0
+    for _ in range(600):
+        model, data, own = (deviation * generator.normal(size=len(networks)) for deviation in share)
+        whole = over_networks(model[models] + data[datasets] + own, 1e-4 * np.eye(len(networks)), networks)
+        wrong += whole[0].estimate.p < 0.05
+        of_networks += next(of for of in whole if of.unit == "networks").estimate.p < 0.05
+    print(networks, share, wrong / 600, of_networks / 600)
+    assert wrong <= 30 + 16 < of_networks
 
 
 @pytest.mark.parametrize(("cells", "seeds"), [(4, 2), (8, 2), (8, 3)])
@@ -95,10 +110,21 @@ def test_the_mean_over_cells_whose_own_noise_is_hardly_known(cells, seeds):
     wrong = 0
     for study in np.random.default_rng(seeds).normal(size=(600, cells, seeds)):
         found = compare({number: of_series({"a": dict(enumerate(row))}) for number, row in enumerate(study.tolist())})
-        whole = over({number: of["a"] for number, of in found.items()})
-        assert whole is not None
-        wrong += whole.estimate.p < 0.05
+        wrong += over({number: of["a"] for number, of in found.items()})[0].estimate.p < 0.05
     print(cells, seeds, wrong / 600)
+    assert wrong <= 30 + 16
+
+
+@pytest.mark.parametrize(("networks", "levels", "seeds"), [(1, 3, 3), (2, 1, 2), (4, 1, 3), (3, 3, 2)])
+def test_the_mean_of_these_networks_themselves(networks, levels, seeds):
+    """Cells whose truths differ and are zero on average, each with a spread of its own that so many seeds tell."""
+    generator, wrong = np.random.default_rng(networks), 0
+    for study in generator.normal(size=(600, networks * levels, seeds)):
+        truths = generator.normal(size=len(study))
+        values = study * np.linspace(0.5, 1.5, len(study))[:, None] + (truths - truths.mean())[:, None]
+        found = compare({number: of_series({"a": dict(enumerate(row))}) for number, row in enumerate(values.tolist())})
+        wrong += of_these({number: of["a"] for number, of in found.items()}, lambda cell: cell // levels).p < 0.05
+    print(networks, levels, seeds, wrong / 600)
     assert wrong <= 30 + 16
 
 

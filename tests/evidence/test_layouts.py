@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from prunescope.evidence.layouts import Layout, compare, covariance, over
+from prunescope.evidence.overall import over_networks
 
 MINUS_DENSE = {"a − dense": {"a": 1.0, "dense": -1.0}}
 SEEDS = range(4)
@@ -36,12 +37,27 @@ def test_cells_of_one_data_set_share_its_images():
 
 def test_a_mean_over_cells_that_share_images_is_no_surer_of_them():
     layouts = {number: cell(number, block=str(number), draws=True) for number in range(4)}
-    whole = over({number: of["a − dense"] for number, of in compare(layouts).items()})
-    assert whole is not None and whole.estimate.error > 1, "the images' own error"
+    whole, *_ = over({number: of["a − dense"] for number, of in compare(layouts).items()})
+    assert whole.estimate.error > 1, "the images' own error"
     apart = {number: cell(number, block=str(number), images=str(number), draws=True) for number in range(4)}
-    other = over({number: of["a − dense"] for number, of in compare(apart).items()})
-    assert other is not None and other.estimate.error < 0.8
-    assert over({0: compare(layouts)[0]["a − dense"]}) is None
+    other, *_ = over({number: of["a − dense"] for number, of in compare(apart).items()})
+    assert other.estimate.error < 0.8
+    assert over({0: compare(layouts)[0]["a − dense"]}) == []
+
+
+def test_networks_of_one_model_or_data_set_are_no_draws_of_their_own():
+    """Four networks of two models on two data sets: models that differ leave one degree of freedom, whatever data sets do."""
+    names, known = [(model, data) for model in ("vgg", "dense") for data in ("a", "b")], 1e-6 * np.eye(4)
+    first, *others = over_networks(np.array([1.0, 1.2, 3.0, 3.2]), known, names)
+    assert (first.unit, first.estimate.n, first.estimate.df) == ("models", 2, 1) and first.estimate.mean == pytest.approx(2.1)
+    assert first.estimate.half_width == pytest.approx(12.706, rel=1e-3), "half of what they differ by, times t"
+    assert sorted(of.unit for of in others) == ["data sets", "networks"]
+    assert over_networks(np.array([1.0, 3.0, 1.2, 3.2]), known, names)[0].unit == "data sets"
+    assert over_networks(np.array([1.0, 3.0, 3.0, 1.0]), known, names)[0].unit == "networks", "neither, but each its own way"
+    assert [of.unit for of in over_networks(np.arange(2.0), known[:2, :2], names[:2])] == ["data sets"], "of one model"
+    assert [of.unit for of in over_networks(np.arange(2.0), known[:2, :2], names[::2])] == ["models"], "on one data set"
+    some = over_networks(np.array([1.0, 1.2, 3.0]), known[:3, :3], names[:3])
+    assert some[0].unit == "models" and some[0].estimate.mean == pytest.approx(2.05), "data sets are averaged first"
 
 
 def test_a_negative_control_is_in_the_noise_of_its_own_comparisons_alone():

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from prunescope.evidence.claims import CLAIMS, FAILS, HOLDS, Cells, over_study, overall, verdict, wanted_in, wanted_over
+from prunescope.evidence.claims import CLAIMS, FAILS, HOLDS, Cells, verdict, wanted_in
 from prunescope.evidence.differences import judge
 from prunescope.evidence.inference import EQUAL, NOT_RUN, OPEN
 from prunescope.evidence.layouts import compare, of_series
-from prunescope.evidence.verdicts import claims_table, counted, over_text, rules
+from prunescope.evidence.studywide import elsewhere, here, over_study, wanted_elsewhere, wanted_here
+from prunescope.evidence.verdicts import claims_table, counted, elsewhere_text, here_text, rules
 from prunescope.results.grid import Cell
 from report_fakes import make_study
 
@@ -72,29 +73,49 @@ def test_verdict_of_a_cell(comparisons, wanted):
     ],
 )
 def test_verdict_over_all_cells(of, wanted):
-    assert overall(cells(*({"a": series} for series in of))) == wanted
+    found = cells(*({"a": series} for series in of))
+    assert here(found) == wanted
+    assert elsewhere(found) == "–", "a single network says nothing of others"
 
 
-def test_generally_is_no_longer_in_every_single_cell():
-    """Effects that no cell shows by itself among six are shown by their mean; cells that contradict each other show nothing."""
-    weak = [{"a": (2.0 + at, 3.5 + at, 3.2 - at)} for at in (0.1, 0.3, -0.2, 0.4, 0.0, -0.1)]
-    found = cells(*weak)
+def networks(*of: Sequence[float]) -> Cells:
+    """A comparison on a data set each."""
+    found = cells(*({"a": series} for series in of))
+    return {Cell("vgg16", f"data{number}", 0.8): cell for number, cell in enumerate(found.values())}
+
+
+def test_on_average_is_no_longer_in_every_single_cell():
+    """Effects that no cell shows by itself among six are shown by their mean, in these networks and of others."""
+    found = networks(*((2.0 + at, 3.5 + at, 3.2 - at) for at in (0.1, 0.3, -0.2, 0.4, 0.0, -0.1)))
     assert {verdict(cell) for cell in found.values()} == {OPEN}
-    assert overall(found) == HOLDS
+    assert (here(found), elsewhere(found)) == (HOLDS, HOLDS)
     [whole] = over_study(found).values()
-    assert whole.whole is not None and whole.whole.between == 0.0, "cells differ by no more than their errors"
-    [apart] = over_study(cells(*({"a": series} for series in (UP, UP, DOWN, DOWN)))).values()
-    assert apart.whole is not None and apart.whole.between == pytest.approx(4.6, abs=0.1)
+    assert whole.means[0].between == 0.0, "cells differ by no more than their errors"
 
 
-def test_two_sure_cells_may_agree_though_they_say_little_of_others():
-    """Of two cells that truly differ half of all studies say so, though levels like these are no better on average."""
-    [whole] = over_study(found := cells({"a": UP}, {"a": tuple(value + 4 for value in UP)})).values()
-    assert whole.judgement.estimate.p > 0.05, "one degree of freedom"
-    assert whole.judgement.verdict == "better"
-    said = "better in each of these cells, not shown of levels like these"
-    assert over_text(CLAIMS[0], over_study(found)).endswith(said)
-    assert said not in over_text(CLAIMS[0], over_study(cells(*[{"a": UP}] * 4))), "shown of both"
+def test_networks_that_contradict_each_other_leave_it_open():
+    """Their mean is shown to be near zero, which nobody should take for equal."""
+    [apart] = over_study(found := networks(UP, UP, DOWN, DOWN)).values()
+    assert apart.means[0].between == pytest.approx(4.6, abs=0.1)
+    assert abs(apart.here.estimate.mean) < 0.1 and apart.here.estimate.high < 1 and apart.contradict
+    assert (here(found), elsewhere(found)) == (OPEN, OPEN)
+    assert wanted_here(found) == "more seeds do not: its cells contradict each other"
+    assert here_text(CLAIMS[0], over_study(found)).endswith(", cells contradict")
+    assert here(networks(UP, UP, UP, DOWN)) == OPEN, "the mean is better, one of them worse"
+    assert here(networks(UP, UP, UP, SAME)) == HOLDS, "equal is not the other side"
+    assert here(networks(UP, UP, UP, (-0.6, -0.61, -0.59))) == HOLDS, "nor is less than the margin"
+    assert here(networks(SAME, SAME, SAME, (0.8, 0.81, 0.79))) == EQUAL, "that holds of its mean too"
+
+
+def test_networks_may_be_sure_of_themselves_and_say_little_of_others():
+    """Two that differ have one degree of freedom for others like them, while each and so their mean is certain."""
+    [whole] = over_study(found := networks(UP, tuple(value + 4 for value in UP))).values()
+    assert whole.elsewhere is not None and whole.elsewhere.estimate.p > 0.05
+    assert whole.here.estimate.mean == pytest.approx(6) and whole.here.estimate.p < 1e-3
+    assert (here(found), elsewhere(found)) == (HOLDS, OPEN)
+    assert wanted_elsewhere(found) == "about 5 data sets like these (3 to more than 100)"
+    assert elsewhere_text(CLAIMS[0], over_study(found)) == "a: +6.0 [−19.4, +31.4], data sets differ by 2.8 (sd, 1.3 to 90.3)"
+    assert elsewhere(networks(*[UP] * 4)) == HOLDS
 
 
 def of_networks(**networks: Mapping[float, Sequence[float]]) -> Cells:
@@ -109,20 +130,21 @@ def test_levels_of_one_network_are_averaged_before_networks_are():
     [few] = over_study(of_networks(first={0.5: UP}, second={0.5: far})).values()
     found = of_networks(first={0.5: UP, 0.6: near, 0.7: UP}, second={0.5: far, 0.6: far, 0.7: far})
     [many] = over_study(found).values()
-    assert few.whole is not None and many.whole is not None
-    assert many.judgement.estimate.n == few.judgement.estimate.n == 2 and many.unit == "networks"
-    assert few.judgement.estimate.mean == 6 and many.judgement.estimate.mean == pytest.approx(6 + 0.2 / 6, abs=0.01)
-    assert many.judgement.estimate.p > 0.05 < few.judgement.estimate.p
-    said = over_text(CLAIMS[0], over_study(found))
-    assert "], networks differ by 2.8 (sd, " in said and said.endswith("not shown of networks like these")
+    assert many.elsewhere is not None and few.elsewhere is not None
+    assert many.elsewhere.estimate.n == few.elsewhere.estimate.n == 2 and many.means[0].unit == "data sets"
+    assert few.elsewhere.estimate.mean == 6 and many.elsewhere.estimate.mean == pytest.approx(6 + 0.2 / 6, abs=0.01)
+    assert many.elsewhere.estimate.p > 0.05 < few.elsewhere.estimate.p
     more = of_networks(first={0.5: UP, 0.6: UP, 0.9: tuple(value + 40 for value in UP)}, second={0.5: far, 0.6: far})
-    assert over_text(CLAIMS[0], over_study(more)).startswith("a: +6.0 [−19.4, +31.4] at 50 and 60 %, networks differ")
-    [apart] = over_study(of_networks(first={0.5: UP, 0.6: UP}, second={0.7: far})).values()
-    assert apart.judgement.estimate.n == 2 and apart.judgement.estimate.mean == pytest.approx(6, abs=0.01) and apart.at == ()
+    assert here_text(CLAIMS[0], over_study(more)).endswith("] at 50 and 60 %")
+    [of] = over_study(more).values()
+    assert of.here.estimate.mean == pytest.approx(6)
+    [apart] = (found := over_study(of_networks(first={0.5: UP, 0.6: UP}, second={0.7: far}))).values()
+    assert apart.here.estimate.mean == pytest.approx(6, abs=0.01), "of networks, not of cells"
+    assert here_text(CLAIMS[0], found).endswith("], each network at levels of its own"), "none is shared"
     [alone] = over_study(of_networks(first={0.5: UP, 0.6: UP, 0.7: UP, 0.8: UP})).values()
-    assert alone.judgement.estimate.n == 4 and alone.unit == "levels"
+    assert alone.here.estimate.n == 3 and alone.elsewhere is None and not alone.means, "seeds of a single network"
     [plain] = over_study(of_networks(first={0.5: ONE, 0.6: ONE, 0.7: ONE}, second={0.5: (-9.0,)})).values()
-    assert plain.judgement.estimate.mean == -3.0, "of one seed too"
+    assert plain.here.estimate.mean == -3.0, "of one seed too"
 
 
 def test_where_it_holds_in_some_cells_and_not_in_others_the_table_says_which():
@@ -151,20 +173,20 @@ def test_an_open_cell_says_what_would_decide_it():
 def test_an_open_conclusion_says_what_would_decide_it():
     for of, wanted in (
         ([UNSURE], "about 10 seeds (5 to more than 100)"),
-        ([UP, DOWN, UP, DOWN], "more than 100 levels like these (or only 56)"),
+        ([UP, DOWN, UP, DOWN], "more seeds do not: its cells contradict each other"),
         ([UNSURE, NONE], "about 10 seeds (5 to more than 100); running the 1 level that did not"),
         ([UP, UP, UP], "–"),
         ([UP, UP, UP, FAR], "three seeds or more in a cell that lies on the other side"),
         ([NONE], "–"),
     ):
-        assert wanted_over(cells(*({"a": series} for series in of))) == wanted
+        assert wanted_here(cells(*({"a": series} for series in of))) == wanted
     levels = cells({"a": UNSURE}, {"a": NONE}, {"a": UNSURE}, {"a": NONE})
     others = {
         Cell("vgg11", "digits", cell.sparsity) if number > 1 else cell: of for number, (cell, of) in enumerate(levels.items())
     }
-    assert "running" not in wanted_over(others), "each network ran at one of its levels"
+    assert "running" not in wanted_here(others), "each network ran at one of its levels"
     del others[Cell("vgg11", "digits", 0.2)]
-    assert wanted_over(others).endswith("; running the 1 network that did not")
+    assert wanted_here(others).endswith("; running the 1 network that did not")
 
 
 def test_the_rules_are_short_and_each_says_what_it_is_about():

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tarfile
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +15,7 @@ import pytest
 from graph import ROOT
 from prunescope.errors import PrunescopeError
 from prunescope.evidence import likeness
-from prunescope.report.keep import _with_seeds, collect, finished_seeds, index
+from prunescope.report.keep import _widest, _with_seeds, collect, finished_seeds, index
 from prunescope.results.kept import archived
 from prunescope.results.results import kept as kept_results
 from prunescope.study.params import load
@@ -113,6 +113,34 @@ def test_a_seed_may_lack_the_students_that_another_has(tmp_path):
     path.write_text(text, encoding="utf-8")
     with pytest.raises(PrunescopeError, match=r"second: found more sparsities than .* has, and fewer teachers; wanted all"):
         keep([second], tmp_path / "results")
+
+
+def test_the_page_names_the_commits_that_made_numbers_and_checks_out_the_last(tmp_path):
+    """Not that of a folder which only says what the whole study is; its command is told from the params.yaml there."""
+    first, second = repository(tmp_path / "first", 0), repository(tmp_path / "second", 1)
+    shutil.rmtree(first / "metrics")
+    path = second / "params.yaml"
+    path.write_text(re.sub(r"(?m)^sparsity: [\d.]+", "sparsity: 0.7", path.read_text("utf-8")), "utf-8")
+    subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@e.org", "commit", "-qam", "7"], cwd=second, check=True)
+    made = json.loads((keep([first, second], tmp_path / "results") / "provenance.json").read_text("utf-8"))
+    head = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=second, capture_output=True, text=True, check=True)
+    assert made["commits"] == [head.stdout.strip()]
+    assert "-S sparsity=0.8" in made["command"]
+    keep([repository(tmp_path / "third", 2)], tmp_path / "results")
+    keep([second, second], tmp_path / "results")
+    commits = json.loads((tmp_path / "results/small/provenance.json").read_text("utf-8"))["commits"]
+    assert len(commits) == 2 and commits[-1] == made["commits"][0], "what was kept last"
+
+
+def test_what_decides_is_the_kept_study_s_where_a_folder_asks_for_less(tmp_path):
+    """A network that ran alone knows neither the endpoint of the other data set nor the control among methods that it lacks."""
+    more = {"datasets": ("digits", "skin"), "methods": ("oneshot", "random"), "seeds": (0, 1), "margin": 2.0}
+    old = make_study(primary={"digits": "accuracy", "skin": "auc"}, chance=("random",), **more)
+    (tmp_path / "provenance.json").write_text(json.dumps({"study": asdict(old)}))
+    alone = make_study(models=("densenet169",), methods=("oneshot",), primary={"digits": "accuracy"}, seeds=(2,))
+    found, asks = _widest(alone, tmp_path / "source", tmp_path)
+    assert asks == tmp_path and found == replace(old, seeds=(2,))
+    assert found.primary_of("skin") == "auc" and found.choices == ("oneshot",)
 
 
 def test_other_recipes_and_uncommitted_code_are_refused(tmp_path):

@@ -44,8 +44,10 @@ def planted(folder: Path, lost: dict[str, float], *, noise: float = 0.004, harme
 
 
 def verdict(text: str, number: int) -> str:
-    """Of a conclusion."""
-    [found] = re.findall(rf"(?m)^\| {number} \| ([a-z ]+) \| [A-Z]", text.split("## Claims")[1].split("<details>")[0])[:1]
+    """Of a conclusion, in these networks."""
+    [found] = re.findall(
+        rf"(?m)^\| {number} \| ([a-z ]+) \| [a-z –]+ \| [A-Z]", text.split("## Claims")[1].split("<details>")[0]
+    )[:1]
     return found
 
 

@@ -15,6 +15,7 @@ from dvc.cli.parser import get_main_parser
 import update_readme
 from graph import ROOT, items, outs, read_yaml, stages
 from pages import COMMANDS, MENTIONED, PAGES, PROGRAMS, anchors, blocks, prose, runs
+from prunescope.evidence.claims import HOLDS
 from prunescope.evidence.inference import OPEN
 from prunescope.training.rates import HELD
 from report_fakes import again, make_study, opened, plant
@@ -43,7 +44,7 @@ def test_make_targets_exist(words):
         assert variable in (ROOT / "Makefile").read_text(encoding="utf-8"), variable
 
 
-def test_verdicts_are_counted_cell_by_cell(tmp_path):
+def test_a_verdict_is_asked_of_studies_that_lack_a_cell(tmp_path):
     study = make_study(models=("vgg16",), datasets=("digits", "other"), seeds=(0, 1, 2), sparsities=(0.8, 0.5))
     plant(tmp_path, study)
     results = again(opened(tmp_path, study))
@@ -54,13 +55,14 @@ def test_verdicts_are_counted_cell_by_cell(tmp_path):
         results.summary.loc[mine, "balanced_accuracy"] = (0.9 + noise - lost * layerwise)[mine]
     missing = (results.summary["dataset"] == "other") & (results.summary["sparsity"] == 0.5)
     results = replace(results, given=results.summary[~missing])
-    assert update_readme.cells(results)[1] == "2 yes, 1 equal"
-    assert update_readme.words(results)[1] == OPEN
-    assert update_readme.without_one(results)[1] == "2 of 3", "without the third all that is left holds"
-    digits = results.alone("digits")
-    assert update_readme.words(digits)[1] == "holds, in these cells alone"
-    empty = opened(tmp_path / "none", study)
-    assert (update_readme.cells(empty)[1], update_readme.without_one(empty)[1]) == ("–", "–")
+    assert update_readme.words(results)[1] == HOLDS
+    assert update_readme.without_one(results)[1] == "3 of 3"
+    balanced = results.summary["balanced_accuracy"]
+    worse = 0.2 * ((results.summary["dataset"] == "other") & (results.summary["method"] == "layerwise"))
+    torn = replace(results, given=results.summary.assign(balanced_accuracy=balanced + worse))
+    assert update_readme.words(torn)[1] == OPEN, "layerwise is better by far on the other"
+    assert update_readme.without_one(torn)[1] == "2 of 3", "without that it holds"
+    assert update_readme.without_one(opened(tmp_path / "none", study))[1] == "–"
 
 
 @pytest.mark.parametrize("page", update_readme.PAGES, ids=lambda page: page.name)

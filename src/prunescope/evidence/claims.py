@@ -1,16 +1,14 @@
-"""The paper's conclusions as rules: what is measured for each, and the verdict that seeds, test images and cells allow.
+"""The paper's conclusions as rules: what is measured for each, and the verdict of a cell; over a study: studywide.py.
 
 Akhtar and Bathula, "Exploring the impact of network pruning techniques on model efficiency and layer similarity in medical
 image analysis". Every conclusion becomes differences that are positive where it is right.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from statistics import fmean
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from prunescope.evidence.differences import Compare
-from prunescope.evidence.inference import BETTER, EQUAL, NOT_RUN, OPEN, WORSE, Estimate, Judgement, judge_all
-from prunescope.evidence.layouts import over
+from prunescope.evidence.inference import EQUAL, NOT_RUN, OPEN, WORSE
 from prunescope.evidence.measures import (
     Measure,
     alike_between,
@@ -20,9 +18,8 @@ from prunescope.evidence.measures import (
     falls_with_layers,
     trains_better,
 )
-from prunescope.evidence.overall import Overall
 from prunescope.evidence.seeds import what_would_decide
-from prunescope.evidence.text import NOTHING, plural
+from prunescope.evidence.text import NOTHING
 from prunescope.results.grid import Cell, cells_of
 from prunescope.results.results import Results
 
@@ -110,20 +107,6 @@ Cells = Mapping[Cell, Mapping[str, Compare]]
 Judged = Mapping[Claim, Cells]  # the comparisons of every claim and cell
 
 
-@dataclass(frozen=True)
-class OverStudy:
-    """One comparison over the cells: `whole` is None where fewer than two measured it. unit: what it is a mean over; at: its
-    levels where they are not all that ran. against: cells that say nothing by themselves and lie on the other side, which leaves
-    it open. each: every cell says so by itself, the mean does not, so that the verdict is of these cells alone."""
-
-    judgement: Judgement
-    whole: Overall | None
-    unit: str
-    at: tuple[float, ...]
-    against: tuple[Judgement, ...]
-    each: bool
-
-
 def together(words: Iterable[str]) -> str:
     """The verdict of a conclusion from those of its comparisons, which must all be better: one that is worse or equal is enough
     against it; it is equal itself where all are."""
@@ -141,93 +124,14 @@ def verdict(cell: Mapping[str, Compare]) -> str:
     return together(of.verdict for of in cell.values())
 
 
-def over_study(cells: Cells) -> dict[str, OverStudy]:
-    """By comparison what holds over the cells that ran; the comparisons of a conclusion are a family."""
-    names = list(dict.fromkeys(name for cell in cells.values() for name in cell))
-    ran = {name: {cell: of[name] for cell, of in cells.items() if name in of and of[name].judgement.estimate.n} for name in names}
-    means = {name: _comparable(here) for name, here in ran.items()}
-    wholes = {
-        name: over({cell: of.compared for cell, of in here.items()}, lambda cell: cell.network) for name, here in means.items()
-    }
-    estimates = [_alone(ran[name]) if whole is None else whole.estimate for name, whole in wholes.items()]
-    margin = next((of.judgement.margin for cell in cells.values() for of in cell.values()), 1.0)
-    found = {}
-    for (name, whole), judgement in zip(wholes.items(), judge_all(estimates, margin), strict=True):
-        words = {of.verdict for of in ran[name].values()}
-        each = judgement.verdict == OPEN and len(words) == 1  # two cells say little of others, but may both be sure of themselves
-        judgement = replace(judgement, verdict=words.pop()) if each else judgement
-        against = tuple(of.judgement for of in ran[name].values() if _against(of.judgement.estimate, judgement))
-        each = each and judgement.verdict != OPEN
-        unit = "networks" if len({cell.network for cell in means[name]}) > 1 else "levels"
-        kept, all_of_them = ({cell.sparsity for cell in of} for of in (means[name], ran[name]))
-        at = tuple(sorted(kept)) if whole is not None and kept < all_of_them else ()
-        judgement = replace(judgement, verdict=OPEN) if against else judgement
-        found[name] = OverStudy(judgement, whole, unit, at, against, each)
-    return found
-
-
-def _comparable(ran: Mapping[Cell, Compare]) -> dict[Cell, Compare]:
-    """Of the cells that measured their noise those at levels that every network has, where there are such: else networks would
-    differ by their levels too."""
-    measured = {cell: of for cell, of in ran.items() if of.judgement.estimate.measured}
-    levels = [{cell.sparsity for cell in measured if cell.network == network} for network in {cell.network for cell in measured}]
-    shared = set.intersection(*levels) if levels else set()
-    return {cell: of for cell, of in measured.items() if cell.sparsity in shared or not shared}
-
-
-def _against(cell: Estimate, judgement: Judgement) -> bool:
-    """Whether a cell that says nothing by itself (one seed, or no spread), so that the mean is without it, lies on the other
-    side of the verdict."""
-    if cell.measured or judgement.verdict not in (BETTER, WORSE, EQUAL):
-        return False
-    return abs(cell.mean) >= judgement.margin if judgement.verdict == EQUAL else cell.mean * judgement.estimate.mean < 0
-
-
-def _alone(cells: Mapping[Cell, Compare]) -> Estimate:
-    """What the only cell that measured a spread says; where none did, the plain mean over networks, which shows nothing."""
-    estimates = [of.judgement.estimate for of in cells.values()]
-    if len(estimates) > 1 and not any(of.measured for of in estimates):
-        networks: dict[str, list[float]] = {}
-        for cell, of in cells.items():
-            networks.setdefault(cell.network, []).append(of.judgement.estimate.mean)
-        return Estimate(fmean(map(fmean, networks.values())), max(of.n for of in estimates))
-    return max(estimates, key=lambda of: (of.measured, of.n), default=Estimate(float("nan"), 0))
-
-
-def overall(cells: Cells) -> str:
-    """The verdict over all cells of the study that the conclusion is about (`verdicts.rules`)."""
-    return together(of.judgement.verdict for of in over_study(cells).values())
-
-
 def wanted_in(cell: Mapping[str, Compare]) -> str:
     """What would decide a cell: of its open comparisons the one that wants most."""
     if verdict(cell) != OPEN:
         return NOTHING
-    return _longest(what_would_decide(of.judgement) for of in cell.values() if of.verdict == OPEN)
+    return longest(what_would_decide(of.judgement) for of in cell.values() if of.verdict == OPEN)
 
 
-def wanted_over(cells: Cells) -> str:
-    """The same over the study: more networks or levels where two cells or more were measured, else what the one cell wants."""
-    found = over_study(cells)
-    if together(of.judgement.verdict for of in found.values()) != OPEN:
-        return NOTHING
-    open_ones = [of for of in found.values() if of.judgement.verdict == OPEN]
-    longest = _longest(text for of in open_ones for text in _wanted(of))
-    ran = [cell for cell, of in cells.items() if verdict(of) != NOT_RUN]
-    networks = {cell.network for cell in cells}
-    missing, unit = len(networks - {cell.network for cell in ran}), "network"
-    if len(networks) == 1:
-        missing, unit = len(cells) - len(ran), "level"
-    return f"{longest}; running the {plural(missing, unit)} that did not" if missing else longest
-
-
-def _wanted(of: OverStudy) -> Iterator[str]:
-    yield from (f"{what_would_decide(judgement)} in a cell that lies on the other side" for judgement in of.against)
-    if not of.against:
-        yield what_would_decide(of.judgement, "seeds" if of.whole is None else f"{of.unit} like these")
-
-
-def _longest(texts: Iterable[str]) -> str:
+def longest(texts: Iterable[str]) -> str:
     """The text with the largest number of seeds: `more than` is more than any number."""
     return max(texts, key=lambda text: ("images" in text, "more" in text[:4], [int(of) for of in text.split() if of.isdigit()]))
 

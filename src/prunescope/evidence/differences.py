@@ -19,7 +19,7 @@ from prunescope.evidence.layouts import Compared, Key, Layout, Weights, compare,
 from prunescope.evidence.seeds import what_would_decide
 from prunescope.evidence.text import NOTHING
 from prunescope.results.grid import BASE, DENSE, TAUGHT, Cell, cells_of
-from prunescope.results.predictions import same_images
+from prunescope.results.predictions import Predictions, same_images
 from prunescope.results.results import Results
 
 Name = TypeVar("Name")
@@ -62,14 +62,21 @@ def layout(results: Results, cell: Cell, arms: Sequence[str], compared: Mapping[
     """The primary endpoint of a cell's networks by seed."""
     measure = results.grid.primary_of(cell.dataset)
     values = {name: endpoints.by_seed(results, cell, name) for name in arms}
-    draws, first = {}, None
+    draws, first = {}, _first(results, cell.dataset)
     for name, seed in ((name, seed) for name, of in values.items() for seed in of):
         moved = endpoints.draws(results, cell, seed, name, measure)
         if moved is not None and (known := results.predictions(cell, seed, name)) is not None:
             draws[name, seed] = moved
-            first = first or known
-            same_images(known, first)
+            same_images(known, first or known)
     return Layout(values, compared, draws, cell.dataset, cell.network, CONTROLS, results.grid.chance)
+
+
+@lru_cache(maxsize=8)
+def _first(results: Results, dataset: str) -> Predictions | None:
+    """Of some network on a data set: all others are held to its images, as cells share what these add."""
+    cells, names = [cell for cell in cells_of(results.grid) if cell.dataset == dataset], ("dense", *results.grid.methods)
+    every = (results.predictions(cell, seed, name) for cell in cells for seed in results.grid.seeds for name in names)
+    return next((known for known in every if known is not None), None)
 
 
 @lru_cache(maxsize=8)

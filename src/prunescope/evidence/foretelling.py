@@ -1,12 +1,13 @@
 """Does the order of the methods right after pruning foretell their order after recovery? Rank correlations with intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from prunescope.evidence.inference import Estimate
+from prunescope.evidence.overall import OF_ONE_SEED, over_networks
 from prunescope.evidence.text import NOTHING
 from prunescope.results.grid import Cell, cells_of
 from prunescope.results.results import Results
@@ -36,18 +37,22 @@ def table(results: Results) -> pd.DataFrame:
         if orders:
             same, other, tied = np.sum([concordant(*order) for order in orders], axis=0)
             taus = {cell: [tau(*order) for order in of] for cell, of in by_cell.items()}
-            networks: dict[str, list[float]] = {}  # their levels share base, seeds and test images
-            for cell, of in taus.items():
-                networks.setdefault(cell.network, []).extend(of)
-            means = [float(np.mean(of)) for of in networks.values()]
-            values = means if len(means) > 1 else [float(np.mean(of)) for of in zip(*taus.values(), strict=False)]
-            spread = float(np.var(values, ddof=1)) if len(values) > 1 else float("nan")
-            estimate = Estimate(float(np.mean(means)), len(values), spread, len(values) - 1.0)
-            shown = estimate.text("+.2f")
+            shown = (estimate := _over(taus)).text("+.2f")
             row = {"measured": when, "cells": str(len(by_cell)), "seeds of cells": str(len(orders))}
             row |= {"pairs in the same order": f"{same} of {same + other + tied}"}
             rows.append(row | {"rank correlation": shown, "foretells": _word(estimate)})
     return pd.DataFrame(rows)
+
+
+def _over(taus: Mapping[Cell, Sequence[float]]) -> Estimate:
+    """The mean over networks of the correlations of each seed, as conclusions have it; of a single one over its seeds."""
+    means = np.array([float(np.mean(of)) for of in taus.values()])
+    networks = [(cell.model, cell.dataset) for cell in taus]
+    if len(set(networks)) > 1:
+        return over_networks(means, OF_ONE_SEED * np.eye(len(means)), networks)[0].estimate
+    values = [float(np.mean(of)) for of in zip(*taus.values(), strict=False)]
+    spread = float(np.var(values, ddof=1)) if len(values) > 1 else float("nan")
+    return Estimate(float(means.mean()), len(values), spread, len(values) - 1.0)
 
 
 def _word(estimate: Estimate) -> str:

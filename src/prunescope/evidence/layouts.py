@@ -139,13 +139,35 @@ def _compared(layout: Layout, weights: Weights, differences: BySeed, known: tupl
     return Compared(estimate, differences, weights, layout, draws)
 
 
-def over(compared: Mapping[Key, Compared], network: Callable[[Key], Hashable] = lambda cell: cell) -> Overall | None:
-    """One comparison over cells that measured its spread; None with fewer than two of them. network: whose cell it is."""
-    if len(compared) < 2:
-        return None
+def over(
+    compared: Mapping[Key, Compared], network: Callable[[Key], tuple[Hashable, Hashable]] = lambda cell: (cell, cell)
+) -> list[Overall]:
+    """One comparison over cells that measured its spread, of networks like theirs: the mean that counts first
+    (`overall.over_networks`); none of fewer than two networks. network: the model and the data set of a cell."""
+    networks = [network(cell) for cell in compared]
+    if len(set(networks)) < 2:
+        return []
     found = list(compared.values())
     means, errors = np.array([of.estimate.mean for of in found]), covariance(found) + np.diag(_unknown(found))
-    return over_networks(means, errors, [network(cell) for cell in compared])
+    return over_networks(means, errors, networks)
+
+
+def of_these(compared: Mapping[Key, Compared], network: Callable[[Key], Hashable] = lambda cell: cell) -> Estimate:
+    """The same of these networks themselves: their mean, each as that of its cells, over new seeds and test images."""
+    found, networks = list(compared.values()), [network(cell) for cell in compared]
+    weights = np.array([1 / networks.count(of) for of in networks]) / len(set(networks))
+    seeds = min(of.estimate.n for of in found)
+    errors, of_images = covariance(found), np.diag([of.estimate.of_images for of in found])
+    for i, first in enumerate(found):
+        for j, second in enumerate(found[:i]):
+            of_images[i, j] = of_images[j, i] = _of_images(first, second)
+    images = float(weights @ of_images @ weights)
+    parts = weights**2 * np.array([of.estimate.spread / of.estimate.n for of in found])
+    freedom = parts.sum() ** 2 / (parts**2 / [of.estimate.df for of in found]).sum()  # Satterthwaite 1946
+    spread = max(float(weights @ errors @ weights) - images, float(parts.sum())) * seeds
+    unknown = all(math.isnan(of.estimate.images) for of in found)
+    mean = float(weights @ [of.estimate.mean for of in found])
+    return Estimate(mean, seeds, spread, float(freedom), math.nan if unknown else images)
 
 
 def _unknown(found: Sequence[Compared]) -> Floats:

@@ -6,16 +6,16 @@ import numpy as np
 import pandas as pd
 
 from prunescope.errors import PrunescopeError
-from prunescope.evidence.claims import CLAIMS, Judged, over_study, together
+from prunescope.evidence.claims import CLAIMS, Judged, together
 from prunescope.evidence.inference import judge_all
-from prunescope.evidence.overall import Overall, over_networks
+from prunescope.evidence.overall import OF_ONE_SEED, Overall, over_networks
+from prunescope.evidence.studywide import over_study
 from prunescope.evidence.text import NOTHING
 from prunescope.results.grid import Cell
 from prunescope.results.summary import runs
 
 PAPER = Path(__file__).with_name("paper.csv")
 COLUMNS = ["model", "dataset", "method", "sparsity", "accuracy", "where"]
-OF_ONE_SEED = 1e-12  # variance: a cell's own error is not known, so that all that networks differ by counts as between them
 CLAIMED = {0: ("iterative", "best"), 1: ("layerwise", "worst")}  # conclusions about accuracy, by their place in CLAIMS
 
 
@@ -60,7 +60,7 @@ def judged_table(paper: pd.DataFrame, margin: float) -> pd.DataFrame:
 
 def _over(gaps: pd.Series) -> Overall:
     networks = [(model, dataset) for model, dataset, _ in gaps.index]
-    return over_networks(gaps.to_numpy(dtype=float), OF_ONE_SEED * np.eye(len(gaps)), networks)
+    return over_networks(gaps.to_numpy(dtype=float), OF_ONE_SEED * np.eye(len(gaps)), networks)[0]
 
 
 def beside_ours(paper: pd.DataFrame, judged: Judged) -> pd.DataFrame:
@@ -69,10 +69,11 @@ def beside_ours(paper: pd.DataFrame, judged: Judged) -> pd.DataFrame:
     ours = {name: of for claim in CLAIMS[:2] for name, of in over_study(judged.get(claim, {})).items()}
     for name, of in ours.items():
         first, second = name.split(" − ")
-        if not of.judgement.estimate.n or not {first, second} <= set(found.columns):
+        ours_there = of.elsewhere or of.here
+        if not ours_there.estimate.n or not {first, second} <= set(found.columns):
             continue
-        [judgement] = judge_all([_over(found[first] - found[second]).estimate], of.judgement.margin)
-        for whose, found_there in (("the paper's", judgement), ("this study's", of.judgement)):
+        [judgement] = judge_all([_over(found[first] - found[second]).estimate], ours_there.margin)
+        for whose, found_there in (("the paper's", judgement), ("this study's", ours_there)):
             ends = {end: round(getattr(found_there.estimate, end), 3) for end in ("mean", "low", "high")}
             rows.append({"what": name, "whose": whose} | ends | {"verdict": found_there.verdict})
     return pd.DataFrame(rows, columns=["what", "whose", "mean", "low", "high", "verdict"])

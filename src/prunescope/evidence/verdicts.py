@@ -12,16 +12,14 @@ from prunescope.evidence.claims import (
     Cells,
     Claim,
     Judged,
-    OverStudy,
     judge,
-    over_study,
-    overall,
     verdict,
     wanted_in,
-    wanted_over,
 )
 from prunescope.evidence.differences import Compare
 from prunescope.evidence.inference import EQUAL
+from prunescope.evidence.overall import Overall
+from prunescope.evidence.studywide import OverStudy, elsewhere, here, over_study, wanted_elsewhere, wanted_here
 from prunescope.evidence.text import NOTHING, listed, places, plural
 from prunescope.results.grid import Cell, Grid
 from prunescope.results.results import Results
@@ -48,14 +46,17 @@ def rules(grid: Grid) -> list[str]:
         "Not enough data: anything else. One seed decides nothing.",
         "A conclusion in one cell: it holds where all its comparisons are better. One that is worse or equal is enough against "
         "it, and where all are equal it is equal within the margin.",
-        "A conclusion over the study: it is about the mean over networks (model and data set), each a draw from networks like "
-        "these (random effects), in cells that measured their noise (two seeds or more). Where networks differ much, the "
-        "interval is wide.",
-        "Levels: those of one network are chosen, not drawn, and resemble each other. So they are averaged first, over levels "
-        "that all of the networks have, if any. Where only one network was measured, its levels stand in as draws, and the "
-        "verdict is about it alone.",
+        "A conclusion in these networks: it is about their mean (a network is a model on a data set), over new seeds and test "
+        "images, in cells that measured their noise (two seeds or more). Not every network need have it, but none may be shown "
+        "to lie on the other side by the margin.",
+        "Levels: those of a network are averaged first, over levels that all of the networks have; where there is none, over "
+        "each network's own.",
         "Cells of one seed: one that measured no noise, and lies on the other side, leaves the verdict open.",
-        "Cells that agree: where every cell says the same by itself, that is the verdict too, of these cells alone.",
+        "Of others like them: networks are chosen, and here they are taken for draws (random effects), so that what is shown is "
+        "more than what these happen to do. Where they differ much, the interval is wide.",
+        "Networks of one model, or of one data set: they resemble each other. So that mean has three intervals, with networks, "
+        "models and data sets as draws, and the widest counts. Of two models it shows little: they have to agree closely.",
+        "Networks whose noise came out small: by chance it may, so among others they are taken for less sure than they look.",
         "Several conclusions: each is a question of its own. Of twenty that are not so, one may be called so by chance.",
         "Endpoints, margins and critical classes: those of params.yaml under evaluate, to be fixed before the runs. Where a "
         "study was judged later, Provenance says so.",
@@ -64,27 +65,30 @@ def rules(grid: Grid) -> list[str]:
 
 
 def claims_table(judged: Judged) -> pd.DataFrame:
-    """A row per claim: its verdict over the study, what it rests on, in how many cells which, and what would decide it."""
+    """A row per claim: its verdicts over the study, what they rest on, what would decide it, and in how many cells which."""
     rows = []
     for claim, cells in judged.items():
         row = {
             "no.": str(claim.number),
-            "verdict": overall(cells) if cells else NOTHING,
+            "in these networks": here(cells) if cells else NOTHING,
+            "of others like them": elsewhere(cells) if cells else NOTHING,
             "conclusion of the paper": claim.text,
-            "mean over the study": over_text(claim, over_study(cells)),
+            "mean of these": here_text(claim, over_study(cells)),
+            "would decide it of these": wanted_here(cells) if cells else NOTHING,
+            "mean of others like them": elsewhere_text(claim, over_study(cells)),
+            "would decide it of others": wanted_elsewhere(cells) if cells else NOTHING,
             "cells": counted(cells) or "none of this study",
-            "what would decide it": wanted_over(cells) if cells else NOTHING,
         }
         rows.append(row | {"measured": f"{claim.measure} ({claim.unit})"})
     return pd.DataFrame(rows)
 
 
 def by_dataset(results: Results) -> pd.DataFrame:
-    """A row per claim, a column per data set that ran: its verdict in a study of that one alone. No columns where it is one."""
+    """A row per claim, a column per data set that ran: its verdict in these networks there. No columns where it is one."""
     ran = [name for name in results.grid.datasets if (results.summary["dataset"] == name).any()]
     names = ran if len(ran) > 1 else ()
     found = {f"{name} alone": judge(results.alone(name)) for name in names}
-    return pd.DataFrame({title: [overall(cells) if cells else NOTHING for cells in of.values()] for title, of in found.items()})
+    return pd.DataFrame({title: [here(cells) if cells else NOTHING for cells in of.values()] for title, of in found.items()})
 
 
 def by_verdict(cells: Cells) -> dict[str, list[Cell]]:
@@ -103,24 +107,36 @@ def counted(cells: Cells) -> str:
     return ", ".join(f"{len(of)} {word}{f' ({places(of)})' if word in named else ''}" for word, of in found.items())
 
 
-def over_text(claim: Claim, found: Mapping[str, OverStudy]) -> str:
-    """Each comparison's mean over networks (of a single one over levels), how much they differ, where one more would lie."""
-    return "; ".join(f"{name}: {_over_text(claim, of)}" for name, of in found.items() if of.judgement.estimate.n) or NOTHING
+def here_text(claim: Claim, found: Mapping[str, OverStudy]) -> str:
+    """Each comparison's mean over the networks that ran."""
+    texts = {name: f"{of.here.estimate.text(claim.form)}{_at(of)}" for name, of in found.items() if of.here.estimate.n}
+    return "; ".join(f"{name}: {text}{', cells contradict' * found[name].contradict}" for name, text in texts.items()) or NOTHING
 
 
-def _over_text(claim: Claim, of: OverStudy) -> str:
-    text = of.judgement.estimate.text(claim.form)
-    if of.whole is None:
-        return text
-    text += f" at {listed([f'{level * 100:g}' for level in of.at])} %" * bool(of.at)
+def elsewhere_text(claim: Claim, found: Mapping[str, OverStudy]) -> str:
+    """Each comparison's mean over what counts (networks, models or data sets), how much they differ, where one more would lie."""
+    return "; ".join(f"{name}: {_elsewhere(claim, of.means[0])}" for name, of in found.items() if of.means) or NOTHING
+
+
+def _elsewhere(claim: Claim, mean: Overall) -> str:
     form = claim.form.lstrip("+")
-    low, high = (f"{end:{form}}" for end in (of.whole.between_low, of.whole.between_high))
-    differ = f", {of.unit} differ by {of.whole.between:{form}} (sd, {low} to {high})"
-    differ += f", {of.judgement.verdict} in each of these cells, not shown of {of.unit} like these" * of.each
-    if math.isnan(of.whole.next_low):
-        return text + differ
-    another = f"{of.whole.next_low:{claim.form}} to {of.whole.next_high:{claim.form}}".replace("-", "−")
-    return f"{text}{differ}, one more {of.unit.removesuffix('s')}: {another}"
+    low, high = (f"{end:{form}}" for end in (mean.between_low, mean.between_high))
+    text = f"{mean.estimate.text(claim.form)}, {mean.unit} differ by {mean.between:{form}} (sd, {low} to {high})"
+    if math.isnan(mean.next_low):
+        return text
+    another = f"{mean.next_low:{claim.form}} to {mean.next_high:{claim.form}}".replace("-", "−")
+    return f"{text}, one more {mean.unit.removesuffix('s')}: {another}"
+
+
+def _at(of: OverStudy) -> str:
+    """The levels of a mean, where they are not all that ran, or not the same for all networks."""
+    kept, ran = ({cell.sparsity for cell in cells} for cells in (of.cells, of.ran))
+    each = {frozenset(cell.sparsity for cell in of.cells if cell.network == network.network) for network in of.cells}
+    if not kept:
+        return ""
+    if len(each) > 1:
+        return ", each network at levels of its own"
+    return f" at {listed([f'{level * 100:g}' for level in sorted(kept)])} %" if kept < ran else ""
 
 
 def cells_table(judged: Judged) -> pd.DataFrame:

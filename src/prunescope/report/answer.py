@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 
 from prunescope.evidence import endpoints
-from prunescope.evidence.claims import FAILS, HOLDS, Judged, overall
+from prunescope.evidence.claims import FAILS, HOLDS, Judged
 from prunescope.evidence.classes import judged_recall
 from prunescope.evidence.differences import Compare, Pair, judged
 from prunescope.evidence.facts import budgets_differ
 from prunescope.evidence.inference import BETTER, EQUAL, NOT_RUN, OPEN, WORSE
-from prunescope.evidence.text import ends, plural
+from prunescope.evidence.studywide import elsewhere, here
+from prunescope.evidence.text import NOTHING, ends, plural
 from prunescope.results.grid import Cell, Grid, arms_of, cells_of
 from prunescope.results.results import Results
 
@@ -124,7 +125,8 @@ def _to_dense(cells: list[Contest], results: Results) -> str:
 
 
 def _meaning(results: Results, judged: Judged, cells: list[Contest]) -> str:
-    verdicts = [overall(of) for of in judged.values() if of]
+    verdicts = [here(of) for of in judged.values() if of]
+    others = [elsewhere(of) for of in judged.values() if of]
     counts = {kind: verdicts.count(kind) for kind in (HOLDS, FAILS, EQUAL, OPEN, NOT_RUN)}
     missing = f", {counts[NOT_RUN]} did not run" if counts[NOT_RUN] else ""
     about = "" if len(verdicts) == len(judged) else " that this study is about"
@@ -132,8 +134,14 @@ def _meaning(results: Results, judged: Judged, cells: list[Contest]) -> str:
     no = counts[FAILS] + counts[EQUAL]
     return (
         f"Of the paper's {len(verdicts)} conclusions{about} {counts[HOLDS]} hold here, {no} do not{equal}, {counts[OPEN]} are "
-        f"open{missing}{_who_pays(results, cells)}."
+        f"open{missing}{_elsewhere(others)}{_who_pays(results, cells)}."
     )
+
+
+def _elsewhere(verdicts: list[str]) -> str:
+    """How many are decided of models and data sets like these, where there is more than one network."""
+    decided = sum(word in (HOLDS, FAILS, EQUAL) for word in verdicts)
+    return "" if set(verdicts) == {NOTHING} else f"; of other models and data sets like these {decided or 'none'} is decided"
 
 
 def _who_pays(results: Results, cells: list[Contest]) -> str:

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import pandas as pd
 
 from prunescope.evidence import beside, classes, differences, endpoints, facts, foretelling, paper, quality
-from prunescope.evidence.claims import Judged, overall
+from prunescope.evidence.claims import Judged
 from prunescope.evidence.critical import critical_table
 from prunescope.evidence.students import student_table
+from prunescope.evidence.studywide import here
 from prunescope.evidence.text import places
 from prunescope.evidence.verdicts import by_dataset, cells_table, claims_table, rules
 from prunescope.report import decision, pictures, roc, words
@@ -23,10 +24,9 @@ def verdict_blocks(results: Results, judged: Judged) -> Iterator[Block]:
     yield Points(decision.sentences(results))
     yield Text(words.words(results.grid), folded=True)
     yield from pictures.forest_figure(results)
-    known = [(claim, overall(cells)) for claim, cells in judged.items() if cells]
     yield Chips(
-        [(claim.text, verdict) for claim, verdict in known],
-        "The conclusions of Akhtar and Bathula (the paper that this study repeats), here:",
+        [(claim.text, here(cells)) for claim, cells in judged.items() if cells],
+        "The conclusions of Akhtar and Bathula (the paper that this study repeats), in these networks:",
     )
     equal = "" if facts.budgets_differ(results) else " at equal training budgets"
     headline, labels = quality.headline_table(results)
@@ -52,19 +52,20 @@ def claim_blocks(results: Results, judged: Judged) -> Iterator[Block]:
     seen, meaning = answer(results, judged)
     yield Text(f"{seen} {meaning}")
     table = claims_table(judged)
-    short = pd.concat([table[["no.", "verdict", "conclusion of the paper"]], each := by_dataset(results), table["cells"]], axis=1)
-    families = " Each data set alone: as a study of its own, over levels where one network ran." if len(each.columns) else ""
+    verdicts = ["no.", "in these networks", "of others like them", "conclusion of the paper"]
+    short = pd.concat([table[verdicts], each := by_dataset(results), table["cells"]], axis=1)
+    families = " Each data set alone: in its networks, as a study of its own." if len(each.columns) else ""
     yield Table(
         short, f"The conclusions of Akhtar and Bathula, judged by this study's numbers.{families}", labels=len(short.columns)
     )
-    rest = [name for name in table.columns if name not in ("conclusion of the paper", "cells")]
-    yield Table(table[rest], "The numbers behind them, and what would decide what is open.", labels=2, folded=True)
+    rest = [name for name in table.columns if name not in (*verdicts[1:], "cells")]
+    yield Table(table[rest], "The numbers behind them, and what would decide what is open.", labels=1, folded=True)
     if len(found := claims_table(beside.judged(results))):
         yield Table(
             found.rename(columns={"conclusion of the paper": "beside the conclusion of this number"}),
             "Related questions by the same rules: a cause held still, or the same asked in another way. No verdict above "
             "rests on them.",
-            labels=3,
+            labels=4,
             folded=True,
         )
     yield Bullets("How it is decided.", rules(results.grid))
@@ -78,9 +79,9 @@ def claim_blocks(results: Results, judged: Judged) -> Iterator[Block]:
     yield from pictures.paper_figure(results, judged)
     yield Table(
         paper.judged_table(paper.accuracies(), results.grid.margin),
-        "The paper's own 24 accuracies (Fig. 6 to 9) by the same rules. They are of one seed, so networks are the only "
-        "replicates: the mean over 4 networks (8 cells), in brackets its 95 % interval. Of its other conclusions the paper "
-        "prints no numbers.",
+        "The paper's own 24 accuracies (Fig. 6 to 9) by the same rules. They are of one seed, so 2 models and 2 data sets are "
+        "the only replicates: the mean over 4 networks (8 cells), in brackets its widest 95 % interval. Of its other conclusions "
+        "the paper prints no numbers.",
         labels=3,
         folded=True,
     )

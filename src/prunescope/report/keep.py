@@ -65,10 +65,12 @@ def collect(sources: Sequence[Path], results: Path, grid: Grid) -> Path:
     grid, asks = _widest(grid, sources[0], folder)
     for other in (*sources[1:], *([folder] if (folder / "params.yaml").is_file() else [])):
         _require_same_recipes(settings, _settings(other), grid, other)
-    commits = list(dict.fromkeys([*provenance(folder).get("commits", []), *map(_commit, sources)]))
     content: dict[str, bytes | Path] = {**(unpack(folder / ARCHIVE) if (folder / ARCHIVE).is_file() else {})}
+    ran: dict[Path, str] = {}
     for source in sources:
-        content |= dict(_stage_files(source / "metrics"))
+        files = dict(_stage_files(source / "metrics"))
+        content |= files
+        ran |= {source: _commit(source)} if files else {}
     if not (seeds := finished_seeds(content, grid)):
         raise PrunescopeError(
             f"{sources[0]}: found no evaluated dense network of {grid.name} under metrics/evaluate, wanted those of a seed at "
@@ -84,8 +86,10 @@ def collect(sources: Sequence[Path], results: Path, grid: Grid) -> Path:
     summary.save(found.summary, folder / "summary.csv")
     curves.save(curves.table(found.grid, found.curves), folder / "curves.csv")
     write_text(folder / "params.yaml", text)
-    again = command(yaml12.read(text), yaml12.read(_git(sources[0], "show", "HEAD:params.yaml")))
-    made = {"commits": commits, "command": again}
+    before = [commit for commit in provenance(folder).get("commits", []) if commit not in ran.values()]
+    last = list(ran or sources)[-1]  # whose commit the page checks out
+    again = command(yaml12.read(text), yaml12.read(_git(last, "show", "HEAD:params.yaml")))
+    made = {"commits": [*before, *dict.fromkeys(ran.values())], "command": again}
     made |= {key: value for key, value in provenance(folder).items() if key in HAND}
     write_page(found, folder, made)
     pack(kept, folder / ARCHIVE)
@@ -141,7 +145,7 @@ def _widest(grid: Grid, source: Path, folder: Path) -> tuple[Grid, Path]:
             f"{source}: found more {', '.join(new)} than {folder} has, and fewer {', '.join(lost)}; wanted all that is there and "
             "what is new: add it in params.yaml, for which nothing runs again"
         )
-    return (replace(grid, **{name: getattr(old, name) for name in LISTS}), folder) if lost else (grid, source)
+    return (replace(old, seeds=grid.seeds), folder) if lost else (grid, source)  # with what decides, of all data sets
 
 
 def _settings(folder: Path) -> dict[str, Any]:
