@@ -12,30 +12,33 @@ from prunescope.evidence.studywide import OverStudy, elsewhere, over_study, want
 from prunescope.results.grid import Cell
 from prunescope.results.results import Results
 
-COLUMNS = ("no.", "conclusion that is open", "networks that ran", "would decide it", "hours of one", "hours more, at least")
+COLUMNS = ("no.", "conclusion that is open of others", "networks that ran", "would decide it", "hours of one", "hours more")
 
 
 def table(results: Results, judged: Judged) -> pd.DataFrame:
-    """A row per open conclusion that two networks or more were asked; hours are those of a thread, of all seeds."""
+    """A row per open conclusion that two networks or more were asked; hours are those of a thread, of all seeds and methods."""
     found = []
     for claim, cells in judged.items():
         over = over_study(cells)
         if elsewhere(cells) == OPEN:
             networks = {cell.network: cell for of in over.values() for cell in of.cells}
             of_one = mean(_hours(results, claim, over, cell) for cell in networks.values()) * len(results.grid.seeds)
-            wanted = [_networks(of) for of in over.values() if of.elsewhere and of.elsewhere.verdict == OPEN]
-            more = "–" if None in wanted else f"{(max(filter(None, wanted)) - len(networks)) * of_one:.0f}"
+            wanted = [_more(of) for of in over.values() if of.elsewhere and of.elsewhere.verdict == OPEN]
+            more = "–" if None in wanted else f"{max(of for of in wanted if of is not None) * of_one:.0f}"
             advice = wanted_elsewhere(cells).replace(" like these", "")
             found.append((str(claim.number), claim.text, str(len(networks)), advice, f"{of_one:.1f}", more))
     return pd.DataFrame(found, columns=list(COLUMNS))
 
 
-def _networks(of: OverStudy) -> int | None:
-    """Fewest networks in which there are as many models and data sets as one comparison wants. None where beyond number."""
-    assert of.elsewhere is not None
+def _more(of: OverStudy) -> int | None:
+    """Networks that would decide one comparison, were each of another model on another data set. None where beyond number."""
+    if of.elsewhere is None or not of.means:
+        return None
     margin, family = of.elsewhere.margin, of.elsewhere.family
-    numbers = [seeds_needed(each.estimate, max(margin, abs(each.estimate.mean)), family) for each in of.draws()]
-    return None if None in numbers else max([len({cell.network for cell in of.cells}), *filter(None, numbers)])
+    numbers = [
+        (seeds_needed(each.estimate, max(margin, abs(each.estimate.mean)), family), each.estimate.n) for each in of.draws()
+    ]
+    return None if any(wanted is None for wanted, _ in numbers) else max(max((wanted or 0) - ran, 0) for wanted, ran in numbers)
 
 
 def _hours(results: Results, claim: Claim, over: Mapping[str, OverStudy], cell: Cell) -> float:

@@ -15,11 +15,12 @@ from pathlib import Path
 import pandas as pd
 
 import prices
-from prunescope.evidence.claims import CLAIMS, Judged, judge, verdict
+from prunescope.evidence.claims import CLAIMS, FAILS, HOLDS, Judged, judge, verdict
 from prunescope.evidence.differences import judged as compared
 from prunescope.evidence.inference import EQUAL, NOT_RUN, OPEN
 from prunescope.evidence.quality import accuracy_table, headline_table
 from prunescope.evidence.studywide import elsewhere, here
+from prunescope.evidence.verdicts import by_verdict
 from prunescope.report.blocks import Table, escape, markdown_table
 from prunescope.report.decision import sentences
 from prunescope.report.page import compact
@@ -35,6 +36,7 @@ STAGES = {  # besides training
     "sensitivity": "once a seed", "deploy": "per format",
 }  # fmt: skip
 WORDS = {OPEN: "open", NOT_RUN: "–", EQUAL: "equal"}
+SEVERAL = WORDS | {HOLDS: "yes", FAILS: "no"}  # in a count
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
 
@@ -53,6 +55,12 @@ def words(results: Results) -> list[str]:
     return [here(cells) for cells in judged(results).values()]
 
 
+def cells(results: Results) -> list[str]:
+    """In how many cells of those that ran each conclusion has which verdict."""
+    ran = [{word: of for word, of in by_verdict(cells).items() if word != NOT_RUN} for cells in judged(results).values()]
+    return [", ".join(f"{len(of)} {SEVERAL.get(word, word)}" for word, of in found.items()) or WORDS[NOT_RUN] for found in ran]
+
+
 def shipped() -> str:
     """The accuracy table of the study in params.yaml."""
     return _markdown(accuracy_table(of_summary(ROOT / "metrics/summary.csv", load(ROOT / "params.yaml").grid)), labels=4)
@@ -69,7 +77,8 @@ def headline() -> str:
 def verdicts() -> str:
     """The paper's conclusions judged by the kept study, in its networks and of others, and by the study that prunes first."""
     others = [elsewhere(cells) for cells in judged(study()).values()]
-    columns = {"in these networks": words(study()), "of others": others, "pruned first": words(study(REGIME))}
+    columns = {"in these networks": words(study()), "of others": others, "cell by cell": cells(study())}
+    columns |= {"pruned first": words(study(REGIME))}
     table = pd.DataFrame({"conclusion of the paper": [claim.text for claim in CLAIMS], **columns}).replace(WORDS)
     return _markdown(table, labels=len(table.columns))
 
@@ -115,7 +124,7 @@ def price() -> str:
 
 # The beginnings of those sentences of the page's first screen that stand here.
 SHOWN = ("Safe,", "Not", "Losses,", "Losses", "Losses:", "Cause,", "Melanoma", "Size")
-TAILS = (". Measured in turn", ". Taken singly")  # sentences that only the report has room for
+TAILS = (". Measured in turn", ". Taken singly", "; with the same kind of levels")  # what only the report has room for
 
 
 def short() -> str:

@@ -1,9 +1,11 @@
 """Comparisons of cells are not independent where they share the dense control or the test images."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from prunescope.evidence.layouts import Layout, compare, covariance, over
+from prunescope.evidence.layouts import Layout, compare, covariance, of_these, over
 from prunescope.evidence.overall import over_networks
 
 MINUS_DENSE = {"a − dense": {"a": 1.0, "dense": -1.0}}
@@ -43,6 +45,21 @@ def test_a_mean_over_cells_that_share_images_is_no_surer_of_them():
     other, *_ = over({number: of["a − dense"] for number, of in compare(apart).items()})
     assert other.estimate.error < 0.8
     assert over({0: compare(layouts)[0]["a − dense"]}) == []
+
+
+def test_what_images_add_to_a_mean_is_never_negative():
+    """Where resamples happen to move two levels of a network opposite ways."""
+    moved = np.random.default_rng(3).normal(size=(4, 1000))
+    layouts = {}
+    for number, by_seed in enumerate((moved, -moved[[1, 0, 3, 2]])):
+        layout = cell(number, draws=True)
+        layouts[number] = replace(layout, draws={**layout.draws, **{("a", seed): of for seed, of in enumerate(by_seed)}})
+    found = {number: of["a − dense"] for number, of in compare(layouts).items()}
+    assert max(of.estimate.images for of in found.values()) < 0.05, "what seeds share is little in each, and opposite in both"
+    mean = of_these(found, lambda cell: "net")
+    assert mean.images == 0
+    assert mean.df == min(of.estimate.df for of in found.values()), "levels are no seeds of their own"
+    assert mean.error == pytest.approx(np.mean([(of.estimate.spread / 4) ** 0.5 for of in found.values()]))
 
 
 def test_networks_of_one_model_or_data_set_are_no_draws_of_their_own():

@@ -100,11 +100,33 @@ def test_networks_that_contradict_each_other_leave_it_open():
     assert abs(apart.here.estimate.mean) < 0.1 and apart.here.estimate.high < 1 and apart.contradict
     assert (here(found), elsewhere(found)) == (OPEN, OPEN)
     assert wanted_here(found) == "more seeds do not: its cells contradict each other"
-    assert here_text(CLAIMS[0], over_study(found)).endswith(", cells contradict")
+    assert here_text(CLAIMS[0], over_study(found)).endswith(" of 4 networks, they contradict")
     assert here(networks(UP, UP, UP, DOWN)) == OPEN, "the mean is better, one of them worse"
     assert here(networks(UP, UP, UP, SAME)) == HOLDS, "equal is not the other side"
     assert here(networks(UP, UP, UP, (-0.6, -0.61, -0.59))) == HOLDS, "nor is less than the margin"
     assert here(networks(SAME, SAME, SAME, (0.8, 0.81, 0.79))) == EQUAL, "that holds of its mean too"
+
+
+def test_others_are_asked_what_the_conclusion_asks():
+    """All of its comparisons, and no more than is known: one that did not run, or in one network alone, is not left out."""
+    both = [{"a": UP, "b": UP}] * 4
+
+    def asked(of: list[dict]) -> str:
+        return elsewhere({Cell("vgg16", str(at), 0.8): cell for at, cell in enumerate(cells(*of).values())})
+
+    assert asked(both) == HOLDS
+    assert asked([{"a": UP, "b": NONE}] * 4) == NOT_RUN
+    assert asked([{"a": UP, "b": UP}, *[{"a": UP, "b": NONE}] * 3]) == OPEN
+    assert elsewhere(networks(UP, UP, UP, UP, FAR)) == OPEN, "one seed on the other side"
+
+
+def test_a_network_that_contradicts_over_its_levels_leaves_it_open():
+    """Though no cell of it is shown to, among as many as there are."""
+    weak = {level: (-2.0 + at, -2.7 - at, -1.4 + at) for level, at in ((0.5, 0.1), (0.6, -0.1), (0.7, 0.05), (0.8, 0.0))}
+    found = of_networks(first=dict.fromkeys(weak, tuple(value + 10 for value in UP)), second=weak)
+    assert {verdict(of) for cell, of in found.items() if cell.dataset == "second"} == {OPEN}
+    [of] = over_study(found).values()
+    assert of.here.estimate.p < 0.05 and of.contradict and here(found) == OPEN
 
 
 def test_networks_may_be_sure_of_themselves_and_say_little_of_others():
@@ -135,12 +157,14 @@ def test_levels_of_one_network_are_averaged_before_networks_are():
     assert few.elsewhere.estimate.mean == 6 and many.elsewhere.estimate.mean == pytest.approx(6 + 0.2 / 6, abs=0.01)
     assert many.elsewhere.estimate.p > 0.05 < few.elsewhere.estimate.p
     more = of_networks(first={0.5: UP, 0.6: UP, 0.9: tuple(value + 40 for value in UP)}, second={0.5: far, 0.6: far})
-    assert here_text(CLAIMS[0], over_study(more)).endswith("] at 50 and 60 %")
+    assert here_text(CLAIMS[0], over_study(more)).endswith("] of 2 networks at 50 and 60 %")
     [of] = over_study(more).values()
     assert of.here.estimate.mean == pytest.approx(6)
     [apart] = (found := over_study(of_networks(first={0.5: UP, 0.6: UP}, second={0.7: far}))).values()
     assert apart.here.estimate.mean == pytest.approx(6, abs=0.01), "of networks, not of cells"
-    assert here_text(CLAIMS[0], found).endswith("], each network at levels of its own"), "none is shared"
+    assert here_text(CLAIMS[0], found).endswith("] of 2 networks, each at levels of its own"), "none is shared"
+    far_off = of_networks(first={0.5: UP, 0.9: STILL}, second={0.5: far})
+    assert here(far_off) == HOLDS, "at 50 %, whatever is seen of the first at another level"
     [alone] = over_study(of_networks(first={0.5: UP, 0.6: UP, 0.7: UP, 0.8: UP})).values()
     assert alone.here.estimate.n == 3 and alone.elsewhere is None and not alone.means, "seeds of a single network"
     [plain] = over_study(of_networks(first={0.5: ONE, 0.6: ONE, 0.7: ONE}, second={0.5: (-9.0,)})).values()

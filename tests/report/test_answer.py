@@ -78,7 +78,7 @@ def test_several_seeds_name_the_largest_shown_difference(tmp_path):
     balanced(results, "vgg16", "iterative", (0.80, 0.797, 0.79))
     seen, meaning = says(results)
     assert "where oneshot is +" in seen
-    assert "conclusions 1 hold here, 1 do not, 5 are open; of other models and data sets like these none is" in meaning, (
+    assert "conclusions 1 hold here, 1 do not, 5 are open; of other networks like these none is decided" in meaning, (
         "that layerwise is the worst is open, as the two networks contradict each other"
     )
 

@@ -163,7 +163,7 @@ def test_an_open_comparison_says_what_would_decide_it(tmp_path):
 
 @pytest.mark.parametrize("critical", [("b",), ()])
 def test_who_pays_names_the_critical_class_and_the_one_that_loses_most(tmp_path, critical):
-    results = results_of(tmp_path, models=("vgg16",), seeds=(0, 1), critical=critical)
+    results = results_of(tmp_path, models=("vgg16",), seeds=(0, 1), critical=critical, teachers=())
     plant_predictions(results.files.where, results.grid)
     actual = "a" * 50 + "b" * 50 + "c" * 50
     for seed in (0, 1):

@@ -55,6 +55,7 @@ def test_a_verdict_is_asked_of_studies_that_lack_a_cell(tmp_path):
         results.summary.loc[mine, "balanced_accuracy"] = (0.9 + noise - lost * layerwise)[mine]
     missing = (results.summary["dataset"] == "other") & (results.summary["sparsity"] == 0.5)
     results = replace(results, given=results.summary[~missing])
+    assert update_readme.cells(results)[1] == "2 yes, 1 equal"
     assert update_readme.words(results)[1] == HOLDS
     assert update_readme.without_one(results)[1] == "3 of 3"
     balanced = results.summary["balanced_accuracy"]

@@ -21,7 +21,7 @@ BETTER, WORSE, EQUAL, OPEN, NOT_RUN = "better", "worse", "equal within the margi
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean difference over n seeds (or, over the study, n cells).
+    """A mean difference over n seeds (of others like a study's networks: over n of these, of models or of data sets).
 
     spread: variance of one seed's difference, known with `df` degrees of freedom · images: variance of the mean by the draw of
     test images, the same for all seeds; NaN where it is not known, which leaves new test images out of what is said.

@@ -153,21 +153,26 @@ def over(
 
 
 def of_these(compared: Mapping[Key, Compared], network: Callable[[Key], Hashable] = lambda cell: cell) -> Estimate:
-    """The same of these networks themselves: their mean, each as that of its cells, over new seeds and test images."""
-    found, networks = list(compared.values()), [network(cell) for cell in compared]
-    weights = np.array([1 / networks.count(of) for of in networks]) / len(set(networks))
-    seeds = min(of.estimate.n for of in found)
-    errors, of_images = covariance(found), np.diag([of.estimate.of_images for of in found])
+    """The same of these networks themselves: their mean, each as that of its cells, over new seeds and test images.
+
+    Cells of one network may share what a seed does to it (base, control, student without a teacher), how much is not known: their
+    mean is taken for no surer than they are.
+    """
+    found, names = list(compared.values()), list(dict.fromkeys(network(cell) for cell in compared))
+    networks = np.array([names.index(network(cell)) for cell in compared])
+    weights = 1 / np.bincount(networks)[networks] / len(names)
+    errors = weights * np.sqrt([of.estimate.spread / of.estimate.n for of in found])
+    parts = np.bincount(networks, errors) ** 2
+    known = np.array([min(found[at].estimate.df for at in np.flatnonzero(networks == name)) for name in range(len(names))])
+    freedom = parts.sum() ** 2 / (parts**2 / known).sum()  # Satterthwaite 1946
+    of_images = np.diag([of.estimate.of_images for of in found])
     for i, first in enumerate(found):
         for j, second in enumerate(found[:i]):
             of_images[i, j] = of_images[j, i] = _of_images(first, second)
-    images = float(weights @ of_images @ weights)
-    parts = weights**2 * np.array([of.estimate.spread / of.estimate.n for of in found])
-    freedom = parts.sum() ** 2 / (parts**2 / [of.estimate.df for of in found]).sum()  # Satterthwaite 1946
-    spread = max(float(weights @ errors @ weights) - images, float(parts.sum())) * seeds
+    images = max(float(weights @ of_images @ weights), 0.0)  # estimated, it may come out negative
     unknown = all(math.isnan(of.estimate.images) for of in found)
-    mean = float(weights @ [of.estimate.mean for of in found])
-    return Estimate(mean, seeds, spread, float(freedom), math.nan if unknown else images)
+    mean, seeds = float(weights @ [of.estimate.mean for of in found]), min(of.estimate.n for of in found)
+    return Estimate(mean, seeds, float(parts.sum()) * seeds, float(freedom), math.nan if unknown else images)
 
 
 def _unknown(found: Sequence[Compared]) -> Floats:

@@ -42,7 +42,7 @@ def hidden_by_images(estimate: Estimate, size: float, comparisons: int = 1) -> b
 
 
 def what_would_decide(judgement: Judgement, unit: str = "seeds") -> str:
-    """In words, for an open comparison: how many seeds (or cells) would show the margin, or what was seen if that is larger."""
+    """In words, for an open comparison: how many seeds (models, data sets) would show the margin, or what was seen if larger."""
     estimate, family = judgement.estimate, judgement.family
     if estimate.n < 2:
         return f"three {unit} or more"

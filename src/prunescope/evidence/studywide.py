@@ -5,14 +5,14 @@ Whether it would hold of other models and data sets is another, for which they a
 of them say little.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from statistics import fmean
 
 from prunescope.evidence.claims import Cells, longest, together, verdict
 from prunescope.evidence.differences import Compare
 from prunescope.evidence.inference import BETTER, EQUAL, NOT_RUN, OPEN, WORSE, Estimate, Judgement, judge_all
-from prunescope.evidence.layouts import of_these, over
+from prunescope.evidence.layouts import Compared, of_these, over
 from prunescope.evidence.overall import Overall
 from prunescope.evidence.seeds import what_would_decide
 from prunescope.evidence.text import NOTHING, plural
@@ -25,9 +25,10 @@ OPPOSITE = {BETTER: {WORSE}, WORSE: {BETTER}, EQUAL: {BETTER, WORSE}}
 class OverStudy:
     """One comparison over the cells that ran.
 
-    here: of these networks · elsewhere: of others like them; None of a single network · means: what that rests on, the one that
-    counts first · cells: those that are averaged; ran: all · against: cells that say nothing by themselves and lie on the other
-    side of `here`, which leaves it open · contradict: cells that are shown to lie there, by the margin or more, which does so too
+    here: of these networks · elsewhere: of others like them; None where a single network was measured · means: what that rests
+    on, the one that counts first · cells: those that are averaged; ran: all · against: cells that say nothing by themselves and
+    lie on the other side, which leaves it open · contradict: whether a network or cell is shown to lie on the other side of
+    `here`, with a mean of the margin or more, which leaves that open
     """
 
     here: Judgement
@@ -51,18 +52,30 @@ def over_study(cells: Cells) -> dict[str, OverStudy]:
     known = {name: {cell: of.compared for cell, of in here.items()} for name, here in compared.items()}
     margin = next((of.judgement.margin for cell in cells.values() for of in cell.values()), 1.0)
     here = judge_all([of_these(of, _network) if of else _unknown(ran[name]) for name, of in known.items()], margin)
+    each = {network: _of_network(network, known, margin) for network in {cell.network for of in known.values() for cell in of}}
     means = {name: over(of, _network) for name, of in known.items()}
-    several = {name: of[0].estimate for name, of in means.items() if of}
-    elsewhere = dict(zip(several, judge_all(list(several.values()), margin), strict=True))
+    estimates = [means[name][0].estimate if means[name] else _unknown(ran[name]) for name in names]
+    elsewhere = judge_all(estimates, margin) if any(means.values()) else [None] * len(names)
     found = {}
-    for name, judgement in zip(names, here, strict=True):
-        words = {of.verdict for of in compared[name].values() if abs(of.judgement.estimate.mean) >= margin}
-        against = tuple(of.judgement for of in ran[name].values() if _against(of.judgement.estimate, judgement))
+    for name, judgement, others in zip(names, here, elsewhere, strict=True):
+        asked = [of.judgement for of in compared[name].values()] + [of[name] for of in each.values() if name in of]
+        words = {of.verdict for of in asked if abs(of.estimate.mean) >= margin}
         contradict = {BETTER, WORSE} <= words or bool(words & OPPOSITE.get(judgement.verdict, set()))
+        levels = {cell.sparsity for cell in (compared[name] if len({cell.network for cell in ran[name]}) > 1 else ran[name])}
+        beside = [of.judgement for cell, of in ran[name].items() if not levels or cell.sparsity in levels]
+        against = tuple(of for of in beside if any(_against(of.estimate, whole) for whole in (judgement, others) if whole))
         judgement = replace(judgement, verdict=OPEN) if against or contradict else judgement
+        others = replace(others, verdict=OPEN) if others and against else others
         kept = tuple(compared[name]), tuple(ran[name])
-        found[name] = OverStudy(judgement, elsewhere.get(name), tuple(means[name]), *kept, against, contradict)
+        found[name] = OverStudy(judgement, others, tuple(means[name]), *kept, against, contradict)
     return found
+
+
+def _of_network(network: str, known: Mapping[str, Mapping[Cell, Compared]], margin: float) -> dict[str, Judgement]:
+    """The comparisons of one network over its cells."""
+    own = {name: {cell: of for cell, of in here.items() if cell.network == network} for name, here in known.items()}
+    estimates = {name: of_these(of, _network) for name, of in own.items() if of}
+    return dict(zip(estimates, judge_all(list(estimates.values()), margin), strict=True))
 
 
 def _network(cell: Cell) -> tuple[str, str]:
@@ -87,7 +100,7 @@ def _against(cell: Estimate, judgement: Judgement) -> bool:
 
 
 def _unknown(cells: Mapping[Cell, Compare]) -> Estimate:
-    """Where no cell measured its spread: the plain mean over networks, which shows nothing."""
+    """Of cells whose spread is not known, or not used: the plain mean over networks, which shows nothing."""
     networks: dict[str, list[float]] = {}
     for cell, of in cells.items():
         networks.setdefault(cell.network, []).append(of.judgement.estimate.mean)
@@ -102,7 +115,7 @@ def here(cells: Cells) -> str:
 
 def elsewhere(cells: Cells) -> str:
     """The verdict of others like them; of a single network there is none."""
-    found = [of.elsewhere.verdict for of in over_study(cells).values() if of.elsewhere is not None]
+    found = [of.elsewhere.verdict for of in over_study(cells).values() if of.elsewhere]
     return together(found) if found else NOTHING
 
 
@@ -132,12 +145,10 @@ def wanted_elsewhere(cells: Cells) -> str:
     """What would decide it of others: how many models and data sets in all."""
     if elsewhere(cells) != OPEN:
         return NOTHING
-    return longest(
-        " and ".join(_more(of.elsewhere, of.draws()))
-        for of in over_study(cells).values()
-        if of.elsewhere is not None and of.elsewhere.verdict == OPEN
-    )
-
-
-def _more(judgement: Judgement, draws: Sequence[Overall]) -> list[str]:
-    return [what_would_decide(replace(judgement, estimate=of.estimate), f"{of.unit} like these") for of in draws]
+    wanted: dict[str, list[str]] = {}
+    for of in over_study(cells).values():
+        for draws in of.draws() if of.elsewhere and of.elsewhere.verdict == OPEN else ():
+            assert of.elsewhere is not None
+            text = what_would_decide(replace(of.elsewhere, estimate=draws.estimate), f"{draws.unit} like these")
+            wanted.setdefault(draws.unit, []).append(text)
+    return " and ".join(longest(texts) for texts in wanted.values()) or "more than one network that has measured its noise"

@@ -47,13 +47,14 @@ def rules(grid: Grid) -> list[str]:
         "A conclusion in one cell: it holds where all its comparisons are better. One that is worse or equal is enough against "
         "it, and where all are equal it is equal within the margin.",
         "A conclusion in these networks: it is about their mean (a network is a model on a data set), over new seeds and test "
-        "images, in cells that measured their noise (two seeds or more). Not every network need have it, but none may be shown "
-        "to lie on the other side by the margin.",
+        "images, in cells that measured their noise (two seeds or more). Not every network need have it.",
+        "Networks that contradict: where a network or cell is shown to be unlike zero on the other side (of equal: on either), "
+        "with a mean of the margin or more, the conclusion in these networks is open.",
         "Levels: those of a network are averaged first, over levels that all of the networks have; where there is none, over "
-        "each network's own.",
+        "each network's own. Their mean is taken for no surer than they are, as they share what a seed does to their base.",
         "Cells of one seed: one that measured no noise, and lies on the other side, leaves the verdict open.",
         "Of others like them: networks are chosen, and here they are taken for draws (random effects), so that what is shown is "
-        "more than what these happen to do. Where they differ much, the interval is wide.",
+        "more than what these happen to do. Where they differ much, the interval is wide. Only their mean is asked, not each.",
         "Networks of one model, or of one data set: they resemble each other. So that mean has three intervals, with networks, "
         "models and data sets as draws, and the widest counts. Of two models it shows little: they have to agree closely.",
         "Networks whose noise came out small: by chance it may, so among others they are taken for less sure than they look.",
@@ -110,7 +111,7 @@ def counted(cells: Cells) -> str:
 def here_text(claim: Claim, found: Mapping[str, OverStudy]) -> str:
     """Each comparison's mean over the networks that ran."""
     texts = {name: f"{of.here.estimate.text(claim.form)}{_at(of)}" for name, of in found.items() if of.here.estimate.n}
-    return "; ".join(f"{name}: {text}{', cells contradict' * found[name].contradict}" for name, text in texts.items()) or NOTHING
+    return "; ".join(f"{name}: {text}{', they contradict' * found[name].contradict}" for name, text in texts.items()) or NOTHING
 
 
 def elsewhere_text(claim: Claim, found: Mapping[str, OverStudy]) -> str:
@@ -132,11 +133,11 @@ def _at(of: OverStudy) -> str:
     """The levels of a mean, where they are not all that ran, or not the same for all networks."""
     kept, ran = ({cell.sparsity for cell in cells} for cells in (of.cells, of.ran))
     each = {frozenset(cell.sparsity for cell in of.cells if cell.network == network.network) for network in of.cells}
-    if not kept:
-        return ""
+    networks = {cell.network for cell in of.cells}
+    several = f" of {len(networks)} networks" if len(networks) > 1 else ""
     if len(each) > 1:
-        return ", each network at levels of its own"
-    return f" at {listed([f'{level * 100:g}' for level in sorted(kept)])} %" if kept < ran else ""
+        return f"{several}, each at levels of its own"
+    return several + (f" at {listed([f'{level * 100:g}' for level in sorted(kept)])} %" if kept and kept < ran else "")
 
 
 def cells_table(judged: Judged) -> pd.DataFrame:

@@ -139,9 +139,9 @@ def _meaning(results: Results, judged: Judged, cells: list[Contest]) -> str:
 
 
 def _elsewhere(verdicts: list[str]) -> str:
-    """How many are decided of models and data sets like these, where there is more than one network."""
+    """How many are decided of others like these networks, where there is more than one."""
     decided = sum(word in (HOLDS, FAILS, EQUAL) for word in verdicts)
-    return "" if set(verdicts) == {NOTHING} else f"; of other models and data sets like these {decided or 'none'} is decided"
+    return "" if set(verdicts) == {NOTHING} else f"; of other networks like these {decided or 'none'} is decided"
 
 
 def _who_pays(results: Results, cells: list[Contest]) -> str:

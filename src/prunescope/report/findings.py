@@ -26,7 +26,7 @@ def verdict_blocks(results: Results, judged: Judged) -> Iterator[Block]:
     yield from pictures.forest_figure(results)
     yield Chips(
         [(claim.text, here(cells)) for claim, cells in judged.items() if cells],
-        "The conclusions of Akhtar and Bathula (the paper that this study repeats), in these networks:",
+        "The conclusions of Akhtar and Bathula (the paper that this study repeats), of the mean of these networks:",
     )
     equal = "" if facts.budgets_differ(results) else " at equal training budgets"
     headline, labels = quality.headline_table(results)
@@ -54,7 +54,7 @@ def claim_blocks(results: Results, judged: Judged) -> Iterator[Block]:
     table = claims_table(judged)
     verdicts = ["no.", "in these networks", "of others like them", "conclusion of the paper"]
     short = pd.concat([table[verdicts], each := by_dataset(results), table["cells"]], axis=1)
-    families = " Each data set alone: in its networks, as a study of its own." if len(each.columns) else ""
+    families = " Each data set alone: the mean of its networks, over all levels that these have." if len(each.columns) else ""
     yield Table(
         short, f"The conclusions of Akhtar and Bathula, judged by this study's numbers.{families}", labels=len(short.columns)
     )
@@ -185,7 +185,7 @@ def _foretelling(results: Results) -> Iterator[Block]:
             table,
             "Does the order of the methods right after the last pruning foretell their order at the end? Kendall's rank "
             "correlation of accuracies (1: the same order, -1: the reverse, 0: no hint), mean over seeds and levels, then over "
-            "models and data sets, with the 95 % interval over these (over seeds where there is one), which speaks of these "
+            "models and data sets, with the widest 95 % interval over these (over seeds where there is one), which is of these "
             "methods: that others would keep their order too it does not show. Re-estimated: with batch-norm statistics measured "
             "anew. Pairs: how many pairs of methods of a seed keep their order. Source: metrics/summary.csv.",
             labels=1,

@@ -86,10 +86,11 @@ def collect(sources: Sequence[Path], results: Path, grid: Grid) -> Path:
     summary.save(found.summary, folder / "summary.csv")
     curves.save(curves.table(found.grid, found.curves), folder / "curves.csv")
     write_text(folder / "params.yaml", text)
-    before = [commit for commit in provenance(folder).get("commits", []) if commit not in ran.values()]
-    last = list(ran or sources)[-1]  # whose commit the page checks out
-    again = command(yaml12.read(text), yaml12.read(_git(last, "show", "HEAD:params.yaml")))
-    made = {"commits": [*before, *dict.fromkeys(ran.values())], "command": again}
+    commits, again = provenance(folder).get("commits", []), provenance(folder).get("command", "")
+    for source, commit in ran.items():  # the last one is what the page checks out
+        commits = [*(of for of in commits if of != commit), commit]
+        again = command(yaml12.read(text), yaml12.read(_git(source, "show", "HEAD:params.yaml")))
+    made = {"commits": commits, "command": again}
     made |= {key: value for key, value in provenance(folder).items() if key in HAND}
     write_page(found, folder, made)
     pack(kept, folder / ARCHIVE)
