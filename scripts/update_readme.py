@@ -124,7 +124,7 @@ def price() -> str:
 
 # The beginnings of those sentences of the page's first screen that stand here.
 SHOWN = ("Safe,", "Not", "Losses,", "Losses", "Losses:", "Cause,", "Melanoma", "Size")
-TAILS = (". Measured in turn", ". Taken singly", "; with the same kind of levels")  # what only the report has room for
+TAILS = (". Measured in turn", ". Taken singly", ". Certain as well", "; with the same kind of levels")  # the report has room
 
 
 def short() -> str:

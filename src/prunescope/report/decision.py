@@ -118,7 +118,7 @@ def _lose(results: Results, found: Networks, among: str) -> Iterator[str]:
         f"{cell} {', '.join(f'{method} {mean:+.1f}' for mean, method in sorted(of))} {_unit(results, cell.dataset)}"
         for cell, of in sorted(lost.items(), key=lambda of: min(of[1]))
     ]
-    more = f"; {len(named) - LISTED} more networks in the tables" if len(named) > LISTED else ""
+    more = f"; {plural(len(named) - LISTED, 'more network')} in the tables" if len(named) > LISTED else ""
     yield f"Losses, shown to be below dense, {among}: {'; '.join(named[:LISTED])}{more}.{small}"
 
 
