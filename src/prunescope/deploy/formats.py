@@ -84,17 +84,15 @@ def changes(
     draw in twenty would show none. Not of the same function (fp32).
     """
     same = bool(torch.allclose(found.logits, before.logits, rtol=0, atol=CLOSE * max(1.0, float(before.logits.abs().max()))))
-    both = np.concatenate([columns(found), columns(before)], axis=1)
-    half = both.shape[1] // 2
+    mine, its = columns(found), columns(before)
 
     def of(sums: np.ndarray) -> np.ndarray:
-        parts = [np.concatenate([overall(part, found.classes), by_class(part, found.classes)[:, 0]], axis=1)
-                 for part in (sums[:, :half], sums[:, half:])]  # fmt: skip
-        return parts[0] - parts[1]
+        return np.concatenate([overall(sums, found.classes), by_class(sums, found.classes)[:, 0]], axis=1)
 
-    whole = both.sum(0)[None]
-    at = of(whole)[0]
-    drawn = of(resampled_sums(both, found.groups, draws=draws))
+    at = (of(mine.sum(0)[None]) - of(its.sum(0)[None]))[0]
+    # A product each: in one of both, equal columns at different places may differ in their last digits, and zero is not zero.
+    after, earlier = (of(resampled_sums(one, found.groups, draws=draws)) for one in (mine, its))
+    drawn = after - earlier
     names = [*(f"change_{name}" for name in OVERALL), *(f"change_recall_{name}" for name in classes)]
     wanted = [*names[: len(OVERALL)], *(f"change_recall_{name}" for name in classes if name in critical)]
     record: dict[str, float | None] = {}
@@ -103,12 +101,12 @@ def changes(
         known = drawn[:, place][~np.isnan(drawn[:, place])]
         low, high = np.quantile(known, [LOW, HIGH]) if len(known) else (np.nan, np.nan)
         if low == high and not same:
-            mine = found.labels.numpy() == list(classes).index(name.removeprefix("change_recall_")) if "recall" in name else ...
-            reach = 1 - UNSEEN ** (1 / len(np.unique(found.groups[mine])))
+            those = found.labels.numpy() == list(classes).index(name.removeprefix("change_recall_")) if "recall" in name else ...
+            reach = 1 - UNSEEN ** (1 / len(np.unique(found.groups[those])))
             low, high = low - reach, high + reach
         record |= {f"{name}{end}": None if np.isnan(value) else float(value)
                    for end, value in (("", at[place]), ("_low", low), ("_high", high))}  # fmt: skip
-    recall = by_class(whole[:, :half], found.classes)[0, 0]
+    recall = by_class(mine.sum(0)[None], found.classes)[0, 0]
     for name in critical:
         if name in classes:
             value = recall[list(classes).index(name)]
