@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 from dvc import lock, rwlock
 from dvc.dependency.param import read_param_file
 from dvc.dvcfile import StageFileDoesNotExistError
@@ -119,6 +120,18 @@ def test_entries_are_put_in_their_place_as_dvc_writes_them(tmp_path) -> None:
             clone.run("python", "-c", script, who, name, picked[0])
             texts.append(path.read_text(encoding="utf-8"))
         assert texts[0] == texts[1], name
+
+
+def test_lists_that_params_share_by_an_anchor_leave_a_lock_that_can_be_read(tmp_path, monkeypatch) -> None:
+    """In two stages: each entry is written by itself, and one anchor's name twice in a file is no YAML."""
+    shared = ["vgg16_bn"]
+    entries = {name: {"cmd": "c", "params": {"params.yaml": {"study.models": shared, "study.narrow": shared}}} for name in "ab"}
+    monkeypatch.setattr("dvc.stage.serialize.to_lockfile", lambda name: {name: entries[name]})
+    file = SimpleNamespace(path=tmp_path / "dvc.lock", relpath="dvc.lock")
+    file.repo = SimpleNamespace(scm_context=SimpleNamespace(track_file=lambda path: None))
+    lockfile.dump_stages(file, ["a"], slow=None)
+    lockfile.dump_stages(file, ["b"], slow=None)
+    assert yaml.safe_load(file.path.read_text()) == {"schema": "2.0", "stages": entries}
 
 
 def test_params_are_read_once_for_each_version_of_the_file(tmp_path) -> None:

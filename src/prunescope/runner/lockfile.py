@@ -1,7 +1,7 @@
 """dvc.lock with a stage's new entry put in its place as text, and the file written whole or not at all.
 
 DVC parses and writes all entries after each stage, so that a run of n stages costs n times n (10 s a stage at 282 of them).
-Here only the new entry is made into YAML, by DVC's own writer: the file is the same to the letter.
+Here only the new entry is made into YAML, by DVC's own writer: the file is the same to the letter (but for YAML anchors).
 """
 
 import re
@@ -75,4 +75,12 @@ def _indented(entry: str) -> bool:
 def _written(entries: dict[str, Any]) -> str:
     from dvc.utils.serialize import dumps_yaml
 
-    return dumps_yaml({"schema": "2.0", "stages": entries})
+    return dumps_yaml({"schema": "2.0", "stages": _apart(entries)})
+
+
+def _apart(value: Any) -> Any:
+    """A copy in which nothing is there twice. Lists that params.yaml names once, with a YAML anchor, would be anchors here too,
+    numbered from 1 in every entry: in one file a name that is taken, and the lock could not be read any more."""
+    if isinstance(value, dict):
+        return {key: _apart(of) for key, of in value.items()}
+    return [_apart(of) for of in value] if isinstance(value, list) else value
