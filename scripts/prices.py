@@ -7,7 +7,7 @@ import pandas as pd
 
 from prunescope.evidence.claims import Claim, Judged
 from prunescope.evidence.inference import OPEN
-from prunescope.evidence.seeds import seeds_needed
+from prunescope.evidence.seeds import seeds_needed, size_wanted
 from prunescope.evidence.studywide import OverStudy, elsewhere, over_study, wanted_elsewhere
 from prunescope.results.grid import Cell
 from prunescope.results.results import Results
@@ -20,24 +20,19 @@ def table(results: Results, judged: Judged) -> pd.DataFrame:
     found = []
     for claim, cells in judged.items():
         over = over_study(cells)
-        if elsewhere(cells) == OPEN:
+        if elsewhere(over) == OPEN:
             networks = {cell.network: cell for of in over.values() for cell in of.cells}
             of_one = mean(_hours(results, claim, over, cell) for cell in networks.values()) * len(results.grid.seeds)
-            wanted = [_more(of) for of in over.values() if of.elsewhere and of.elsewhere.verdict == OPEN]
-            more = "–" if None in wanted else f"{max(of for of in wanted if of is not None) * of_one:.0f}"
-            advice = wanted_elsewhere(cells).replace(" like these", "")
+            wanted = [_more(of) for of in over.values() if of.draws()]
+            more = "–" if None in wanted or not wanted else f"{max(of for of in wanted if of is not None) * of_one:.0f}"
+            advice = wanted_elsewhere(over).replace(" like these", "")
             found.append((str(claim.number), claim.text, str(len(networks)), advice, f"{of_one:.1f}", more))
     return pd.DataFrame(found, columns=list(COLUMNS))
 
 
 def _more(of: OverStudy) -> int | None:
     """Networks that would decide one comparison, were each of another model on another data set. None where beyond number."""
-    if of.elsewhere is None or not of.means:
-        return None
-    margin, family = of.elsewhere.margin, of.elsewhere.family
-    numbers = [
-        (seeds_needed(each.estimate, max(margin, abs(each.estimate.mean)), family), each.estimate.n) for each in of.draws()
-    ]
+    numbers = [(seeds_needed(each.estimate, size_wanted(each), each.family), each.estimate.n) for each, _ in of.draws()]
     return None if any(wanted is None for wanted, _ in numbers) else max(max((wanted or 0) - ran, 0) for wanted, ran in numbers)
 
 

@@ -19,7 +19,7 @@ from prunescope.evidence.claims import CLAIMS, FAILS, HOLDS, Judged, judge, verd
 from prunescope.evidence.differences import judged as compared
 from prunescope.evidence.inference import EQUAL, NOT_RUN, OPEN
 from prunescope.evidence.quality import accuracy_table, headline_table
-from prunescope.evidence.studywide import elsewhere, here
+from prunescope.evidence.studywide import elsewhere, here, over_study
 from prunescope.evidence.verdicts import by_verdict
 from prunescope.report.blocks import Table, escape, markdown_table
 from prunescope.report.decision import sentences
@@ -52,7 +52,7 @@ def judged(results: Results) -> Judged:
 
 def words(results: Results) -> list[str]:
     """The verdict on each conclusion in the networks that ran."""
-    return [here(cells) for cells in judged(results).values()]
+    return [here(over_study(cells)) for cells in judged(results).values()]
 
 
 def cells(results: Results) -> list[str]:
@@ -76,7 +76,7 @@ def headline() -> str:
 
 def verdicts() -> str:
     """The paper's conclusions judged by the kept study, in its networks and of others, and by the study that prunes first."""
-    others = [elsewhere(cells) for cells in judged(study()).values()]
+    others = [elsewhere(over_study(cells)) for cells in judged(study()).values()]
     columns = {"in these networks": words(study()), "of others": others, "cell by cell": cells(study())}
     columns |= {"pruned first": words(study(REGIME))}
     table = pd.DataFrame({"conclusion of the paper": [claim.text for claim in CLAIMS], **columns}).replace(WORDS)
@@ -88,8 +88,8 @@ def without_one(results: Results) -> list[str]:
     found = []
     for cells in judged(results).values():
         ran = [cell for cell, of in cells.items() if verdict(of) != NOT_RUN]
-        others = [here({cell: of for cell, of in cells.items() if cell != left}) for left in ran]
-        found.append(f"{others.count(here(cells))} of {len(others)}" if len(others) > 1 else "–")
+        others = [here(over_study({cell: of for cell, of in cells.items() if cell != left})) for left in ran]
+        found.append(f"{others.count(here(over_study(cells)))} of {len(others)}" if len(others) > 1 else "–")
     return found
 
 

@@ -74,8 +74,8 @@ def test_verdict_of_a_cell(comparisons, wanted):
 )
 def test_verdict_over_all_cells(of, wanted):
     found = cells(*({"a": series} for series in of))
-    assert here(found) == wanted
-    assert elsewhere(found) == "–", "a single network says nothing of others"
+    assert here(over_study(found)) == wanted
+    assert elsewhere(over_study(found)) == "–", "a single network says nothing of others"
 
 
 def networks(*of: Sequence[float]) -> Cells:
@@ -88,7 +88,7 @@ def test_on_average_is_no_longer_in_every_single_cell():
     """Effects that no cell shows by itself among six are shown by their mean, in these networks and of others."""
     found = networks(*((2.0 + at, 3.5 + at, 3.2 - at) for at in (0.1, 0.3, -0.2, 0.4, 0.0, -0.1)))
     assert {verdict(cell) for cell in found.values()} == {OPEN}
-    assert (here(found), elsewhere(found)) == (HOLDS, HOLDS)
+    assert (here(over_study(found)), elsewhere(over_study(found))) == (HOLDS, HOLDS)
     [whole] = over_study(found).values()
     assert whole.means[0].between == 0.0, "cells differ by no more than their errors"
 
@@ -98,13 +98,13 @@ def test_networks_that_contradict_each_other_leave_it_open():
     [apart] = over_study(found := networks(UP, UP, DOWN, DOWN)).values()
     assert apart.means[0].between == pytest.approx(4.6, abs=0.1)
     assert abs(apart.here.estimate.mean) < 0.1 and apart.here.estimate.high < 1 and apart.contradict
-    assert (here(found), elsewhere(found)) == (OPEN, OPEN)
-    assert wanted_here(found) == "more seeds do not: its cells contradict each other"
+    assert (here(over_study(found)), elsewhere(over_study(found))) == (OPEN, OPEN)
+    assert wanted_here(over_study(found)) == "more seeds do not: its cells contradict each other"
     assert here_text(CLAIMS[0], over_study(found)).endswith(" of 4 networks, they contradict")
-    assert here(networks(UP, UP, UP, DOWN)) == OPEN, "the mean is better, one of them worse"
-    assert here(networks(UP, UP, UP, SAME)) == HOLDS, "equal is not the other side"
-    assert here(networks(UP, UP, UP, (-0.6, -0.61, -0.59))) == HOLDS, "nor is less than the margin"
-    assert here(networks(SAME, SAME, SAME, (0.8, 0.81, 0.79))) == EQUAL, "that holds of its mean too"
+    assert here(over_study(networks(UP, UP, UP, DOWN))) == OPEN, "the mean is better, one of them worse"
+    assert here(over_study(networks(UP, UP, UP, SAME))) == HOLDS, "equal is not the other side"
+    assert here(over_study(networks(UP, UP, UP, (-0.6, -0.61, -0.59)))) == HOLDS, "nor is less than the margin"
+    assert here(over_study(networks(SAME, SAME, SAME, (0.8, 0.81, 0.79)))) == EQUAL, "that holds of its mean too"
 
 
 def test_others_are_asked_what_the_conclusion_asks():
@@ -112,12 +112,12 @@ def test_others_are_asked_what_the_conclusion_asks():
     both = [{"a": UP, "b": UP}] * 4
 
     def asked(of: list[dict]) -> str:
-        return elsewhere({Cell("vgg16", str(at), 0.8): cell for at, cell in enumerate(cells(*of).values())})
+        return elsewhere(over_study({Cell("vgg16", str(at), 0.8): cell for at, cell in enumerate(cells(*of).values())}))
 
     assert asked(both) == HOLDS
     assert asked([{"a": UP, "b": NONE}] * 4) == NOT_RUN
     assert asked([{"a": UP, "b": UP}, *[{"a": UP, "b": NONE}] * 3]) == OPEN
-    assert elsewhere(networks(UP, UP, UP, UP, FAR)) == OPEN, "one seed on the other side"
+    assert elsewhere(over_study(networks(UP, UP, UP, UP, FAR))) == OPEN, "one seed on the other side"
 
 
 def test_a_network_that_contradicts_over_its_levels_leaves_it_open():
@@ -126,7 +126,7 @@ def test_a_network_that_contradicts_over_its_levels_leaves_it_open():
     found = of_networks(first=dict.fromkeys(weak, tuple(value + 10 for value in UP)), second=weak)
     assert {verdict(of) for cell, of in found.items() if cell.dataset == "second"} == {OPEN}
     [of] = over_study(found).values()
-    assert of.here.estimate.p < 0.05 and of.contradict and here(found) == OPEN
+    assert of.here.estimate.p < 0.05 and of.contradict and here(over_study(found)) == OPEN
 
 
 def test_networks_may_be_sure_of_themselves_and_say_little_of_others():
@@ -134,10 +134,10 @@ def test_networks_may_be_sure_of_themselves_and_say_little_of_others():
     [whole] = over_study(found := networks(UP, tuple(value + 4 for value in UP))).values()
     assert whole.elsewhere is not None and whole.elsewhere.estimate.p > 0.05
     assert whole.here.estimate.mean == pytest.approx(6) and whole.here.estimate.p < 1e-3
-    assert (here(found), elsewhere(found)) == (HOLDS, OPEN)
-    assert wanted_elsewhere(found) == "about 5 data sets like these (3 to more than 100)"
+    assert (here(over_study(found)), elsewhere(over_study(found))) == (HOLDS, OPEN)
+    assert wanted_elsewhere(over_study(found)) == "about 5 data sets like these (3 to more than 100)"
     assert elsewhere_text(CLAIMS[0], over_study(found)) == "a: +6.0 [−19.4, +31.4], data sets differ by 2.8 (sd, 1.3 to 90.3)"
-    assert elsewhere(networks(*[UP] * 4)) == HOLDS
+    assert elsewhere(over_study(networks(*[UP] * 4))) == HOLDS
 
 
 def of_networks(**networks: Mapping[float, Sequence[float]]) -> Cells:
@@ -164,7 +164,7 @@ def test_levels_of_one_network_are_averaged_before_networks_are():
     assert apart.here.estimate.mean == pytest.approx(6, abs=0.01), "of networks, not of cells"
     assert here_text(CLAIMS[0], found).endswith("] of 2 networks, each at levels of its own"), "none is shared"
     far_off = of_networks(first={0.5: UP, 0.9: STILL}, second={0.5: far})
-    assert here(far_off) == HOLDS, "at 50 %, whatever is seen of the first at another level"
+    assert here(over_study(far_off)) == HOLDS, "at 50 %, whatever is seen of the first at another level"
     [alone] = over_study(of_networks(first={0.5: UP, 0.6: UP, 0.7: UP, 0.8: UP})).values()
     assert alone.here.estimate.n == 3 and alone.elsewhere is None and not alone.means, "seeds of a single network"
     [plain] = over_study(of_networks(first={0.5: ONE, 0.6: ONE, 0.7: ONE}, second={0.5: (-9.0,)})).values()
@@ -203,14 +203,14 @@ def test_an_open_conclusion_says_what_would_decide_it():
         ([UP, UP, UP, FAR], "three seeds or more in a cell that lies on the other side"),
         ([NONE], "–"),
     ):
-        assert wanted_here(cells(*({"a": series} for series in of))) == wanted
+        assert wanted_here(over_study(cells(*({"a": series} for series in of)))) == wanted
     levels = cells({"a": UNSURE}, {"a": NONE}, {"a": UNSURE}, {"a": NONE})
     others = {
         Cell("vgg11", "digits", cell.sparsity) if number > 1 else cell: of for number, (cell, of) in enumerate(levels.items())
     }
-    assert "running" not in wanted_here(others), "each network ran at one of its levels"
+    assert "running" not in wanted_here(over_study(others)), "each network ran at one of its levels"
     del others[Cell("vgg11", "digits", 0.2)]
-    assert wanted_here(others).endswith("; running the 1 network that did not")
+    assert wanted_here(over_study(others)).endswith("; running the 1 network that did not")
 
 
 def test_the_rules_are_short_and_each_says_what_it_is_about():

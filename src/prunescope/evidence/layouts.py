@@ -148,7 +148,7 @@ def over(
     if len(set(networks)) < 2:
         return []
     found = list(compared.values())
-    means, errors = np.array([of.estimate.mean for of in found]), covariance(found) + np.diag(_unknown(found))
+    means, errors = np.array([of.estimate.mean for of in found]), covariance(found) + np.diag(_steadied(found))
     return over_networks(means, errors, networks)
 
 
@@ -165,17 +165,14 @@ def of_these(compared: Mapping[Key, Compared], network: Callable[[Key], Hashable
     parts = np.bincount(networks, errors) ** 2
     known = np.array([min(found[at].estimate.df for at in np.flatnonzero(networks == name)) for name in range(len(names))])
     freedom = parts.sum() ** 2 / (parts**2 / known).sum()  # Satterthwaite 1946
-    of_images = np.diag([of.estimate.of_images for of in found])
-    for i, first in enumerate(found):
-        for j, second in enumerate(found[:i]):
-            of_images[i, j] = of_images[j, i] = _of_images(first, second)
+    of_images = np.diag([of.estimate.of_images for of in found]) + _between(found, _of_images)
     images = max(float(weights @ of_images @ weights), 0.0)  # estimated, it may come out negative
     unknown = all(math.isnan(of.estimate.images) for of in found)
     mean, seeds = float(weights @ [of.estimate.mean for of in found]), min(of.estimate.n for of in found)
     return Estimate(mean, seeds, float(parts.sum()) * seeds, float(freedom), math.nan if unknown else images)
 
 
-def _unknown(found: Sequence[Compared]) -> Floats:
+def _steadied(found: Sequence[Compared]) -> Floats:
     """(K,) what is added to the cells' variances, so that a spread which came out small by chance, as with few degrees of freedom
     it may, has not all the weight: two degrees of freedom of the cells' usual variance, where that makes it larger."""
     variances = np.array([of.estimate.spread / of.estimate.n for of in found])
@@ -184,11 +181,17 @@ def _unknown(found: Sequence[Compared]) -> Floats:
 
 def covariance(found: Sequence[Compared]) -> Floats:
     """(K, K) of the estimates' errors: cells of one data set share test images, levels of one network their dense control."""
-    made = np.diag([of.estimate.error**2 for of in found])
+    made = np.diag([of.estimate.error**2 for of in found]) + _between(found, _of_control) + _between(found, _of_images)
+    return made if np.linalg.eigvalsh(made)[0] > 1e-6 * made.trace() / len(made) else np.diag(np.diag(made))
+
+
+def _between(found: Sequence[Compared], of: Callable[[Compared, Compared], float]) -> Floats:
+    """(K, K) of what two of them share, without their diagonal."""
+    made = np.zeros((len(found), len(found)))
     for i, first in enumerate(found):
         for j, second in enumerate(found[:i]):
-            made[i, j] = made[j, i] = _of_control(first, second) + _of_images(first, second)
-    return made if np.linalg.eigvalsh(made)[0] > 1e-6 * made.trace() / len(made) else np.diag(np.diag(made))
+            made[i, j] = made[j, i] = of(first, second)
+    return made
 
 
 def _of_control(first: Compared, second: Compared) -> float:

@@ -41,14 +41,19 @@ def hidden_by_images(estimate: Estimate, size: float, comparisons: int = 1) -> b
     return size < float(bound) * estimate.of_images**0.5
 
 
+def size_wanted(judgement: Judgement) -> float:
+    """The difference that is worth showing: the margin, or what was seen if larger."""
+    return max(judgement.margin, abs(judgement.estimate.mean))
+
+
 def what_would_decide(judgement: Judgement, unit: str = "seeds") -> str:
-    """In words, for an open comparison: how many seeds (models, data sets) would show the margin, or what was seen if larger."""
+    """In words, for an open comparison: how many seeds (models, data sets) would show `size_wanted`."""
     estimate, family = judgement.estimate, judgement.family
     if estimate.n < 2:
         return f"three {unit} or more"
     if not estimate.measured:
         return f"more {unit}: these differ all alike"
-    size = max(judgement.margin, abs(estimate.mean))
+    size = size_wanted(judgement)
     if hidden_by_images(estimate, size, family):
         return "more test images: their draw alone hides such a difference"
     low, high = (

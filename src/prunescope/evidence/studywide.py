@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from prunescope.evidence.claims import Cells, longest, together, verdict
+from prunescope.evidence.claims import Cells, longest, together
 from prunescope.evidence.differences import Compare
-from prunescope.evidence.inference import BETTER, EQUAL, NOT_RUN, OPEN, WORSE, Estimate, Judgement, judge_all
+from prunescope.evidence.inference import BETTER, EQUAL, OPEN, WORSE, Estimate, Judgement, judge_all
 from prunescope.evidence.layouts import Compared, of_these, over
 from prunescope.evidence.overall import Overall
 from prunescope.evidence.seeds import what_would_decide
@@ -26,9 +26,9 @@ class OverStudy:
     """One comparison over the cells that ran.
 
     here: of these networks · elsewhere: of others like them; None where a single network was measured · means: what that rests
-    on, the one that counts first · cells: those that are averaged; ran: all · against: cells that say nothing by themselves and
-    lie on the other side, which leaves it open · contradict: whether a network or cell is shown to lie on the other side of
-    `here`, with a mean of the margin or more, which leaves that open
+    on, the one that counts first · cells: those that are averaged; ran: all that ran; asked: all that it is about
+    against: cells that say nothing by themselves and lie on the other side, which leaves it open · contradict: whether a network
+    or cell is shown to lie on the other side of `here`, with a mean of the margin or more, which leaves that open
     """
 
     here: Judgement
@@ -36,12 +36,19 @@ class OverStudy:
     means: tuple[Overall, ...]
     cells: tuple[Cell, ...]
     ran: tuple[Cell, ...]
+    asked: tuple[Cell, ...]
     against: tuple[Judgement, ...]
     contradict: bool
 
-    def draws(self) -> list[Overall]:
-        """What more of would make it surer of others: models and data sets, which make networks."""
-        return sorted((of for of in self.means if of.unit != "networks"), key=lambda of: of.unit, reverse=True)
+    def draws(self) -> list[tuple[Judgement, str]]:
+        """Where it is open of others: what with models and with data sets as draws is known, more of which would decide it."""
+        if self.elsewhere is None or self.elsewhere.verdict != OPEN:
+            return []
+        units = sorted((of for of in self.means if of.unit != "networks"), key=lambda of: of.unit, reverse=True)
+        return [(replace(self.elsewhere, estimate=of.estimate), of.unit) for of in units]
+
+
+Comparisons = Mapping[str, OverStudy]  # those of a conclusion, by name
 
 
 def over_study(cells: Cells) -> dict[str, OverStudy]:
@@ -51,10 +58,10 @@ def over_study(cells: Cells) -> dict[str, OverStudy]:
     compared = {name: _comparable(here) for name, here in ran.items()}
     known = {name: {cell: of.compared for cell, of in here.items()} for name, here in compared.items()}
     margin = next((of.judgement.margin for cell in cells.values() for of in cell.values()), 1.0)
-    here = judge_all([of_these(of, _network) if of else _unknown(ran[name]) for name, of in known.items()], margin)
+    here = judge_all([of_these(of, _network) if of else _plain(ran[name]) for name, of in known.items()], margin)
     each = {network: _of_network(network, known, margin) for network in {cell.network for of in known.values() for cell in of}}
     means = {name: over(of, _network) for name, of in known.items()}
-    estimates = [means[name][0].estimate if means[name] else _unknown(ran[name]) for name in names]
+    estimates = [means[name][0].estimate if means[name] else _plain(ran[name]) for name in names]
     elsewhere = judge_all(estimates, margin) if any(means.values()) else [None] * len(names)
     found = {}
     for name, judgement, others in zip(names, here, elsewhere, strict=True):
@@ -66,7 +73,7 @@ def over_study(cells: Cells) -> dict[str, OverStudy]:
         against = tuple(of for of in beside if any(_against(of.estimate, whole) for whole in (judgement, others) if whole))
         judgement = replace(judgement, verdict=OPEN) if against or contradict else judgement
         others = replace(others, verdict=OPEN) if others and against else others
-        kept = tuple(compared[name]), tuple(ran[name])
+        kept = tuple(compared[name]), tuple(ran[name]), tuple(cells)
         found[name] = OverStudy(judgement, others, tuple(means[name]), *kept, against, contradict)
     return found
 
@@ -99,7 +106,7 @@ def _against(cell: Estimate, judgement: Judgement) -> bool:
     return abs(cell.mean) >= judgement.margin if judgement.verdict == EQUAL else cell.mean * judgement.estimate.mean < 0
 
 
-def _unknown(cells: Mapping[Cell, Compare]) -> Estimate:
+def _plain(cells: Mapping[Cell, Compare]) -> Estimate:
     """Of cells whose spread is not known, or not used: the plain mean over networks, which shows nothing."""
     networks: dict[str, list[float]] = {}
     for cell, of in cells.items():
@@ -108,28 +115,26 @@ def _unknown(cells: Mapping[Cell, Compare]) -> Estimate:
     return Estimate(fmean(map(fmean, networks.values())) if networks else float("nan"), seeds)
 
 
-def here(cells: Cells) -> str:
+def here(found: Comparisons) -> str:
     """The verdict in the networks that ran."""
-    return together(of.here.verdict for of in over_study(cells).values())
+    return together(of.here.verdict for of in found.values())
 
 
-def elsewhere(cells: Cells) -> str:
+def elsewhere(found: Comparisons) -> str:
     """The verdict of others like them; of a single network there is none."""
-    found = [of.elsewhere.verdict for of in over_study(cells).values() if of.elsewhere]
-    return together(found) if found else NOTHING
+    asked = [of.elsewhere.verdict for of in found.values() if of.elsewhere]
+    return together(asked) if asked else NOTHING
 
 
-def wanted_here(cells: Cells) -> str:
+def wanted_here(found: Comparisons) -> str:
     """What would decide it in these networks: of the open comparisons the one that wants most."""
-    found = over_study(cells)
-    if together(of.here.verdict for of in found.values()) != OPEN:
+    if here(found) != OPEN:
         return NOTHING
     text = longest(text for of in found.values() if of.here.verdict == OPEN for text in _wanted(of))
-    ran = [cell for cell, of in cells.items() if verdict(of) != NOT_RUN]
-    networks = {cell.network for cell in cells}
-    missing, unit = len(networks - {cell.network for cell in ran}), "network"
-    if len(networks) == 1:
-        missing, unit = len(cells) - len(ran), "level"
+    asked = {cell for of in found.values() for cell in of.asked}
+    ran = set.intersection(*(set(of.ran) for of in found.values()))
+    networks, of_these = ({cell.network for cell in some} for some in (asked, ran))
+    missing, unit = (len(networks - of_these), "network") if len(networks) > 1 else (len(asked - ran), "level")
     return f"{text}; running the {plural(missing, unit)} that did not" if missing else text
 
 
@@ -141,14 +146,11 @@ def _wanted(of: OverStudy) -> Iterator[str]:
         yield what_would_decide(of.here)
 
 
-def wanted_elsewhere(cells: Cells) -> str:
+def wanted_elsewhere(found: Comparisons) -> str:
     """What would decide it of others: how many models and data sets in all."""
-    if elsewhere(cells) != OPEN:
+    if elsewhere(found) != OPEN:
         return NOTHING
     wanted: dict[str, list[str]] = {}
-    for of in over_study(cells).values():
-        for draws in of.draws() if of.elsewhere and of.elsewhere.verdict == OPEN else ():
-            assert of.elsewhere is not None
-            text = what_would_decide(replace(of.elsewhere, estimate=draws.estimate), f"{draws.unit} like these")
-            wanted.setdefault(draws.unit, []).append(text)
+    for judgement, unit in (draws for of in found.values() for draws in of.draws()):
+        wanted.setdefault(unit, []).append(what_would_decide(judgement, f"{unit} like these"))
     return " and ".join(longest(texts) for texts in wanted.values()) or "more than one network that has measured its noise"

@@ -69,15 +69,16 @@ def claims_table(judged: Judged) -> pd.DataFrame:
     """A row per claim: its verdicts over the study, what they rest on, what would decide it, and in how many cells which."""
     rows = []
     for claim, cells in judged.items():
+        found = over_study(cells)
         row = {
             "no.": str(claim.number),
-            "in these networks": here(cells) if cells else NOTHING,
-            "of others like them": elsewhere(cells) if cells else NOTHING,
+            "in these networks": here(found) if cells else NOTHING,
+            "of others like them": elsewhere(found),
             "conclusion of the paper": claim.text,
-            "mean of these": here_text(claim, over_study(cells)),
-            "would decide it of these": wanted_here(cells) if cells else NOTHING,
-            "mean of others like them": elsewhere_text(claim, over_study(cells)),
-            "would decide it of others": wanted_elsewhere(cells) if cells else NOTHING,
+            "mean of these": here_text(claim, found),
+            "would decide it of these": wanted_here(found),
+            "mean of others like them": elsewhere_text(claim, found),
+            "would decide it of others": wanted_elsewhere(found),
             "cells": counted(cells) or "none of this study",
         }
         rows.append(row | {"measured": f"{claim.measure} ({claim.unit})"})
@@ -89,7 +90,9 @@ def by_dataset(results: Results) -> pd.DataFrame:
     ran = [name for name in results.grid.datasets if (results.summary["dataset"] == name).any()]
     names = ran if len(ran) > 1 else ()
     found = {f"{name} alone": judge(results.alone(name)) for name in names}
-    return pd.DataFrame({title: [here(cells) if cells else NOTHING for cells in of.values()] for title, of in found.items()})
+    return pd.DataFrame(
+        {title: [here(over_study(cells)) if cells else NOTHING for cells in of.values()] for title, of in found.items()}
+    )
 
 
 def by_verdict(cells: Cells) -> dict[str, list[Cell]]:

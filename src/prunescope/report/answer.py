@@ -13,7 +13,7 @@ from prunescope.evidence.classes import judged_recall
 from prunescope.evidence.differences import Compare, Pair, judged
 from prunescope.evidence.facts import budgets_differ
 from prunescope.evidence.inference import BETTER, EQUAL, NOT_RUN, OPEN, WORSE
-from prunescope.evidence.studywide import elsewhere, here
+from prunescope.evidence.studywide import elsewhere, here, over_study
 from prunescope.evidence.text import NOTHING, ends, plural
 from prunescope.results.grid import Cell, Grid, arms_of, cells_of
 from prunescope.results.results import Results
@@ -125,8 +125,8 @@ def _to_dense(cells: list[Contest], results: Results) -> str:
 
 
 def _meaning(results: Results, judged: Judged, cells: list[Contest]) -> str:
-    verdicts = [here(of) for of in judged.values() if of]
-    others = [elsewhere(of) for of in judged.values() if of]
+    found = [over_study(of) for of in judged.values() if of]
+    verdicts, others = ([word(of) for of in found] for word in (here, elsewhere))
     counts = {kind: verdicts.count(kind) for kind in (HOLDS, FAILS, EQUAL, OPEN, NOT_RUN)}
     missing = f", {counts[NOT_RUN]} did not run" if counts[NOT_RUN] else ""
     about = "" if len(verdicts) == len(judged) else " that this study is about"

@@ -8,7 +8,7 @@ from prunescope.evidence import beside, classes, differences, endpoints, facts, 
 from prunescope.evidence.claims import Judged
 from prunescope.evidence.critical import critical_table
 from prunescope.evidence.students import student_table
-from prunescope.evidence.studywide import here
+from prunescope.evidence.studywide import here, over_study
 from prunescope.evidence.text import places
 from prunescope.evidence.verdicts import by_dataset, cells_table, claims_table, rules
 from prunescope.report import decision, pictures, roc, words
@@ -25,7 +25,7 @@ def verdict_blocks(results: Results, judged: Judged) -> Iterator[Block]:
     yield Text(words.words(results.grid), folded=True)
     yield from pictures.forest_figure(results)
     yield Chips(
-        [(claim.text, here(cells)) for claim, cells in judged.items() if cells],
+        [(claim.text, here(over_study(cells))) for claim, cells in judged.items() if cells],
         "The conclusions of Akhtar and Bathula (the paper that this study repeats), of the mean of these networks:",
     )
     equal = "" if facts.budgets_differ(results) else " at equal training budgets"
