@@ -124,7 +124,7 @@ def price() -> str:
 
 # The beginnings of those sentences of the page's first screen that stand here.
 SHOWN = ("Safe,", "Not", "Losses,", "Losses", "Losses:", "Cause,", "Melanoma", "Size")
-TAILS = (". Measured in turn", ". Taken singly", ". Certain as well", "; with the same kind of levels")  # the report has room
+TAILS = (". Measured in turn", ". Taken singly", ". Certain as well", "; their means over both kinds")  # the report has room
 
 
 def short() -> str:

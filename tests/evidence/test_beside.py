@@ -9,7 +9,7 @@ from prunescope.evidence.differences import between
 from prunescope.evidence.inference import EQUAL
 from report_fakes import CELL, again, make_study, opened, plant, write_history
 
-SAME_LEVELS, SOONER, TEST, LATE = beside.BESIDE
+SAME_WORST, SAME_LEVELS, SOONER, TEST, LATE = beside.BESIDE
 SEEDS = (0, 1, 2)
 
 

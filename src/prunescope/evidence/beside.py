@@ -1,11 +1,19 @@
 """What stands beside the paper's conclusions: a cause held still, or the same asked in another way. No verdict rests on it."""
 
 from prunescope.evidence.claims import CLAIMS, PRIMARY, SIMILARITY, Claim, Judged, judge
-from prunescope.evidence.measures import alike_at_equal_levels, beats_dense, late_students, trains_sooner
+from prunescope.evidence.measures import alike_at_equal_levels, beats, beats_dense, late_students, trains_sooner
 from prunescope.results.results import Results
 
-ALIKE, TRAINS, STUDENTS = (claim for claim in CLAIMS if claim.number in (4, 5, 6))
+WORST, ALIKE, TRAINS, STUDENTS = (claim for claim in CLAIMS if claim.number in (2, 4, 5, 6))
 BESIDE = (
+    Claim(
+        WORST.number,
+        "The same of networks whose layers all have the same level: what schedules do without levels.",
+        f"{PRIMARY} of oneshot-uniform and iterative-uniform less that of layerwise",
+        WORST.unit,
+        WORST.form,
+        beats("layerwise", ("oneshot-uniform", "iterative-uniform"), worse=True),
+    ),
     Claim(
         ALIKE.number,
         "The same of networks whose layers all have the same level: what schedules do without levels.",

@@ -41,6 +41,8 @@ def rules(grid: Grid) -> list[str]:
         "Verdicts: they also allow for the number of comparisons that are looked at together (Holm). About one family in twenty, "
         "or fewer, has a false one; up to two where networks differ much in their noise.",
         "Better, worse: shown to be unlike zero.",
+        "Families: over a study the comparisons of one conclusion are corrected together. So a difference that is certain and "
+        "smaller than what matters may be called equal in one conclusion, and better in another.",
         f"Equal within the margin: shown to be smaller than what matters ({plural(grid.margin, 'point')}, of similarities "
         f"{grid.margin_cka:g}), by two one-sided tests, though it may be certain that it is not zero.",
         "Not enough data: anything else. One seed decides nothing.",

@@ -19,7 +19,8 @@ def blocks(results: Results) -> Iterator[Block]:
         yield Table(
             found,
             "Controls. dense − base: what the training budget gives without pruning. narrow: a dense network of fewer channels, "
-            "with as many parameters as the pruned one has left, trained as long as base and budget together. "
+            "with as many parameters as the pruned one has left (as near as whole channels come), trained as long as base and "
+            "budget together. "
             f"{_CHANNELS if results.grid.channels else ''}random: the same "
             f"plan with random weights. taught: with the dense base as a teacher, the control by its own base. Controls of no "
             f"level stand once, at the lowest one. {JUDGED}. Source: metrics/summary.csv.",

@@ -55,7 +55,8 @@ def _guess(results: Results, found: Networks) -> Iterator[str]:
 def _safe(results: Results, found: Networks, among: str) -> Iterator[str]:
     """Where each method is shown to lose less than the margin: among all comparisons, and what more where each is taken by
     itself."""
-    bound = f"shown to lose less than {plural(results.grid.margin, 'point')}"
+    measured = dict.fromkeys(endpoints.title(results.grid.primary_of(cell.dataset)) for cell, _ in found)
+    bound = f"shown to lose less than {plural(results.grid.margin, 'point')} of {' or '.join(measured)}"
     sure = {key for key, of in found.items() if of.verdict in (BETTER, EQUAL)}
     alone = {
         key
@@ -115,11 +116,20 @@ def _lose(results: Results, found: Networks, among: str) -> Iterator[str]:
         yield f"Losses that may reach {bound}: none is shown against a dense network that trained as long.{small}"
         return
     named = [
-        f"{cell} {', '.join(f'{method} {mean:+.1f}' for mean, method in sorted(of))} {_unit(results, cell.dataset)}"
+        f"{cell} {_worst(sorted(of), results.grid.choices)} {_unit(results, cell.dataset)}"
         for cell, of in sorted(lost.items(), key=lambda of: min(of[1]))
     ]
-    more = f"; {plural(len(named) - LISTED, 'more network')} in the tables" if len(named) > LISTED else ""
-    yield f"Losses, shown to be below dense, {among}: {'; '.join(named[:LISTED])}{more}.{small}"
+    listed_here = named if len(named) <= LISTED + 1 else named[:LISTED]
+    more = f"; {plural(len(named) - LISTED, 'more network')} in the tables" if listed_here != named else ""
+    yield f"Losses, shown to be below dense, {among}: {'; '.join(listed_here)}{more}.{small}"
+
+
+def _worst(lost: Sequence[tuple[float, str]], methods: Sequence[str]) -> str:
+    """Means and methods, the worst first; of many the ends."""
+    said = [f"{method} {mean:+.1f}" for mean, method in lost]
+    if len(said) <= LISTED:
+        return ", ".join(said)
+    return f"{'every method' if len(said) == len(methods) else f'{len(said)} methods'}, {said[0]} to {said[-1]}"
 
 
 def _cause(results: Results) -> Iterator[str]:
@@ -144,8 +154,8 @@ def _cause(results: Results) -> Iterator[str]:
     yield (
         f"Cause, levels or schedule: the same level for every layer, which leaves {uniform} of the multiplications, is shown "
         f"to be worse than one ranking of all weights ({ranked}) in {len(worse)} of {plural(len(verdicts), 'cell')}{better}{most}"
-        f"; schedules, over both kinds of levels, are shown to differ in {differ} of {plural(len(schedules), 'comparison')}, "
-        f"{equal} are equal within the margin{_apart(results)}."
+        f"; {_apart(results)}; their means over both kinds differ in {differ} of {plural(len(schedules), 'comparison')}, {equal} "
+        "are equal within the margin."
     )
 
 
@@ -158,8 +168,7 @@ def _apart(results: Results) -> str:
         for mean, pair, cell in sorted(shown, key=lambda of: -abs(of[0]))[:LISTED]
     ]
     names = f" ({'most ' if len(shown) > LISTED else ''}{', '.join(most)})" if most else ""
-    are = "is" if len(shown) == 1 else "are"
-    return f"; with the same kind of levels {len(shown)} of {plural(len(pairs), 'pair')} {are} shown to differ{names}"
+    return f"schedules with the same kind of levels are shown to differ in {len(shown)} of {plural(len(pairs), 'pair')}{names}"
 
 
 def _multiplied(results: Results, methods: Sequence[str]) -> str:

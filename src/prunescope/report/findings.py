@@ -54,7 +54,7 @@ def claim_blocks(results: Results, judged: Judged) -> Iterator[Block]:
     table = claims_table(judged)
     verdicts = ["no.", "in these networks", "of others like them", "conclusion of the paper"]
     short = pd.concat([table[verdicts], each := by_dataset(results), table["cells"]], axis=1)
-    families = " Each data set alone: the mean of its networks, over all levels that these have." if len(each.columns) else ""
+    families = " Each data set alone: the mean of its networks, at levels that all of these have." if len(each.columns) else ""
     yield Table(
         short, f"The conclusions of Akhtar and Bathula, judged by this study's numbers.{families}", labels=len(short.columns)
     )
