@@ -50,9 +50,9 @@ def judged(results: Results) -> Judged:
     return judge(results)
 
 
-def words(results: Results) -> list[str]:
-    """The verdict on each conclusion in the networks that ran."""
-    return [here(over_study(cells)) for cells in judged(results).values()]
+def words(results: Results, least: float = 1.0) -> list[str]:
+    """The verdict on each conclusion in the networks that ran; least: see `over_study`."""
+    return [here(over_study(cells, least)) for cells in judged(results).values()]
 
 
 def cells(results: Results) -> list[str]:
@@ -94,7 +94,8 @@ def without_one(results: Results) -> list[str]:
 
 
 def otherwise() -> str:
-    """The verdicts as they would be with one level alone, and with negative controls in the pool of the others' noise."""
+    """The verdicts as they would be with one level alone, with negative controls in the pool of the others' noise, and with
+    smaller means taken for contradictions."""
     results, level = study(), levels(study().grid)[0]
     others = {
         "as judged": results,
@@ -114,6 +115,7 @@ def otherwise() -> str:
     }
     table.loc[len(table)] = ["with dense, open", *(f"{of.count(OPEN)} of {len(of)}" for of in dense.values())]
     table.insert(2, "the same without one cell", [*without_one(results), "–"])
+    table["with contradictions from half the margin on"] = [*words(results, 0.5), "–"]
     return _markdown(table, labels=len(table.columns))
 
 

@@ -1,11 +1,8 @@
 """The README and docs/: commands are known ones, code runs, tables are the results', and what is named exists."""
 
-import json
 import re
 import subprocess
 import sys
-import tarfile
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +14,6 @@ from graph import ROOT, items, outs, read_yaml, stages
 from pages import COMMANDS, MENTIONED, PAGES, PROGRAMS, anchors, blocks, prose, runs
 from prunescope.evidence.claims import HOLDS
 from prunescope.evidence.inference import OPEN
-from prunescope.training.rates import HELD
 from report_fakes import again, make_study, opened, plant
 
 README = PAGES["README.md"]
@@ -178,45 +174,6 @@ def test_the_rooms_are_those_of_dvc_yaml():
     for room, listed in rows.items():
         depend = {name.partition("-")[0] for name, stage in stages().items() if f"src/prunescope/{room}" in stage["deps"]}
         assert set(listed.split(", ")) == (depend or {"none"}), room
-
-
-def test_numbers_in_sentences_are_those_of_the_settings():
-    kept = read_yaml(ROOT / "results" / update_readme.STUDY / "params.yaml")
-    assert "Networks of quarter width, trained until more training hardly helps" in README
-    assert len(kept["study"]["datasets"]) == 2
-    assert {kept["data"][name]["network"]["width"] for name in kept["study"]["datasets"]} == {0.25}
-    paper = "prunes ImageNet's weights and then trains 200 epochs on the target, at a constant rate, without weight decay or augm"
-    studies = PAGES["docs/studies.md"].replace("\n", " ")
-    assert paper in studies and "first pruning follows 20 epochs" in studies
-    for name in ("cifar100-paper", "ham10000-paper"):
-        recipe = PARAMS["data"][name]
-        assert recipe["pretrain"]["epochs"] == 0 and recipe["finetune"]["schedule"] == "constant"
-        assert recipe["finetune"]["epochs"] == 200 and recipe["epochs_per_round"] == 20
-        training = recipe["training"]
-        assert (training["weight_decay"], training["crop_padding"], training["flip"]) == (0, 0, "none")
-    assert "for 70 % of the budget" in PAGES["docs/methods.md"] and HELD == 0.7
-    for name in ("cifar100", "ham10000"):
-        recipe = PARAMS["data"][name]
-        assert (recipe["network"]["init"], recipe["network"]["width"]) == ("imagenet", 1.0)
-        assert {recipe[budget]["epochs"] for budget in ("pretrain", "finetune", "distill")} == {200}
-    assert "(the paper: 10 %)" in PAGES["docs/methods.md"]
-    assert PARAMS["prune"]["iterative"]["step"] == 0.1
-    assert "narrow networks, 80 %\nsparsity, one seed" in PAGES["docs/studies.md"]
-    assert (PARAMS["sparsity"], len(PARAMS["study"]["seeds"]), PARAMS["data"]["digits"]["network"]["width"]) == (0.8, 1, 0.25)
-
-
-def test_numbers_in_sentences_are_those_of_the_kept_data():
-    with tarfile.open(ROOT / "results/decisive/metrics.tar.xz") as tar:
-        names = [f"metrics/download/{name}-quarter.json" for name in ("cifar100", "ham10000")]
-        cifar, ham = (json.load(tar.extractfile(name)) for name in names)  # type: ignore[arg-type]
-    assert f"test for {ham['random_split_leak'] * 100:.1f} % of the test images" in PAGES["docs/data.md"]
-    assert f"{cifar['duplicate_images']} of its images are exact copies" in PAGES["docs/data.md"]
-    assert min(cifar["duplicates_across_splits"], cifar["duplicates_across_classes"]) > 0, "some across splits or classes"
-
-
-def test_the_python_version_is_that_of_the_package():
-    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
-    assert f"Python {wanted.removeprefix('>=')} or newer" in README
 
 
 def test_every_method_is_described():

@@ -51,8 +51,9 @@ class OverStudy:
 Comparisons = Mapping[str, OverStudy]  # those of a conclusion, by name
 
 
-def over_study(cells: Cells) -> dict[str, OverStudy]:
-    """By comparison what holds over the cells that ran; the comparisons of a conclusion are a family."""
+def over_study(cells: Cells, least: float = 1.0) -> dict[str, OverStudy]:
+    """By comparison what holds over the cells that ran; the comparisons of a conclusion are a family. least: the share of the
+    margin from which on a mean on the other side contradicts."""
     names = list(dict.fromkeys(name for cell in cells.values() for name in cell))
     ran = {name: {cell: of[name] for cell, of in cells.items() if name in of and of[name].judgement.estimate.n} for name in names}
     compared = {name: _comparable(here) for name, here in ran.items()}
@@ -66,7 +67,7 @@ def over_study(cells: Cells) -> dict[str, OverStudy]:
     found = {}
     for name, judgement, others in zip(names, here, elsewhere, strict=True):
         asked = [of.judgement for of in compared[name].values()] + [of[name] for of in each.values() if name in of]
-        words = {of.verdict for of in asked if abs(of.estimate.mean) >= margin}
+        words = {of.verdict for of in asked if abs(of.estimate.mean) >= least * margin}
         contradict = {BETTER, WORSE} <= words or bool(words & OPPOSITE.get(judgement.verdict, set()))
         levels = {cell.sparsity for cell in (compared[name] if len({cell.network for cell in ran[name]}) > 1 else ran[name])}
         beside = [of.judgement for cell, of in ran[name].items() if not levels or cell.sparsity in levels]

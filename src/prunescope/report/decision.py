@@ -79,9 +79,11 @@ def _where(results: Results, found: Networks, some: set[tuple[Cell, str]], none:
         same: dict[str, list[Cell]] = {}  # cells of which the same is said
         for cell in cells:
             names = [method for method in methods if (cell, method) in some]
-            if said := everyone if len(names) == len(methods) > 1 else listed(names) or none:
-                same.setdefault(said, []).append(cell)
+            same.setdefault(everyone if len(names) == len(methods) > 1 else listed(names), []).append(cell)
+        without = same.pop("", [])
         yield from (f"{said} of {places(found_at)}" for said, found_at in same.items())
+        if without and none:
+            yield f"{none} of {f'the other {len(without)}' if same and len(without) > 1 else places(without)}"
         return
     for level in sorted(levels(results.grid)):
         here = [cell for cell in cells if cell.sparsity == level]
