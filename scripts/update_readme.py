@@ -126,7 +126,7 @@ def price() -> str:
 
 # The beginnings of those sentences of the page's first screen that stand here.
 SHOWN = ("Safe,", "Not", "Losses,", "Losses", "Losses:", "Cause,", "Melanoma", "Size")
-TAILS = (". Measured in turn", ". Taken singly", ". Certain as well", "; their means over both kinds")  # the report has room
+TAILS = (". Measured at", ". Taken singly", ". Certain as well", "; their means over both kinds")  # the report has room
 
 
 def short() -> str:
@@ -160,7 +160,9 @@ def took() -> str:
         if any(noted):
             table.loc[stage] = [f"{stage}, {title}", *(f"{sum(of) / len(of) / 60:.1f}" if of else "–" for of in noted)]
     a_seed = f"Training of a seed with all cells: {hours.min():.1f} to {hours.max():.1f} hours of one thread."
-    return f"{_markdown(table, labels=1)}\n{a_seed}\n"
+    written = rows["size_dense_bytes"] * (1 + (rows["kind"] == "pruned"))  # before recovery, and after
+    size = written.groupby(rows["seed"]).sum()[ran == ran.max()].mean() / 1e9
+    return f"{_markdown(table, labels=1)}\n{a_seed} Its networks as files: {size:.1f} GB.\n"
 
 
 def _noted(stage: str, network: str) -> list[float]:

@@ -65,12 +65,13 @@ def test_data_sets_that_disagree_are_judged_by_themselves_too(tmp_path):
     together = again(results)
     table = claims_table(judge(together))
     assert (table["in these networks"][1], table["of others like them"][1]) == (HOLDS, OPEN)
-    table = by_dataset(together)
+    table, means = by_dataset(together)
     assert list(table) == ["digits alone", "other alone"]
     assert table.iloc[1].tolist() == [HOLDS, EQUAL]
-    assert by_dataset(together.alone("other")).empty, "a study of one data set says it once"
+    assert means["mean of digits alone"][1].startswith("oneshot − layerwise: +4.9 [")
+    assert by_dataset(together.alone("other"))[0].empty, "a study of one data set says it once"
     first = replace(together, given=together.summary[together.summary["dataset"] == "digits"])
-    assert by_dataset(first).empty, "nor does one whose second has not run"
+    assert by_dataset(first)[0].empty, "nor does one whose second has not run"
 
 
 def test_one_data_set_of_a_study_is_read_from_the_same_files(tmp_path):

@@ -15,7 +15,8 @@ import pytest
 from graph import ROOT
 from prunescope.errors import PrunescopeError
 from prunescope.evidence import likeness
-from prunescope.report.keep import _widest, _with_seeds, collect, finished_seeds, index
+from prunescope.report.index import index
+from prunescope.report.keep import _widest, _with_seeds, collect, finished_seeds
 from prunescope.results.kept import archived
 from prunescope.results.results import kept as kept_results
 from prunescope.study.params import load

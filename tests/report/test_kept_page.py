@@ -9,7 +9,8 @@ import pytest
 from kept_fakes import keep
 from prunescope.errors import PrunescopeError
 from prunescope.report import keep as module
-from prunescope.report.keep import INDEX, page_of
+from prunescope.report.index import INDEX
+from prunescope.report.keep import page_of
 from prunescope.results.kept import provenance
 from prunescope.results.results import kept
 from report_fakes import plant_predictions

@@ -8,6 +8,7 @@ import pytest
 
 from graph import ROOT
 from prunescope.report import keep
+from prunescope.report.index import index
 from prunescope.results import summary
 from prunescope.results.kept import kept_grid, provenance, unpack
 from prunescope.results.results import kept
@@ -49,4 +50,4 @@ def test_no_images_of_the_data_and_no_networks(study):
 
 def test_the_index_has_every_study():
     assert STUDIES
-    assert (RESULTS / "README.md").read_text(encoding="utf-8") == keep.index(RESULTS)
+    assert (RESULTS / "README.md").read_text(encoding="utf-8") == index(RESULTS)

@@ -54,7 +54,8 @@ def measured_speed(results: Results, level: float | None = None) -> str:
     summary = results.summary if level is None else results.summary[results.summary["sparsity"] == level]
     found = {who: _times(summary, kind) for kind, who in (("pruned", "the pruned ones"), (CHANNELS, "those of fewer channels"))}
     said = [f"{who} took {times}" for who, times in found.items() if times]
-    return f"Measured in turn with the unpruned network, {'; '.join(said)}." if said else ""
+    at = "" if level is None else f" at {level * 100:g} %,"
+    return f"Measured{at} in turn with the unpruned network, {'; '.join(said)}." if said else ""
 
 
 def _times(summary: pd.DataFrame, kind: str) -> str:

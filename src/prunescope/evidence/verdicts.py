@@ -56,7 +56,8 @@ def rules(grid: Grid) -> list[str]:
         "each network's own. Their mean is taken for no surer than they are, as they share what a seed does to their base.",
         "Cells of one seed: one that measured no noise, and lies on the other side, leaves the verdict open.",
         "Of others like them: networks are chosen, and here they are taken for draws (random effects), so that what is shown is "
-        "more than what these happen to do. Where they differ much, the interval is wide. Only their mean is asked, not each.",
+        "more than what these happen to do. Where they differ much, the interval is wide. Only their mean is asked, not each; it "
+        "gives those that are surer more weight.",
         "Networks of one model, or of one data set: they resemble each other. So that mean has three intervals, with networks, "
         "models and data sets as draws, and the widest counts. Of two models it shows little: they have to agree closely.",
         "Networks whose noise came out small: by chance it may, so among others they are taken for less sure than they look.",
@@ -87,13 +88,18 @@ def claims_table(judged: Judged) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def by_dataset(results: Results) -> pd.DataFrame:
-    """A row per claim, a column per data set that ran: its verdict in these networks there. No columns where it is one."""
+def by_dataset(results: Results) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Verdicts and means, each a row per claim, a column per data set that ran: in these networks there. No columns where it is
+    one."""
     ran = [name for name in results.grid.datasets if (results.summary["dataset"] == name).any()]
     names = ran if len(ran) > 1 else ()
-    found = {f"{name} alone": judge(results.alone(name)) for name in names}
-    return pd.DataFrame(
-        {title: [here(over_study(cells)) if cells else NOTHING for cells in of.values()] for title, of in found.items()}
+    judged = {name: judge(results.alone(name)) for name in names}
+    found = {name: {claim: over_study(cells) for claim, cells in of.items()} for name, of in judged.items()}
+    return (
+        pd.DataFrame(
+            {f"{name} alone": [here(of) if of else NOTHING for of in claims.values()] for name, claims in found.items()}
+        ),
+        pd.DataFrame({f"mean of {name} alone": [here_text(*of) for of in claims.items()] for name, claims in found.items()}),
     )
 
 

@@ -134,11 +134,11 @@ def _meaning(results: Results, judged: Judged, cells: list[Contest]) -> str:
     no = counts[FAILS] + counts[EQUAL]
     return (
         f"Of the paper's {len(verdicts)} conclusions{about} {counts[HOLDS]} hold here, {no} do not{equal}, {counts[OPEN]} are "
-        f"open{missing}{_elsewhere(others)}{_who_pays(results, cells)}."
+        f"open{missing}{of_others(others)}{_who_pays(results, cells)}."
     )
 
 
-def _elsewhere(verdicts: list[str]) -> str:
+def of_others(verdicts: list[str]) -> str:
     """How many are decided of others like these networks, where there is more than one."""
     decided = sum(word in (HOLDS, FAILS, EQUAL) for word in verdicts)
     return "" if set(verdicts) == {NOTHING} else f"; of other networks like these {decided or 'none'} is decided"

@@ -7,14 +7,14 @@ import pandas as pd
 from prunescope.evidence import beside, classes, differences, endpoints, facts, foretelling, paper, quality
 from prunescope.evidence.claims import Judged
 from prunescope.evidence.critical import critical_table
+from prunescope.evidence.missing import not_run
 from prunescope.evidence.students import student_table
-from prunescope.evidence.studywide import here, over_study
-from prunescope.evidence.text import places
+from prunescope.evidence.studywide import elsewhere, here, over_study
 from prunescope.evidence.verdicts import by_dataset, cells_table, claims_table, rules
 from prunescope.report import decision, pictures, roc, words
-from prunescope.report.answer import answer, chance
+from prunescope.report.answer import answer, chance, of_others
 from prunescope.report.blocks import Block, Bullets, Chips, Points, Table, Text
-from prunescope.results.grid import Cell, Grid, cells_of, levels
+from prunescope.results.grid import Cell, Grid, levels
 from prunescope.results.results import Results
 from prunescope.results.summary import runs
 
@@ -24,9 +24,12 @@ def verdict_blocks(results: Results, judged: Judged) -> Iterator[Block]:
     yield Points(decision.sentences(results))
     yield Text(words.words(results.grid), folded=True)
     yield from pictures.forest_figure(results)
+    about = [claim.text for claim, cells in judged.items() if cells]
+    over = [over_study(cells) for cells in judged.values() if cells]
     yield Chips(
-        [(claim.text, here(over_study(cells))) for claim, cells in judged.items() if cells],
-        "The conclusions of Akhtar and Bathula (the paper that this study repeats), of the mean of these networks:",
+        list(zip(about, map(here, over), strict=True)),
+        "The conclusions of Akhtar and Bathula (the paper whose question this study asks), of the mean of these networks"
+        f"{of_others([elsewhere(of) for of in over])}:",
     )
     equal = "" if facts.budgets_differ(results) else " at equal training budgets"
     headline, labels = quality.headline_table(results)
@@ -36,9 +39,9 @@ def verdict_blocks(results: Results, judged: Judged) -> Iterator[Block]:
         labels=labels,
         folded=True,
     )
-    missing = [cell for cell in cells_of(results.grid) if not any(ran(results, cell))]
-    if missing and len(missing) < len(list(cells_of(results.grid))):
-        yield Text(f"Not run, and left out: {places(missing)}.")
+    missing = not_run(results)
+    if missing and len(results.summary):
+        yield Text(f"Not run, and left out: {'; '.join(missing)}.")
     if moved := chance(results):
         yield Text(moved)
 
@@ -53,13 +56,15 @@ def claim_blocks(results: Results, judged: Judged) -> Iterator[Block]:
     yield Text(f"{seen} {meaning}")
     table = claims_table(judged)
     verdicts = ["no.", "in these networks", "of others like them", "conclusion of the paper"]
-    short = pd.concat([table[verdicts], each := by_dataset(results), table["cells"]], axis=1)
+    each, means = by_dataset(results)
+    short = pd.concat([table[verdicts], each, table["cells"]], axis=1)
     families = " Each data set alone: the mean of its networks, at levels that all of these have." if len(each.columns) else ""
     yield Table(
         short, f"The conclusions of Akhtar and Bathula, judged by this study's numbers.{families}", labels=len(short.columns)
     )
     rest = [name for name in table.columns if name not in (*verdicts[1:], "cells")]
-    yield Table(table[rest], "The numbers behind them, and what would decide what is open.", labels=1, folded=True)
+    numbers = pd.concat([table[rest], means], axis=1)
+    yield Table(numbers, "The numbers behind them, and what would decide what is open.", labels=1, folded=True)
     if len(found := claims_table(beside.judged(results))):
         yield Table(
             found.rename(columns={"conclusion of the paper": "beside the conclusion of this number"}),

@@ -13,14 +13,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from prunescope import __version__
 from prunescope.errors import PrunescopeError
 from prunescope.evidence import facts, measures
 from prunescope.figures import heatmaps
 from prunescope.files import write_json, write_text
 from prunescope.report import page, studies
+from prunescope.report.index import INDEX, index, kept_studies
 from prunescope.report.reproduce import command
 from prunescope.results import curves, summary, yaml12
 from prunescope.results.archiving import archivable
@@ -34,21 +33,6 @@ LISTS = (  # asked for
 )  # fmt: skip
 TIMES = "runner/times.json"
 HAND = ("before", "note")  # what a person wrote into provenance.json: commands that go before the study's own, and words
-INDEX = """# Results
-
-Studies on real data, each in a folder that `prunescope keep` wrote: `report.md` (the report with its `figures/`), `summary.csv`
-(a row per network and seed: accuracies, costs, sizes and times in the report are means of these), `curves.csv` (validation
-accuracy while training), `params.yaml` (all settings), `provenance.json` (the line below) and `metrics.tar.xz` (what the stages
-wrote, as `metrics/<stage>/...`: the sources that the report names under its tables; `tar xf metrics.tar.xz` unpacks it;
-similarities and measures by class at four digits, maps of networks of more than 40 layers at two, and of those the ones that
-the report draws or a verdict reads; of `dense.npz` the similarities alone, in `metrics/cka/seeds/`, and the networks'
-predictions joined: `images.csv` and `predictions.csv` of a folder have the same rows, a column per network). A test makes the
-summary and the report again from the archive and compares. No images and no networks. Commands are those of the row's last
-commit (`git checkout`), and need `make setup` there, the environment and the data (see the README); `prunescope check` with
-their `-S` says at once what is missing. They run all that is asked for, also what stands under *not run*; hours are those of
-the training that ran.
-
-"""
 
 
 def collect(sources: Sequence[Path], results: Path, grid: Grid) -> Path:
@@ -59,7 +43,7 @@ def collect(sources: Sequence[Path], results: Path, grid: Grid) -> Path:
     Raises PrunescopeError where they are not of the same recipes, of code that is not committed, or no seed is finished.
     """
     folder = results / grid.name
-    for other in _studies(results):
+    for other in kept_studies(results):
         kept_grid(other)  # the index names them all
     settings = _settings(sources[0])
     grid, asks = _widest(grid, sources[0], folder)
@@ -222,29 +206,3 @@ def _training_seconds(results: Results) -> float:
     stages = {stage for arm in arms for stage in arm.training}
     stages |= {f"pretrain/{dense_cell(arm.model, arm.dataset, arm.seed)}" for arm in arms}
     return sum((results.record(stage) or {}).get("seconds", 0.0) for stage in sorted(stages))
-
-
-def _studies(results: Path) -> list[Path]:
-    return sorted(of.parent for of in results.glob(f"*/{PROVENANCE}"))
-
-
-def index(results: Path) -> str:
-    """The Markdown of results/README.md: a line for each study there."""
-    columns = ("study", "data and seeds", "not run", "training, hours", "machine", "versions", "commit", "command")
-    lines = [columns, ("---",) * len(columns)]
-    for folder in _studies(results):
-        made, grid, rows = provenance(folder), kept_grid(folder), pd.read_csv(folder / "summary.csv")
-        ran, pruned, students = made["environment"], rows[rows["kind"] == "pruned"], rows[rows["kind"] == "student"]
-        seeds = pruned.groupby(["dataset", "model"], sort=False)["seed"].nunique()
-        n = ", ".join(f"{' '.join(map(str, cell))}: n = {count}" for cell, count in zip(seeds.index, seeds, strict=True))
-        done = set(zip(pruned["model"], pruned["dataset"], pruned["sparsity"], strict=True))
-        missing = [str(cell) for cell in cells_of(grid) if cell not in done]
-        taught = set(zip(*(students[of] for of in ("model", "dataset", "sparsity")), strict=True))
-        missing += [f"students of {cell}" for cell in cells_of(grid) if cell.model in grid.teachers and cell in done - taught]
-        machine = ", ".join([ran["processor"], f"device {ran['device']}", f"{ran['threads']} thread(s)", ran["precision"]])
-        versions = f"torch {ran['torch']}, torchvision {ran['torchvision']}, Python {ran['python']}"
-        name, commit = f"[{folder.name}]({folder.name}/report.md)", ", ".join(made["commits"])
-        hours = f"{made['training_hours']:.1f}"
-        commands = "; ".join(f"`{of}`" for of in [*made.get("before", []), made["command"]])
-        lines.append((name, n, ", ".join(missing) or "–", hours, machine, versions, commit, commands))
-    return INDEX + "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -8,11 +8,15 @@ from prunescope.evidence.claims import judge
 from prunescope.evidence.text import NOT_RUN, NOTHING
 from prunescope.files import write_text
 from prunescope.report import causes, deployed, drawn, findings, pictures, records, sensitivity, subgroups
-from prunescope.report.blocks import Block, Commands, Picture, Plot, Section, Table, to_html, to_markdown
+from prunescope.report.blocks import Block, Commands, Picture, Plot, Section, Table, Text, to_html, to_markdown
 from prunescope.results.grid import BASE
 from prunescope.results.results import Results
 
 CELL = ("model", "data", "sparsity %")
+JUDGED_BY = (
+    "The commands make the networks and their numbers. Sentences and verdicts are by the rules of the code that wrote this page, "
+    "which may be younger."
+)
 QUESTION = "Does it matter how a network is pruned, what does it cost, and does it still see the same things inside?"
 
 
@@ -59,7 +63,7 @@ def sections(results: Results, *, provenance: Mapping[str, str], reproduce: Sequ
         Section("Layer similarity", similarity),
         Section("Data", list(records.data(results))),
         Section("Provenance", list(records.provenance(results, provenance))),
-        Section("How to reproduce", [Commands(reproduce)]),
+        Section("How to reproduce", [Commands(reproduce), Text(JUDGED_BY)]),
     ]
     return [Section(of.title, [compact(block) for block in of.blocks]) for of in found if of.blocks]
 

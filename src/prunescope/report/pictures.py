@@ -109,9 +109,10 @@ def paper_figure(results: Results, judged: Judged) -> Iterator[Block]:
             "paper.png",
             forest.pairs(rows, "points"),
             "Differences between methods with their intervals, the paper's and this study's.",
-            "Differences between methods, mean over models, data sets and levels: the paper's accuracies (8 cells, full width, "
-            "from ImageNet's weights, one seed) beside this study's, whose setting is another. 95 % intervals of others like "
-            "them, as in Claims (of a single network: of it alone).",
+            "Differences between methods: the paper's accuracies (8 cells, full width, from ImageNet's weights, one seed), mean "
+            "over its models, data sets and levels, beside this study's primary endpoints, mean over networks at the levels that "
+            "Claims names, whose setting is another. 95 % intervals of others like them, as in Claims (of a single network: of "
+            "it alone).",
         )
 
 

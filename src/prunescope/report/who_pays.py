@@ -95,7 +95,7 @@ def pays(results: Results) -> Iterator[str]:
         if any(of[3].dataset == name for of in every)
     ]
     seen = [f"{_class(of)}, {_sure(of[4])}" for of in largest if (of[1], of[2], of[3]) not in named and of[0] < 0]
-    kinds += [f"the largest seen: {'; '.join(seen)}"] if seen else []
+    kinds += [f"the largest {'elsewhere' if shown else 'seen'}: {'; '.join(seen)}"] if seen else []
     if kinds:
         yield f"Who pays, points of a class's recall: {'; '.join(kinds)}."
 

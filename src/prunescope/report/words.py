@@ -10,8 +10,8 @@ METHODS = {
     "iterative-uniform": "as iterative, every layer to the same level",
     "layerwise-global": "as layerwise, each layer to the level that one ranking of all weights gives it",
     "random": "as oneshot, but random weights go (a negative control, of which the sentences above do not speak)",
-    "oneshot-taught": "as oneshot, recovery taught by the dense network",
-    "iterative-taught": "as iterative, recovery taught by the dense network",
+    "oneshot-taught": "as oneshot, recovery taught by the dense base",
+    "iterative-taught": "as iterative, recovery taught by the dense base",
 }
 
 
