@@ -18,9 +18,10 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "architectures.md"
 HEAD = """# Architectures
 
 What `study.models`, `distill.teachers` and `distill.student` may name: torchvision's classifiers, by torchvision's names.
-`python -m pytest -m slow tests/networks/test_every_architecture.py` takes each through a study: built, pruned, written and
-read, trained for a step with held masks, evaluated, packed and unpacked, compared layer by layer. It passes over those for
-which the machine has not ten times the memory of their weights.
+`PRUNESCOPE_EVERY=1 python -m pytest -m slow tests/networks/test_every_architecture.py` takes each through a study: built,
+pruned, written and read, trained for a step with held masks, evaluated, packed and unpacked, compared layer by layer; without
+the variable the smallest of each family. It passes over those for which the machine has not ten times the memory of their
+weights.
 
 - `width` other than 1 and the compact head are for VGG, width for DenseNet too; rows below are of the networks as published.
   The stem for small images (`stem: cifar`) takes the place of the first convolution in ResNet, ResNeXt, Wide ResNet and

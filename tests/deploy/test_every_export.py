@@ -3,7 +3,6 @@
 The smallest of each family; all of them with PRUNESCOPE_EVERY=1 (half an hour).
 """
 
-import os
 import re
 
 import numpy as np
@@ -11,6 +10,7 @@ import psutil
 import pytest
 import torch
 from deploy_networks import INPUTS
+from torchvision.models import get_model_builder
 
 from graph import ROOT
 from prunescope.deploy import exporting
@@ -22,34 +22,29 @@ from prunescope.networks.inputs import Inputs
 from prunescope.networks.masks import apply_, ones, prunable
 from prunescope.pruning.selection import keep_top
 from prunescope.study.architectures import ARCHITECTURES
+from variants import SMALLEST, TRIED, head, image_size
 
 pytest.importorskip("onnx", reason="onnx is not installed: pip install 'prunescope[deploy]'")
-SMALLEST_IMAGES = {"alexnet": 64, "inception": 75, "maxvit": 224, "vit": 224}  # px, by the first part of the name; others: 32
-LARGE_HEADS = ("vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn")  # 124 M weights each; vgg11 is tried with it
 TAKES = 12  # copies of the weights in memory: torch's, the graph's, its bytes, the runtime's, and those of INT8
 NAMED = set(
     re.findall(r"`(\w+)`", re.findall(r"## ONNX\n(.*?)\n## ", (ROOT / "docs/architectures.md").read_text(), re.DOTALL)[0])
 )
 
 
-FIRST = (  # the smallest of each family
-    "alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "efficientnet_v2_s", "googlenet", "inception_v3", "maxvit_t",
-    "mnasnet0_5", "mobilenet_v2", "mobilenet_v3_small", "regnet_x_400mf", "regnet_y_400mf", "resnet18", "resnext50_32x4d",
-    "shufflenet_v2_x0_5", "squeezenet1_0", "swin_t", "swin_v2_t", "vgg11", "vgg11_bn", "vit_b_16", "wide_resnet50_2",
-)  # fmt: skip
-TRIED = ARCHITECTURES if os.environ.get("PRUNESCOPE_EVERY") else [name for name in ARCHITECTURES if name in FIRST]
-
-
 def test_every_family_is_tried():
-    assert len(set(FIRST) & set(ARCHITECTURES)) == len(FIRST)
+    """A family is a builder's module, and what its names begin with."""
+    families = {
+        name: (get_model_builder(name).__module__, re.findall("^[a-z]+(?:_v2|_x|_y)?", name)[0]) for name in ARCHITECTURES
+    }
+    assert {families[name] for name in SMALLEST} == set(families.values())
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", TRIED)
 def test_export(name, tmp_path):
-    size = SMALLEST_IMAGES.get(name.partition("_")[0], 32)
-    architecture = Architecture(name, 3, head="compact" if name in LARGE_HEADS else "torchvision")
+    size = image_size(name)
+    architecture = Architecture(name, 3, head=head(name))
     network = build(architecture).eval()
     parameters = sum(parameter.numel() for parameter in network.parameters())
     if psutil.virtual_memory().available < TAKES * 4 * parameters:

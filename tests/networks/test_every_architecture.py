@@ -1,4 +1,4 @@
-"""Every architecture that params.yaml may name goes the whole way of a study: what does is what is listed."""
+"""Architectures that params.yaml may name go the whole way of a study; PRUNESCOPE_EVERY=1: every one."""
 
 import numpy as np
 import psutil
@@ -15,14 +15,12 @@ from prunescope.pruning.scopes import SCOPES
 from prunescope.pruning.selection import keep_top
 from prunescope.similarity.cka import cka_maps
 from prunescope.similarity.features import unseen
-from prunescope.study.architectures import ARCHITECTURES
 from prunescope.training.loop import Log, fit
 from prunescope.training.losses import cross_entropy
 from prunescope.training.optimizers import make
+from variants import TRIED, head, image_size
 
-SMALLEST_IMAGES = {"alexnet": 64, "inception": 75, "maxvit": 224, "vit": 224}  # px, by the first part of the name; others: 32
 CPU, SPARSITY = torch.device("cpu"), 0.8
-LARGE_HEADS = ("vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn")  # 124 M weights each; vgg11 is tried with it
 TAKES = 10  # copies of the weights that the whole way has in memory at its widest
 
 
@@ -34,11 +32,11 @@ def moved(network: torch.nn.Module) -> float:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.filterwarnings("ignore:.*similarity is NaN for layers constant")  # a few images, random weights
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", TRIED)
 def test_the_whole_way(name, tmp_path, make_store, make_batches):
-    size = SMALLEST_IMAGES.get(name.partition("_")[0], 32)
+    size = image_size(name)
     store = make_store(train=4, val=3, test=8, size=size)
-    architecture = Architecture(name, 3, head="compact" if name in LARGE_HEADS else "torchvision")
+    architecture = Architecture(name, 3, head=head(name))
     network = build(architecture)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     if psutil.virtual_memory().available < TAKES * 4 * parameters:

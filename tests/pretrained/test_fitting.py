@@ -11,15 +11,10 @@ from prunescope.networks.architectures import Architecture, build, skeleton
 from prunescope.pretrained import fitting
 from prunescope.pretrained.fitting import fit
 from prunescope.pretrained.reading import PREFIX
-from prunescope.study.architectures import ARCHITECTURES
+from variants import TRIED
 
 TINY = "squeezenet1_1"  # builds in a moment; a narrow VGG takes a second
 HEAD = ["classifier.1.bias", "classifier.1.weight"]
-SMALLEST = (
-    "alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "efficientnet_v2_s", "googlenet", "inception_v3", "maxvit_t",
-    "mnasnet0_5", "mobilenet_v2", "mobilenet_v3_small", "regnet_y_400mf", "resnet18", "resnext50_32x4d", "shufflenet_v2_x0_5",
-    "squeezenet1_0", "swin_t", "swin_v2_t", "vgg11", "vgg11_bn", "vit_b_32", "wide_resnet50_2",
-)  # fmt: skip
 
 
 def state(architecture: Architecture, seed: int = 5) -> dict[str, Tensor]:
@@ -33,9 +28,7 @@ def refusal(source: dict[str, Tensor], architecture: Architecture) -> str:
     return str(error.value)
 
 
-@pytest.mark.parametrize("name", [
-    *SMALLEST, *(pytest.param(name, marks=pytest.mark.slow) for name in ARCHITECTURES if name not in SMALLEST)
-])  # fmt: skip
+@pytest.mark.parametrize("name", TRIED)
 def test_published_files_of_all_architectures_fit_but_for_the_last_layer(name, monkeypatch) -> None:
     """As torchvision publishes them: 1,000 classes, auxiliary classifiers, old names, and no counters in the oldest."""
     source = skeleton(Architecture(name, 1000))
