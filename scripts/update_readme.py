@@ -126,7 +126,7 @@ def price() -> str:
 
 # The beginnings of those sentences of the page's first screen that stand here.
 SHOWN = ("Safe,", "Not", "Losses,", "Losses", "Losses:", "Cause,", "Melanoma", "Size")
-TAILS = (". Measured at", ". Taken singly", ". Certain as well", "; their means over both kinds")  # the report has room
+TAILS = (". Measured at", ". Taken singly", ". Certain as well", "; their means over both kinds in")  # the report has room
 
 
 def short() -> str:
@@ -162,7 +162,7 @@ def took() -> str:
     a_seed = f"Training of a seed with all cells: {hours.min():.1f} to {hours.max():.1f} hours of one thread."
     written = rows["size_dense_bytes"] * (1 + (rows["kind"] == "pruned"))  # before recovery, and after
     size = written.groupby(rows["seed"]).sum()[ran == ran.max()].mean() / 1e9
-    return f"{_markdown(table, labels=1)}\n{a_seed} Its networks as files: {size:.1f} GB.\n"
+    return f"{_markdown(table, labels=1)}\n{a_seed} The networks of a seed, as files: {size:.1f} GB.\n"
 
 
 def _noted(stage: str, network: str) -> list[float]:

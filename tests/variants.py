@@ -10,7 +10,7 @@ SMALLEST = (
     "shufflenet_v2_x0_5", "squeezenet1_0", "squeezenet1_1", "swin_t", "swin_v2_t", "vgg11", "vgg11_bn", "vit_b_16",
     "wide_resnet50_2",
 )  # fmt: skip
-"""Their larger variants differ in depth and width: they are tried by who changes what all of them go through."""
+"""Larger variants differ from them in depth and width."""
 TRIED = tuple(ARCHITECTURES) if os.environ.get("PRUNESCOPE_EVERY") else SMALLEST
 IMAGES = {"alexnet": 64, "inception": 75, "maxvit": 224, "vit": 224}  # px, by the first part of the name; others: 32
 LARGE_HEADS = ("vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn")  # 124 M weights each; vgg11 is tried with it

@@ -10,7 +10,6 @@ import psutil
 import pytest
 import torch
 from deploy_networks import INPUTS
-from torchvision.models import get_model_builder
 
 from graph import ROOT
 from prunescope.deploy import exporting
@@ -21,22 +20,13 @@ from prunescope.networks.architectures import Architecture, build
 from prunescope.networks.inputs import Inputs
 from prunescope.networks.masks import apply_, ones, prunable
 from prunescope.pruning.selection import keep_top
-from prunescope.study.architectures import ARCHITECTURES
-from variants import SMALLEST, TRIED, head, image_size
+from variants import TRIED, head, image_size
 
 pytest.importorskip("onnx", reason="onnx is not installed: pip install 'prunescope[deploy]'")
 TAKES = 12  # copies of the weights in memory: torch's, the graph's, its bytes, the runtime's, and those of INT8
 NAMED = set(
     re.findall(r"`(\w+)`", re.findall(r"## ONNX\n(.*?)\n## ", (ROOT / "docs/architectures.md").read_text(), re.DOTALL)[0])
 )
-
-
-def test_every_family_is_tried():
-    """A family is a builder's module, and what its names begin with."""
-    families = {
-        name: (get_model_builder(name).__module__, re.findall("^[a-z]+(?:_v2|_x|_y)?", name)[0]) for name in ARCHITECTURES
-    }
-    assert {families[name] for name in SMALLEST} == set(families.values())
 
 
 @pytest.mark.slow

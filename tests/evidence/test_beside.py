@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from prunescope.evidence import beside
-from prunescope.evidence.claims import CLAIMS, judge, verdict
+from prunescope.evidence.claims import CLAIMS, FAILS, HOLDS, judge, verdict
 from prunescope.evidence.differences import between
 from prunescope.evidence.inference import EQUAL
 from report_fakes import CELL, again, make_study, opened, plant, write_history
@@ -41,6 +41,19 @@ def test_at_equal_levels_nothing_is_left_of_what_levels_do(results):
     [equal] = beside.judged(found)[SAME_LEVELS].values()
     assert all(of.judgement.estimate.mean == pytest.approx(0.4) for of in ranked.values())
     assert verdict(equal) == EQUAL
+
+
+def test_at_equal_levels_layerwise_is_as_bad_as_the_others(results):
+    """It loses ten points to both that one ranking prunes, three to one of those with its own levels, none to the other."""
+    losses = {"dense": 0, "oneshot": 0, "iterative": 0, "layerwise": 0.1, "oneshot-uniform": 0.07, "iterative-uniform": 0.1}
+    for method, lost in losses.items():
+        rows = results.summary["method"] == method
+        results.summary.loc[rows, "balanced_accuracy"] = 0.9 - lost + results.summary["seed"] * 0.0003 * (1 + len(method) % 3)
+    found = again(results)
+    [ranked] = judge(found)[CLAIMS[1]].values()
+    [equal] = beside.judged(found)[SAME_WORST].values()
+    assert (verdict(ranked), verdict(equal)) == (HOLDS, FAILS)
+    assert [round(of.judgement.estimate.mean) for of in equal.values()] == [3, 0]
 
 
 def test_training_sooner_is_a_share_of_the_budget(results):

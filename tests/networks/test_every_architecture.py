@@ -1,9 +1,12 @@
 """Architectures that params.yaml may name go the whole way of a study; PRUNESCOPE_EVERY=1: every one."""
 
+import re
+
 import numpy as np
 import psutil
 import pytest
 import torch
+from torchvision.models import get_model_builder
 
 from prunescope.evaluation import packing
 from prunescope.evaluation.costs import costs, layer_rows
@@ -15,10 +18,11 @@ from prunescope.pruning.scopes import SCOPES
 from prunescope.pruning.selection import keep_top
 from prunescope.similarity.cka import cka_maps
 from prunescope.similarity.features import unseen
+from prunescope.study.architectures import ARCHITECTURES
 from prunescope.training.loop import Log, fit
 from prunescope.training.losses import cross_entropy
 from prunescope.training.optimizers import make
-from variants import TRIED, head, image_size
+from variants import SMALLEST, TRIED, head, image_size
 
 CPU, SPARSITY = torch.device("cpu"), 0.8
 TAKES = 10  # copies of the weights that the whole way has in memory at its widest
@@ -27,6 +31,14 @@ TAKES = 10  # copies of the weights that the whole way has in memory at its wide
 def moved(network: torch.nn.Module) -> float:
     """A number that no step of training leaves as it is."""
     return sum(float(parameter.detach().double().sum()) for parameter in network.parameters())
+
+
+def test_every_family_is_tried():
+    """A family is a builder's module, and what its names begin with."""
+    families = {
+        name: (get_model_builder(name).__module__, re.findall("^[a-z]+(?:_v2|_x|_y)?", name)[0]) for name in ARCHITECTURES
+    }
+    assert {families[name] for name in SMALLEST} == set(families.values())
 
 
 @pytest.mark.slow

@@ -117,7 +117,7 @@ def test_levels_or_schedule(tmp_path, lost, said):
     assert says(results)["Cause, levels or schedule"] == (
         "the same level for every layer, which leaves 20 % of the multiplications, is shown to be worse than one ranking of all "
         f"weights (50 %) {said}schedules with the same kind of levels are shown to differ in 0 of 2 pairs; their means over both "
-        "kinds differ in 0 of 1 comparison, 1 are equal within the margin."
+        "kinds in 0 of 1 comparison, and 1 of them are equal within the margin."
     )
 
 
@@ -132,7 +132,7 @@ def test_schedules_that_differ_the_other_way_round_with_other_levels(tmp_path):
     assert says(results)["Cause, levels or schedule"].endswith(
         "schedules with the same kind of levels are shown to differ in 2 of 2 pairs (oneshot-uniform − iterative-uniform of "
         "vgg16 on digits at 80 % −5.1 points of balanced accuracy, iterative − oneshot of vgg16 on digits at 80 % −5.0 points of "
-        "balanced accuracy); their means over both kinds differ in 0 of 1 comparison, 1 are equal within the margin."
+        "balanced accuracy); their means over both kinds in 0 of 1 comparison, and 1 of them are equal within the margin."
     )
 
 

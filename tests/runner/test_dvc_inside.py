@@ -84,6 +84,7 @@ def test_another_dvc_is_not_touched(monkeypatch) -> None:
     "", "schema: '2.0'\n", "# mine\nschema: '2.0'\nstages:\n  a:\n    cmd: b\n", "schema: '2.0'\nstages:\n  a:\n    cmd: b",
     "schema: '2.0'\nstages:\n  a:\n    cmd: b\ndatasets:\n- name: c\n",
     "schema: '2.0'\nstages:\n<<<<<<< HEAD\n  a:\n    cmd: b\n",
+    "schema: '2.0'\nstages:\n  a:\n    cmd: &id001\n    - b\n  c:\n    cmd: *id001\n",
     "schema: '2.0'\nstages:\n  a: {cmd: b}\n", "schema: '2.0'\nstages:\n  a:\n    cmd: b\n  a:\n    cmd: c\n",
 ])  # fmt: skip
 def test_a_lock_that_dvc_did_not_write_so_is_left_to_dvc(text) -> None:

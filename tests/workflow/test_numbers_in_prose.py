@@ -22,7 +22,7 @@ PARAMS = read_yaml(ROOT / "params.yaml")
 
 def test_numbers_in_sentences_are_those_of_the_settings():
     kept = read_yaml(ROOT / "results" / update_readme.STUDY / "params.yaml")
-    assert "Networks of quarter width, to which training on adds" in README
+    assert "Networks of quarter width, which gain" in README
     assert len(kept["study"]["datasets"]) == 2
     assert {kept["data"][name]["network"]["width"] for name in kept["study"]["datasets"]} == {0.25}
     paper = "prunes ImageNet's weights and then trains 200 epochs on the target, at a constant rate, without weight decay or augm"
@@ -51,12 +51,12 @@ def test_what_the_first_screen_says_of_convergence_and_causes_is_what_was_measur
         {cell: list(by_seed(results, cell, name).values()) for cell in cells_of(results.grid)} for name in (BASE, DENSE)
     )
     gains = [fmean(dense[cell]) - fmean(base[cell]) for cell in base if base[cell]]
-    assert len(gains) > 4 and f"to which training on adds {max(gains):.1f} points at most" in README
+    assert len(gains) > 4 and f"which gain at most {max(gains):.1f} points from further training" in README
     found = {
         claim.number: here(over_study(cells)) for claim, cells in beside.judged(results).items() if "same level" in claim.text
     }
     assert found.keys() == {2, 4} and not {HOLDS, OPEN} & {*found.values()}
-    assert "by its equal levels: beside such methods neither holds." in README
+    assert "because of its equal levels: beside such methods neither holds." in README
 
 
 def test_what_is_said_of_single_conclusions_is_what_was_measured():

@@ -90,7 +90,7 @@ def changes(
         return np.concatenate([overall(sums, found.classes), by_class(sums, found.classes)[:, 0]], axis=1)
 
     at = (of(mine.sum(0)[None]) - of(its.sum(0)[None]))[0]
-    # A product each: in one of both, equal columns at different places may differ in their last digits, and zero is not zero.
+    # A matrix product for each: in a single one the same column, at two places, may come out with other last digits.
     after, earlier = (of(resampled_sums(one, found.groups, draws=draws)) for one in (mine, its))
     drawn = after - earlier
     names = [*(f"change_{name}" for name in OVERALL), *(f"change_recall_{name}" for name in classes)]

@@ -5,10 +5,11 @@ from prunescope.evidence.measures import alike_at_equal_levels, beats, beats_den
 from prunescope.results.results import Results
 
 WORST, ALIKE, TRAINS, STUDENTS = (claim for claim in CLAIMS if claim.number in (2, 4, 5, 6))
+EQUAL_LEVELS = "The same of networks whose layers all have the same level: what schedules do without levels."
 BESIDE = (
     Claim(
         WORST.number,
-        "The same of networks whose layers all have the same level: what schedules do without levels.",
+        EQUAL_LEVELS,
         f"{PRIMARY} of oneshot-uniform and iterative-uniform less that of layerwise",
         WORST.unit,
         WORST.form,
@@ -16,7 +17,7 @@ BESIDE = (
     ),
     Claim(
         ALIKE.number,
-        "The same of networks whose layers all have the same level: what schedules do without levels.",
+        EQUAL_LEVELS,
         f"{SIMILARITY} of the same layer in oneshot-uniform and iterative-uniform less that of each with layerwise",
         ALIKE.unit,
         ALIKE.form,

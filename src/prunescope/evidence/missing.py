@@ -1,4 +1,4 @@
-"""What a study asks for and has not."""
+"""What a study asks for and has nothing of."""
 
 from prunescope.evidence.text import listed, places
 from prunescope.results.grid import DENSE, Cell, cells_of, fewer
@@ -6,7 +6,8 @@ from prunescope.results.results import Results
 
 
 def not_run(results: Results) -> list[str]:
-    """In words, of all seeds together: cells, then what is missing of those that ran."""
+    """In words cells, then students, layer sensitivity and deployment of those that ran. One network of one seed is enough for
+    any of them: tables say how many there are."""
     grid = results.grid
     done = {kind: _cells(results, kind) for kind in ("pruned", "student")}
     cells = [cell for cell in cells_of(grid) if cell in done["pruned"]]

@@ -141,7 +141,8 @@ def _meaning(results: Results, judged: Judged, cells: list[Contest]) -> str:
 def of_others(verdicts: list[str]) -> str:
     """How many are decided of others like these networks, where there is more than one."""
     decided = sum(word in (HOLDS, FAILS, EQUAL) for word in verdicts)
-    return "" if set(verdicts) == {NOTHING} else f"; of other networks like these {decided or 'none'} is decided"
+    are = "are" if decided > 1 else "is"
+    return "" if set(verdicts) == {NOTHING} else f"; of other networks like these {decided or 'none'} {are} decided"
 
 
 def _who_pays(results: Results, cells: list[Contest]) -> str:

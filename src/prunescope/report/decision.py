@@ -73,8 +73,7 @@ def _where(results: Results, found: Networks, some: set[tuple[Cell, str]], none:
     """A clause for all cells of which the same is said, or for each level where there are many; none: what is said of one without
     any of `some`, empty to leave it out."""
     cells, methods = list(dict.fromkeys(cell for cell, _ in found)), results.grid.choices
-    left = [name for name in results.grid.methods if name not in methods]
-    everyone = f"every method but the control {listed(left)}" if left else "every method"
+    everyone = _everyone(results)
     if len(cells) <= NETWORKS:
         same: dict[str, list[Cell]] = {}  # cells of which the same is said
         for cell in cells:
@@ -83,7 +82,7 @@ def _where(results: Results, found: Networks, some: set[tuple[Cell, str]], none:
         without = same.pop("", [])
         yield from (f"{said} of {places(found_at)}" for said, found_at in same.items())
         if without and none:
-            yield f"{none} of {f'the other {len(without)}' if same and len(without) > 1 else places(without)}"
+            yield f"{none} {f'in the other {len(without)} cells' if same and len(without) > 1 else f'of {places(without)}'}"
         return
     for level in sorted(levels(results.grid)):
         here = [cell for cell in cells if cell.sparsity == level]
@@ -118,7 +117,7 @@ def _lose(results: Results, found: Networks, among: str) -> Iterator[str]:
         yield f"Losses that may reach {bound}: none is shown against a dense network that trained as long.{small}"
         return
     named = [
-        f"{cell} {_worst(sorted(of), results.grid.choices)} {_unit(results, cell.dataset)}"
+        f"{cell} {_worst(sorted(of), results)} {_unit(results, cell.dataset)}"
         for cell, of in sorted(lost.items(), key=lambda of: min(of[1]))
     ]
     listed_here = named if len(named) <= LISTED + 1 else named[:LISTED]
@@ -126,12 +125,17 @@ def _lose(results: Results, found: Networks, among: str) -> Iterator[str]:
     yield f"Losses, shown to be below dense, {among}: {'; '.join(listed_here)}{more}.{small}"
 
 
-def _worst(lost: Sequence[tuple[float, str]], methods: Sequence[str]) -> str:
+def _worst(lost: Sequence[tuple[float, str]], results: Results) -> str:
     """Means and methods, the worst first; of many the ends."""
     said = [f"{method} {mean:+.1f}" for mean, method in lost]
     if len(said) <= LISTED:
         return ", ".join(said)
-    return f"{'every method' if len(said) == len(methods) else f'{len(said)} methods'}, {said[0]} to {said[-1]}"
+    return f"{_everyone(results) if len(said) == len(results.grid.choices) else f'{len(said)} methods'}, {said[0]} to {said[-1]}"
+
+
+def _everyone(results: Results) -> str:
+    left = [name for name in results.grid.methods if name not in results.grid.choices]
+    return f"every method but the control {listed(left)}" if left else "every method"
 
 
 def _cause(results: Results) -> Iterator[str]:
@@ -156,8 +160,8 @@ def _cause(results: Results) -> Iterator[str]:
     yield (
         f"Cause, levels or schedule: the same level for every layer, which leaves {uniform} of the multiplications, is shown "
         f"to be worse than one ranking of all weights ({ranked}) in {len(worse)} of {plural(len(verdicts), 'cell')}{better}{most}"
-        f"; {_apart(results)}; their means over both kinds differ in {differ} of {plural(len(schedules), 'comparison')}, {equal} "
-        "are equal within the margin."
+        f"; {_apart(results)}; their means over both kinds in {differ} of {plural(len(schedules), 'comparison')}, and "
+        f"{equal} of them are equal within the margin."
     )
 
 

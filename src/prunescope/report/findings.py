@@ -28,8 +28,8 @@ def verdict_blocks(results: Results, judged: Judged) -> Iterator[Block]:
     over = [over_study(cells) for cells in judged.values() if cells]
     yield Chips(
         list(zip(about, map(here, over), strict=True)),
-        "The conclusions of Akhtar and Bathula (the paper whose question this study asks), of the mean of these networks"
-        f"{of_others([elsewhere(of) for of in over])}:",
+        "The conclusions of Akhtar and Bathula (the paper whose question this study asks), by the mean of these networks"
+        f"{of_others([elsewhere(of) for of in over])}.",
     )
     equal = "" if facts.budgets_differ(results) else " at equal training budgets"
     headline, labels = quality.headline_table(results)

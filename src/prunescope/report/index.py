@@ -22,7 +22,7 @@ summary and the report again from the archive and compares. No images and no net
 commit (`git checkout`), and need `make setup` there, the environment and the data (see the README); `prunescope check` with
 their `-S` says at once what is missing. They run all that is asked for, also what stands under *not run*; hours are those of
 the training that ran. They make the networks and their numbers; verdicts and sentences are by the rules of the code that this
-page lies beside, which may be younger: `prunescope report results/<study>`.
+page lies beside, which may be newer: `prunescope report results/<study>`.
 
 """
 
@@ -47,6 +47,6 @@ def index(results: Path) -> str:
         hours = f"{made['training_hours']:.1f}"
         commands = "; ".join(f"`{of}`" for of in [*made.get("before", []), made["command"]])
         lines.append(
-            (name, n, ", ".join(not_run(replace(kept(folder), given=rows))) or "–", hours, machine, versions, commit, commands)
+            (name, n, "; ".join(not_run(replace(kept(folder), given=rows))) or "–", hours, machine, versions, commit, commands)
         )
     return INDEX + "".join(f"| {' | '.join(line)} |\n" for line in lines)

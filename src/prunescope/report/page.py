@@ -15,7 +15,7 @@ from prunescope.results.results import Results
 CELL = ("model", "data", "sparsity %")
 JUDGED_BY = (
     "The commands make the networks and their numbers. Sentences and verdicts are by the rules of the code that wrote this page, "
-    "which may be younger."
+    "which may be newer than that commit."
 )
 QUESTION = "Does it matter how a network is pruned, what does it cost, and does it still see the same things inside?"
 

@@ -88,14 +88,14 @@ def pays(results: Results) -> Iterator[str]:
     shown = sorted(of for of in every if of[4] is not None and of[4].verdict == WORSE)
     kinds = [f"shown: {'; '.join(_class(of) for of in shown[:LISTED])}"] if shown else []
     kinds += [] if shown or not looked else [f"no class is shown to lose, allowing for all {len(looked):,} comparisons"]
-    named = {(of[1], of[2], of[3]) for of in shown[:LISTED]}
+    named = {of[3].dataset for of in shown[:LISTED]}
     largest = [
         min(of for of in every if of[3].dataset == name)
         for name in results.grid.datasets
         if any(of[3].dataset == name for of in every)
     ]
-    seen = [f"{_class(of)}, {_sure(of[4])}" for of in largest if (of[1], of[2], of[3]) not in named and of[0] < 0]
-    kinds += [f"the largest {'elsewhere' if shown else 'seen'}: {'; '.join(seen)}"] if seen else []
+    seen = [f"{_class(of)}, {_sure(of[4])}" for of in largest if of[3].dataset not in named and of[0] < 0]
+    kinds += [f"the largest seen{' of other data sets' if shown else ''}: {'; '.join(seen)}"] if seen else []
     if kinds:
         yield f"Who pays, points of a class's recall: {'; '.join(kinds)}."
 
@@ -124,6 +124,8 @@ def _sure(judgement: Judgement | None) -> str:
         return f"fewer than {FEWEST} groups, not judged"
     if not judgement.estimate.measured:
         return "one seed does not say how sure"
+    if judgement.verdict == WORSE:
+        return f"shown{_reach(judgement)}"
     likely = "likely by itself, not shown once all classes are counted"
     return f"{likely if judgement.estimate.high < 0 else 'unclear'}{_reach(judgement)}"
 

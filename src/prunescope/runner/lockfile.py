@@ -13,6 +13,7 @@ from prunescope.files import write_text
 
 HEAD = "schema: '2.0'\nstages:\n"
 ENTRY = re.compile(r"^  (?=\S)", re.MULTILINE)  # where a stage's entry begins
+ALIAS = re.compile(r"^[^#'\"\n]*: \*\w+$", re.MULTILINE)  # of an anchor, which may stand in another entry
 NAME = re.compile(r"([\w@.-]+):\n")
 
 
@@ -40,7 +41,7 @@ def split(text: str) -> dict[str, str] | None:
         return None
     before, *entries = ENTRY.split(text.removeprefix(HEAD))
     names = [NAME.match(entry) for entry in entries]
-    if before or not all(names) or (entries and not text.endswith("\n")) or "\n\n" in text:
+    if before or not all(names) or (entries and not text.endswith("\n")) or "\n\n" in text or ALIAS.search(text):
         return None
     found = {name[1]: entry for name, entry in zip(names, entries, strict=True) if name}
     return found if len(found) == len(entries) and all(_indented(entry) for entry in entries) else None
