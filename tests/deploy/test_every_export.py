@@ -4,6 +4,7 @@ The smallest of each family; all of them with PRUNESCOPE_EVERY=1 (half an hour).
 """
 
 import re
+from functools import cache
 
 import numpy as np
 import psutil
@@ -32,7 +33,8 @@ NAMED = set(
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", TRIED)
-def test_export(name, tmp_path):
+def test_export(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(exporting, "float_graph", cache(exporting.float_graph))  # of both formats
     size = image_size(name)
     architecture = Architecture(name, 3, head=head(name))
     network = build(architecture).eval()
