@@ -12,7 +12,7 @@ SMALLEST = (
 """Larger variants differ from them in depth and width."""
 TRIED = tuple(ARCHITECTURES) if os.environ.get("PRUNESCOPE_EVERY") else SMALLEST
 IMAGES = {"alexnet": 64, "inception": 75, "maxvit": 224, "vit": 224}  # px, by the first part of the name; others: 32
-LARGE_HEADS = ("vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn")  # 124 M weights each; vgg11 is tried with it
+LARGE_HEADS = ("vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn")  # vgg11 is tried with it
 
 
 def image_size(name: str) -> int:
