@@ -68,11 +68,7 @@ def require_zeros(model: Any, masks: Mapping[str, Tensor]) -> None:
     for name, gone in unnamed.items():
         like = [numpy_helper.to_array(one) for one in weights.values() if sorted(one.dims) == sorted(gone.shape)]
         either = (way for one in like for way in (one, one.T) if way.shape == gone.shape)  # of a square one both
-        alive: list[int] = []
-        for way in either:
-            alive.append(int(np.count_nonzero(way[gone])))
-            if not alive[-1]:
-                break
+        alive = [int(np.count_nonzero(way[gone])) for way in either]
         if alive and min(alive):
             raise PrunescopeError(f"{min(alive):,} removed weights of {name} are not zero in the graph")
 
